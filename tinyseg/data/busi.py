@@ -1,0 +1,66 @@
+"""BUSI, the breast ultrasound images of Al-Dhabyani et al. (Data in Brief 28, 2020, 104863)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.images import SUFFIXES
+from tinyseg.errors import InputError
+
+LABELS = ("benign", "malignant", "normal")
+_MASK = re.compile(r"(?P<stem>.*)_mask(_\d+)?", re.DOTALL)
+
+
+def is_busi(root: Path) -> bool:
+    """Tell whether a folder has BUSI's layout: class folders with ``*_mask.png`` beside images."""
+    return any((root / label).is_dir() for label in LABELS) and any(root.glob("*/*_mask.*"))
+
+
+def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
+    """Pair images and masks without opening them.
+
+    Returns:
+        The samples, and one line for each image without mask and each mask without image.
+    """
+    samples, problems = [], []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        images: dict[str, Path] = {}
+        masks: dict[str, list[Path]] = {}
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() not in SUFFIXES:
+                continue
+            match = _MASK.fullmatch(path.stem)
+            if match:
+                masks.setdefault(match["stem"], []).append(path)
+            else:
+                images[path.stem] = path
+        for stem in sorted(images.keys() | masks.keys(), key=_natural):
+            if stem not in images:
+                problems.append(f"{masks[stem][0]}: mask without image; add the image or remove it")
+            elif stem not in masks:
+                problems.append(
+                    f"{images[stem]}: image without mask; add '{stem}_mask.png' or remove it"
+                )
+            else:
+                name = f"{folder.name}/{stem}"
+                samples.append(Sample(name, folder.name, images[stem], tuple(masks[stem])))
+    return samples, problems
+
+
+def load_busi(root: Path) -> Dataset:
+    """Return BUSI with the union of each image's masks.
+
+    Raises:
+        InputError: a file lacks its partner.
+    """
+    samples, problems = scan_busi(root)
+    if problems:
+        raise InputError(problems[0])
+    return Dataset("busi", tuple(samples), root)
+
+
+def _natural(stem: str) -> list[tuple[int, str]]:
+    """Sort key that puts ``benign (2)`` before ``benign (10)``."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", stem)]

@@ -1,0 +1,73 @@
+"""Find images that show (nearly) the same thing, so that a split can keep them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+SIDE = 64
+THRESHOLD = 0.98
+_BLOCK = 2048
+
+
+def signature(image: np.ndarray) -> np.ndarray:
+    """Reduce an image to a unit vector; equal pictures have a dot product of 1.
+
+    Args:
+        image: uint8 ``(height, width)`` or ``(height, width, 3)``.
+
+    Returns:
+        float32 vector of 64 x 64 grey values with zero mean and unit length; zeros for a
+        uniform image, which correlates with nothing.
+    """
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    centred = small - small.mean()
+    length = np.linalg.norm(centred)
+    return (centred / length if length > 1e-3 else np.zeros_like(centred)).ravel()
+
+
+def near_duplicates(
+    signatures: np.ndarray, threshold: float = THRESHOLD
+) -> list[tuple[float, int, int]]:
+    """List the pairs of images whose correlation exceeds a threshold, mirror images included.
+
+    Args:
+        signatures: float32 ``(images, 4096)`` from :func:`signature`.
+        threshold: Pearson correlation of the 64 x 64 reductions above which two images
+            count as near-duplicates.
+
+    Returns:
+        ``(correlation, i, j)`` with ``i < j``, highest correlation first.
+    """
+    mirrored = signatures.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(len(signatures), -1)
+    pairs = []
+    for start in range(0, len(signatures), _BLOCK):
+        block = signatures[start : start + _BLOCK]
+        correlation = np.maximum(block @ signatures.T, block @ mirrored.T)
+        rows, columns = np.nonzero(correlation > threshold)
+        for row, j in zip(rows, columns, strict=True):
+            if start + row < j:
+                pairs.append((float(correlation[row, j]), int(start + row), int(j)))
+    return sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2]))
+
+
+def groups(count: int, pairs: Sequence[tuple[float, int, int]]) -> np.ndarray:
+    """Number the connected components that near-duplicate pairs form.
+
+    Args:
+        count: number of images.
+        pairs: from :func:`near_duplicates`.
+
+    Returns:
+        int array ``(count,)``; images with equal numbers belong together.
+    """
+    first = [i for _, i, _ in pairs]
+    second = [j for _, _, j in pairs]
+    graph = coo_array((np.ones(len(pairs), bool), (first, second)), shape=(count, count))
+    return connected_components(graph, directed=False)[1]

@@ -1,0 +1,118 @@
+"""Divide a dataset into training, validation and test so that no near-duplicates are parted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinyseg import files
+from tinyseg.errors import InputError
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Sample names by part.
+
+    Attributes:
+        train, validation, test: names in the dataset's order.
+    """
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def write(self, path: str | Path) -> Path:
+        """Write the split as JSON."""
+        return files.write_json(path, dataclasses.asdict(self))
+
+
+def make_split(
+    names: Sequence[str],
+    labels: Sequence[str],
+    groups: Sequence[int],
+    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
+    seed: int = 0,
+) -> Split:
+    """Split by group, with each label's share nearly equal in all parts.
+
+    Groups are visited in seeded random order, the largest first, and each goes to the part
+    that lacks most of the group's labels.
+
+    Args:
+        names: unique sample names.
+        labels: class of each sample.
+        groups: group number of each sample; a group is never parted.
+        fractions: shares of train, validation and test; they add up to 1.
+        seed: of the random order.
+
+    Raises:
+        InputError: bad fractions, or too few groups for a non-empty part.
+    """
+    wanted = np.asarray(fractions, float)
+    if wanted.shape != (3,) or (wanted < 0).any() or not np.isclose(wanted.sum(), 1):
+        raise InputError(f"data.fractions: {tuple(fractions)} must be three shares that add up to 1")
+    members: dict[int, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(int(group), []).append(index)
+    classes = sorted(set(labels))
+    total = Counter(labels)
+    missing = {label: wanted * total[label] for label in classes}
+    rng = np.random.default_rng(seed)
+    order = [list(members)[i] for i in rng.permutation(len(members))]
+    order.sort(key=lambda group: -len(members[group]))
+    parts: list[list[int]] = [[], [], []]
+    for group in order:
+        counts = Counter(labels[i] for i in members[group])
+        # The shortage that the group would fill, relative to what the part should hold.
+        need = sum(
+            count * missing[label] / np.maximum(wanted * total[label], 1e-9)
+            for label, count in counts.items()
+        )
+        part = int(np.argmax(np.where(wanted > 0, need, -np.inf)))
+        parts[part] += members[group]
+        for label, count in counts.items():
+            missing[label][part] -= count
+    for part, share, indices in zip(PARTS, wanted, parts, strict=True):
+        if share > 0 and not indices:
+            raise InputError(
+                f"{part} split would be empty: {len(members)} independent images are too few; "
+                "add images or set its share in data.fractions to 0"
+            )
+    return Split(*(tuple(names[i] for i in sorted(indices)) for indices in parts))
+
+
+def read_split(path: str | Path, names: Sequence[str], groups: Sequence[int]) -> Split:
+    """Read a split file and hold it against the data.
+
+    Raises:
+        InputError: malformed file, names that the data lack, a sample in two parts, or
+            near-duplicates in different parts.
+    """
+    content = files.read_json(path)
+    if not isinstance(content, dict) or set(content) != set(PARTS):
+        raise InputError(f"{path}: a split file has the keys {', '.join(PARTS)} and no other")
+    group_of = dict(zip(names, groups, strict=True))
+    part_of_group: dict[int, tuple[str, str]] = {}
+    seen: dict[str, str] = {}
+    for part in PARTS:
+        for name in content[part]:
+            if name not in group_of:
+                raise InputError(f"{path}: '{name}' is not in the data; regenerate the split file")
+            if name in seen:
+                raise InputError(
+                    f"{path}: '{name}' stands in {seen[name]} and {part}; keep it in one"
+                )
+            seen[name] = part
+            other, other_part = part_of_group.setdefault(int(group_of[name]), (name, part))
+            if other_part != part:
+                raise InputError(
+                    f"{path}: near-duplicates '{other}' ({other_part}) and '{name}' ({part}) "
+                    "are in different parts; move them into one"
+                )
+    return Split(*(tuple(content[part]) for part in PARTS))

@@ -1,0 +1,17 @@
+"""Errors a user can cause and mend; the command line turns each into one line and an exit code."""
+
+
+class TinysegError(Exception):
+    """Base of all expected errors. The message names the file or layer and the cure."""
+
+    exit_code = 2
+
+
+class InputError(TinysegError):
+    """A file, folder, argument or environment cannot be used as it is."""
+
+
+class GateError(TinysegError):
+    """The work was done, and its result misses a stated bar."""
+
+    exit_code = 1

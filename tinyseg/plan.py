@@ -1,0 +1,209 @@
+"""What was asked for and how: the plan that travels with every artefact.
+
+A plan is a tree of frozen dataclasses. Users write (part of) it in YAML, the command line
+overrides single values, and the resolved plan is stored as ``plan.json`` beside what it
+produced, so that the result can be made again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import dacite
+import yaml
+
+import tinyseg
+from tinyseg import files
+from tinyseg.errors import InputError
+
+FILE_NAME = "plan.json"
+_RECORDED_PACKAGES = ("tensorflow", "tf-keras", "numpy", "tflite-micro", "opencv-python-headless")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataPlan:
+    """Which images, and how they are divided.
+
+    Attributes:
+        source: name or path for :func:`tinyseg.data.load`.
+        split_seed: seed of the grouped, stratified split.
+        fractions: shares of training, validation and test.
+        fingerprint: SHA-256 of the data that was used; empty before it was read.
+    """
+
+    source: str = "phantom"
+    split_seed: int = 0
+    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    fingerprint: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessingPlan:
+    """From an image file to the network's input, and from its output to a mask.
+
+    Input = (8-bit grey or RGB, stretched to height x width) * scale + offset.
+
+    Attributes:
+        height, width: in pixels.
+        channels: 1 converts to grey, 3 repeats grey.
+        scale, offset: applied to pixel values 0..255.
+        threshold: probabilities strictly above it are foreground.
+    """
+
+    height: int = 256
+    width: int = 256
+    channels: int = 3
+    scale: float = 1 / 255
+    offset: float = 0.0
+    threshold: float = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelPlan:
+    """Which network: a name in the registry and its arguments.
+
+    Attributes:
+        name: as listed by ``tinyseg zoo``.
+        arguments: passed to the builder beside the input shape.
+    """
+
+    name: str = "attention_unet_ds"
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingPlan:
+    """How the network is fitted.
+
+    Attributes:
+        epochs: at most so many passes over the training images.
+        batch_size: images a step.
+        learning_rate: of Adam at the start; a cosine takes it to zero at the last epoch.
+        warmup_epochs: linear rise of the learning rate from zero.
+        dice_weight: loss = BCE + dice_weight * (1 - soft Dice).
+        patience: epochs without a better validation Dice before stopping.
+        augment: random flips, affine maps, contrast and brightness.
+        precision: ``float32``, ``mixed``, or ``auto`` (mixed on a GPU that gains from it).
+    """
+
+    epochs: int = 40
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    warmup_epochs: float = 1.0
+    dice_weight: float = 1.0
+    patience: int = 12
+    augment: bool = True
+    precision: str = "auto"
+
+
+@dataclasses.dataclass(frozen=True)
+class QuantizationPlan:
+    """How the network becomes integers.
+
+    Attributes:
+        recipe: ``static_wi8_ai8`` or ``static_wi8_ai16``.
+        io: ``integer`` or ``float32`` type of the network's input and output.
+        calibration_images: size of the representative dataset, from the training split.
+    """
+
+    recipe: str = "static_wi8_ai8"
+    io: str = "integer"
+    calibration_images: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A whole run. See the parts for their meaning.
+
+    Attributes:
+        seed: of weights, shuffling, augmentation and calibration choice.
+        provenance: versions, platform, git commit; filled in when the plan is written.
+        files: SHA-256 by file name of what lies beside ``plan.json``.
+    """
+
+    model: ModelPlan = ModelPlan()
+    data: DataPlan = DataPlan()
+    preprocessing: PreprocessingPlan = PreprocessingPlan()
+    training: TrainingPlan = TrainingPlan()
+    quantization: QuantizationPlan = QuantizationPlan()
+    seed: int = 0
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def from_mapping(values: Mapping[str, Any], where: str = "plan") -> Plan:
+    """Build a plan from nested mappings; what is not given keeps its default.
+
+    Raises:
+        InputError: an unknown key or a value of the wrong type; ``where`` names the source.
+    """
+    config = dacite.Config(strict=True, cast=[tuple, float])
+    try:
+        return dacite.from_dict(Plan, dict(values), config)
+    except (dacite.DaciteError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def read(path: str | Path) -> Plan:
+    """Read a plan from YAML or JSON.
+
+    Raises:
+        InputError: the file is missing, malformed, or holds unknown keys.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not valid YAML or JSON ({reason})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a plan is a mapping with keys such as model and data")
+    return from_mapping(values, str(path))
+
+
+def write(plan: Plan, folder: str | Path, *artefacts: str | Path) -> Path:
+    """Write ``plan.json`` into ``folder`` with provenance and the hashes of ``artefacts``."""
+    plan = dataclasses.replace(
+        plan,
+        provenance=provenance(),
+        files={Path(path).name: files.sha256(path) for path in artefacts},
+    )
+    return files.write_json(Path(folder) / FILE_NAME, dataclasses.asdict(plan))
+
+
+def beside(artefact: str | Path) -> Plan | None:
+    """Return the plan that made ``artefact``, or None if there is none or it is of another file."""
+    path = Path(artefact).parent / FILE_NAME
+    if not path.is_file():
+        return None
+    plan = read(path)
+    name = Path(artefact).name
+    return plan if plan.files.get(name) == files.sha256(artefact) else None
+
+
+@functools.cache
+def provenance() -> dict[str, str]:
+    """Return versions of what takes part in a run, the platform and tinyseg's git commit."""
+    versions = {"tinyseg": tinyseg.__version__, "python": platform.python_version()}
+    for package in _RECORDED_PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    source = Path(tinyseg.__file__).parent
+    git = subprocess.run(
+        ["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return {
+        **versions,
+        "platform": platform.platform(),
+        "git_commit": git.stdout.strip() if git.returncode == 0 else "unknown",
+    }

@@ -1,0 +1,69 @@
+"""Give a converted file what a user of it needs: names, a signature, the processing plan."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
+
+from tinyseg.tflite.model import METADATA_NAME
+
+SIGNATURE = "serving_default"
+
+
+def annotate(
+    content: bytes, plan: Mapping[str, Any], description: str, input_name: str, output_name: str
+) -> bytes:
+    """Name input and output, add a signature, a description and the plan as metadata.
+
+    Buffers come out aligned to 16 bytes, as the schema demands and microcontrollers need.
+
+    Args:
+        content: bytes of a single-input, single-output ``.tflite`` file.
+        plan: stored as JSON under the metadata name ``tinyseg``.
+        description: free text that viewers show.
+        input_name, output_name: tensor names, also used in the signature.
+
+    Returns:
+        The bytes of the new file.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = input_name
+    graph.tensors[graph.outputs[0]].name = output_name
+    model.description = description
+    signature = schema.SignatureDefT()
+    signature.signatureKey = SIGNATURE
+    signature.inputs = [_tensor_map(input_name, graph.inputs[0])]
+    signature.outputs = [_tensor_map(output_name, graph.outputs[0])]
+    model.signatureDefs = [signature]
+    buffer = schema.BufferT()
+    buffer.data = list(json.dumps(plan, sort_keys=True).encode())
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    return _pack(model)
+
+
+def _tensor_map(name: str, index: int) -> schema.TensorMapT:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name, int(index)
+    return entry
+
+
+def _pack(model: schema.ModelT) -> bytes:
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    # flatbuffers' Python packer ignores force_align; TFLM's own tool repairs that.
+    with tempfile.TemporaryDirectory() as folder:
+        packed, aligned = Path(folder, "packed.tflite"), Path(folder, "aligned.tflite")
+        packed.write_bytes(builder.Output())
+        tflite_flatbuffer_align_wrapper.align_tflite_model(str(packed), str(aligned))
+        return aligned.read_bytes()

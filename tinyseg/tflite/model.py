@@ -1,0 +1,263 @@
+"""Read a ``.tflite`` file into plain objects.
+
+The schema classes are those that ship with TensorFlow Lite Micro's own Python package, so
+the reader knows exactly the operators that its interpreter may know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tinyseg.errors import InputError
+
+METADATA_NAME = "tinyseg"
+
+_TYPES = {
+    schema.TensorType.FLOAT32: "float32",
+    schema.TensorType.FLOAT16: "float16",
+    schema.TensorType.INT32: "int32",
+    schema.TensorType.UINT8: "uint8",
+    schema.TensorType.INT64: "int64",
+    schema.TensorType.STRING: "string",
+    schema.TensorType.BOOL: "bool",
+    schema.TensorType.INT16: "int16",
+    schema.TensorType.INT8: "int8",
+    schema.TensorType.INT4: "int4",
+    schema.TensorType.UINT16: "uint16",
+    schema.TensorType.UINT32: "uint32",
+}
+_OPCODES = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """A tensor of the graph.
+
+    Attributes:
+        index: position in the subgraph.
+        name: as stored.
+        shape: dimensions; empty for a scalar.
+        dtype: NumPy type name.
+        scales, zero_points: float32 and int64 arrays, empty if not quantized; one entry per
+            tensor or per channel along ``axis``.
+        axis: quantized dimension.
+        data: constant content, None for an activation.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: np.ndarray
+    zero_points: np.ndarray
+    axis: int
+    data: bytes | None
+
+    @property
+    def constant(self) -> bool:
+        """Whether the file holds the content."""
+        return self.data is not None
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def layer(self) -> str:
+        """The Keras layer that made it, as far as the converter kept the name."""
+        return layer_of(self.name)
+
+    def array(self) -> np.ndarray:
+        """Return constant content with shape and dtype."""
+        return np.frombuffer(self.data, self.dtype).reshape(self.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """An operator of the graph.
+
+    Attributes:
+        index: position in execution order.
+        opcode: builtin name such as ``CONV_2D``, or a custom operator's own name.
+        inputs: tensors, None where an optional one is absent.
+        outputs: tensors.
+        options: the schema's options object, None if there are none.
+        custom: whether it is a custom operator.
+    """
+
+    index: int
+    opcode: str
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    options: Any
+    custom: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class TfliteModel:
+    """A parsed file.
+
+    Attributes:
+        path: where it came from, for messages.
+        content: the bytes.
+        version: schema version, 3 in every known file.
+        description: free text.
+        tensors, operators, inputs, outputs: of the first subgraph.
+        subgraphs: number of subgraphs.
+        metadata: buffers by name.
+    """
+
+    path: str
+    content: bytes
+    version: int
+    description: str
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    subgraphs: int
+    metadata: dict[str, bytes]
+
+    @classmethod
+    def read(cls, path: str | Path) -> TfliteModel:
+        """Read and parse a file.
+
+        Raises:
+            InputError: missing, truncated, or not a TensorFlow Lite model.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        return cls.parse(content, str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, path: str = "model") -> TfliteModel:
+        """Parse the bytes of a file; ``path`` is used in messages.
+
+        Raises:
+            InputError: truncated, damaged, or not a TensorFlow Lite model.
+        """
+        if len(content) < 8 or content[4:8] != b"TFL3":
+            raise InputError(f"{path}: not a .tflite file (no TFL3 identifier); convert it again")
+        try:
+            return _parse(content, path)
+        except InputError:
+            raise
+        # The generated readers do not check offsets, so damage surfaces as any of these.
+        except Exception as error:
+            raise InputError(
+                f"{path}: damaged or truncated flatbuffer ({type(error).__name__}); "
+                "convert or download it again"
+            ) from None
+
+    @functools.cached_property
+    def plan(self) -> dict[str, Any]:
+        """Pre- and post-processing that tinyseg stored in the file, empty in others' files."""
+        try:
+            return json.loads(self.metadata.get(METADATA_NAME, b"{}"))
+        except ValueError:
+            return {}
+
+    @property
+    def opcodes(self) -> list[str]:
+        """Operator names in execution order."""
+        return [operator.opcode for operator in self.operators]
+
+
+def layer_of(tensor_name: str) -> str:
+    """Return the Keras layer name in a tensor name such as ``model/layer/Relu;model/...``."""
+    parts = tensor_name.split(";")[0].split("/")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def _parse(content: bytes, path: str) -> TfliteModel:
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    if model.version != 3:
+        raise InputError(f"{path}: schema version {model.version}, expected 3; convert it again")
+    if not model.subgraphs:
+        raise InputError(f"{path}: holds no graph; convert it again")
+    graph = model.subgraphs[0]
+    tensors = tuple(
+        _tensor(index, tensor, model.buffers, path) for index, tensor in enumerate(graph.tensors)
+    )
+
+    def pick(indices: Any) -> tuple[Tensor | None, ...]:
+        if indices is None:
+            return ()
+        for index in indices:
+            if not -1 <= index < len(tensors):
+                raise InputError(f"{path}: refers to tensor {index} of {len(tensors)}; damaged")
+        return tuple(None if index == -1 else tensors[index] for index in indices)
+
+    operators = []
+    for index, operator in enumerate(graph.operators or []):
+        if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
+            raise InputError(f"{path}: operator {index} has no operator code; damaged")
+        code = model.operatorCodes[operator.opcodeIndex]
+        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+        custom = builtin == schema.BuiltinOperator.CUSTOM
+        name = _text(code.customCode) if custom else _OPCODES.get(builtin, f"BUILTIN_{builtin}")
+        operators.append(
+            Operator(
+                index,
+                name,
+                pick(operator.inputs),
+                pick(operator.outputs),
+                operator.builtinOptions,
+                custom,
+            )
+        )
+    metadata = {
+        _text(entry.name): bytes(_buffer(model.buffers, entry.buffer, path) or b"")
+        for entry in model.metadata or []
+    }
+    return TfliteModel(
+        path,
+        content,
+        model.version,
+        _text(model.description),
+        tensors,
+        tuple(operators),
+        pick(graph.inputs),
+        pick(graph.outputs),
+        len(model.subgraphs),
+        metadata,
+    )
+
+
+def _tensor(index: int, tensor: Any, buffers: list, path: str) -> Tensor:
+    quantization = tensor.quantization
+    scales = zero_points = None
+    if quantization is not None:
+        scales, zero_points = quantization.scale, quantization.zeroPoint
+    data = _buffer(buffers, tensor.buffer, path)
+    return Tensor(
+        index,
+        _text(tensor.name),
+        tuple(int(size) for size in tensor.shape) if tensor.shape is not None else (),
+        _TYPES.get(tensor.type, f"type_{tensor.type}"),
+        np.asarray([] if scales is None else scales, np.float32),
+        np.asarray([] if zero_points is None else zero_points, np.int64),
+        quantization.quantizedDimension if quantization is not None else 0,
+        data,
+    )
+
+
+def _buffer(buffers: list, index: int, path: str) -> bytes | None:
+    if not 0 <= index < len(buffers):
+        raise InputError(f"{path}: refers to buffer {index} of {len(buffers)}; damaged")
+    data = buffers[index].data
+    return bytes(data) if data is not None and len(data) else None
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""

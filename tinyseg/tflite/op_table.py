@@ -1,0 +1,179 @@
+"""One row per operator: whether TensorFlow Lite Micro has it, and what it costs.
+
+Costs follow MLTK's profiler, so that both give the same totals: MACs are
+multiply-accumulates of convolutions and matrix products, operations count two per MAC plus
+bias, activation and element-wise work. Support is that of the interpreter in the
+``tflite-micro`` package (its ``python_ops_resolver.cc``). Add an operator: add a row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tinyseg.tflite.model import Operator, TfliteModel
+
+_RELU_TYPES = {
+    schema.ActivationFunctionType.RELU,
+    schema.ActivationFunctionType.RELU6,
+    schema.ActivationFunctionType.RELU_N1_TO_1,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Work of one inference.
+
+    Attributes:
+        macs: multiply-accumulate operations.
+        ops: all counted arithmetic operations.
+    """
+
+    macs: int
+    ops: int
+
+
+def _activation_ops(operator: Operator) -> int:
+    fused = getattr(operator.options, "fusedActivationFunction", None)
+    return 2 * operator.outputs[0].elements if fused in _RELU_TYPES else 0
+
+
+def _convolution(operator: Operator) -> Cost:
+    _, height, width, channels = operator.inputs[1].shape
+    output = operator.outputs[0]
+    macs = height * width * channels * output.elements
+    return Cost(macs, 2 * macs + output.elements + _activation_ops(operator))
+
+
+def _depthwise(operator: Operator) -> Cost:
+    _, height, width, _ = operator.inputs[1].shape
+    output = operator.outputs[0]
+    macs = height * width * output.elements
+    return Cost(macs, 2 * macs + output.elements + _activation_ops(operator))
+
+
+def _transpose_convolution(operator: Operator) -> Cost:
+    out_channels, height, width, _ = operator.inputs[1].shape
+    data = operator.inputs[2]
+    macs = height * width * out_channels * data.elements
+    # MLTK counts the bias as if this were an ordinary convolution of the same stride.
+    rows = -(-data.shape[1] // operator.options.strideH)
+    columns = -(-data.shape[2] // operator.options.strideW)
+    return Cost(macs, 2 * macs + out_channels * rows * columns)
+
+
+def _fully_connected(operator: Operator) -> Cost:
+    output = operator.outputs[0]
+    macs = operator.inputs[1].shape[-1] * output.elements
+    return Cost(macs, 2 * macs + output.elements)
+
+
+def _batch_matmul(operator: Operator) -> Cost:
+    first, output = operator.inputs[0], operator.outputs[0]
+    inner = first.shape[-2] if operator.options.adjX else first.shape[-1]
+    macs = inner * output.elements
+    return Cost(macs, 2 * macs)
+
+
+def _pool(extra: int) -> Callable[[Operator], Cost]:
+    def cost(operator: Operator) -> Cost:
+        window = operator.options.filterHeight * operator.options.filterWidth
+        return Cost(0, operator.outputs[0].elements * (window + extra))
+
+    return cost
+
+
+def _resize_nearest(operator: Operator) -> Cost:
+    _, height, width, _ = operator.outputs[0].shape
+    return Cost(0, height * (8 + 8 * width))
+
+
+def _per_input(factor: int) -> Callable[[Operator], Cost]:
+    return lambda operator: Cost(0, factor * operator.inputs[0].elements)
+
+
+def _per_output(factor: int) -> Callable[[Operator], Cost]:
+    return lambda operator: Cost(0, factor * operator.outputs[0].elements)
+
+
+def _free(operator: Operator) -> Cost:
+    return Cost(0, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class OpInfo:
+    """What is known of an operator.
+
+    Attributes:
+        cost: gives the work of one use.
+        tflm: whether TFLM has a kernel.
+        int16: whether that kernel takes int16 activations.
+    """
+
+    cost: Callable[[Operator], Cost] = _free
+    tflm: bool = True
+    int16: bool = True
+
+
+OPS: dict[str, OpInfo] = {
+    "ADD": OpInfo(_per_input(1)),
+    "AVERAGE_POOL_2D": OpInfo(_pool(1)),
+    "BATCH_MATMUL": OpInfo(_batch_matmul),
+    "CONV_2D": OpInfo(_convolution),
+    "DEPTHWISE_CONV_2D": OpInfo(_depthwise),
+    "DEQUANTIZE": OpInfo(_per_input(2)),
+    "FULLY_CONNECTED": OpInfo(_fully_connected),
+    "GELU": OpInfo(tflm=False),
+    "MAX_POOL_2D": OpInfo(_pool(0)),
+    "MIRROR_PAD": OpInfo(int16=False),
+    "MUL": OpInfo(_per_output(1)),
+    "PAD": OpInfo(_per_output(6)),
+    "POW": OpInfo(tflm=False),
+    "QUANTIZE": OpInfo(_per_input(4)),
+    "REDUCE_MAX": OpInfo(int16=False),
+    "RELU": OpInfo(_per_input(2)),
+    "RELU6": OpInfo(_per_input(2)),
+    "RESIZE_BILINEAR": OpInfo(int16=False),
+    "RESIZE_NEAREST_NEIGHBOR": OpInfo(_resize_nearest),
+    "SIGN": OpInfo(tflm=False),
+    "SOFTMAX": OpInfo(_per_input(5)),
+    "TILE": OpInfo(tflm=False),
+    "TRANSPOSE_CONV": OpInfo(_transpose_convolution),
+}
+# Operators that TFLM runs and whose work nobody counts.
+_UNCOUNTED = """
+    ABS ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO
+    CALL_ONCE CAST CEIL CONCATENATION COS CUMSUM DEPTH_TO_SPACE DIV DYNAMIC_UPDATE_SLICE ELU
+    EMBEDDING_LOOKUP EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD GATHER GATHER_ND
+    GREATER GREATER_EQUAL HARD_SWISH IF L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL
+    LOG LOG_SOFTMAX LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC MAXIMUM MEAN MINIMUM NEG
+    NOT_EQUAL PACK PADV2 PRELU READ_VARIABLE REDUCE_ALL REDUCE_MIN RESHAPE REVERSE_V2 ROUND
+    RSQRT SELECT_V2 SHAPE SIN SLICE SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE
+    SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE
+    UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
+"""
+OPS |= {name: OpInfo() for name in _UNCOUNTED.split()}
+# The one custom operator that TFLM registers under a name of its own.
+TFLM_CUSTOM_OPS = frozenset({"TFLM_DECODE"})
+
+
+def supported(operator: Operator) -> bool:
+    """Tell whether TFLM has a kernel for an operator with its activation type."""
+    if operator.custom:
+        return operator.opcode in TFLM_CUSTOM_OPS
+    info = OPS.get(operator.opcode)
+    wide = any(t.dtype == "int16" and not t.constant for t in operator.outputs)
+    return info is not None and info.tflm and (info.int16 or not wide)
+
+
+def cost(operator: Operator) -> Cost:
+    """Return an operator's work; operators without a row count nothing."""
+    return OPS.get(operator.opcode, OpInfo()).cost(operator)
+
+
+def total_cost(model: TfliteModel) -> Cost:
+    """Return the work of one inference."""
+    costs = [cost(operator) for operator in model.operators]
+    return Cost(sum(c.macs for c in costs), sum(c.ops for c in costs))

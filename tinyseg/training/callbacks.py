@@ -1,0 +1,141 @@
+"""Keras callbacks: resume after a kill, keep the best weights, show progress."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from tinyseg import files, progress
+
+MONITOR = "val_image_dice"
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Save everything that training needs to go on, once an epoch, and stop when it stalls.
+
+    Kept in one checkpoint: weights, optimizer, the number of finished epochs, and the best
+    validation Dice with its epoch. The weights of the best epoch are written to ``best``.
+
+    Args:
+        folder: where the checkpoint lies.
+        best: weights file for the best epoch so far.
+        patience: epochs without improvement after which training stops.
+        save: writes the model's weights to a path.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        best: Path,
+        patience: int,
+        save: Callable[[keras.Model, Path], None],
+    ) -> None:
+        super().__init__()
+        self._folder, self._best_path, self._patience, self._save = folder, best, patience, save
+        self.epochs_done = tf.Variable(0, dtype=tf.int64)
+        self.best_epoch = tf.Variable(0, dtype=tf.int64)
+        self.best_value = tf.Variable(-np.inf, dtype=tf.float64)
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the latest checkpoint if there is one and return the number of finished epochs."""
+        # Slots must exist before they can be restored.
+        model.optimizer.build(model.trainable_variables)
+        checkpoint = tf.train.Checkpoint(
+            model=model,
+            optimizer=model.optimizer,
+            epochs_done=self.epochs_done,
+            best_epoch=self.best_epoch,
+            best_value=self.best_value,
+        )
+        self._manager = tf.train.CheckpointManager(checkpoint, str(self._folder), max_to_keep=1)
+        if self._manager.latest_checkpoint:
+            checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
+        return int(self.epochs_done)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the best epoch lies further back than the patience allows."""
+        return int(self.epochs_done - self.best_epoch) >= self._patience
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Keep the weights if they are the best, then write the checkpoint."""
+        value = float(logs[MONITOR])
+        if value > float(self.best_value):
+            self._save(self.model, self._best_path)
+            self.best_value.assign(value)
+            self.best_epoch.assign(epoch + 1)
+        self.epochs_done.assign(epoch + 1)
+        self._manager.save(epoch + 1)
+        if self.stalled:
+            self.model.stop_training = True
+
+
+class History(keras.callbacks.Callback):
+    """Write one CSV row an epoch; after a kill, rows past the checkpoint are dropped.
+
+    Args:
+        path: the CSV file.
+        epochs_done: how many rows to keep of an existing file.
+    """
+
+    def __init__(self, path: Path, epochs_done: int) -> None:
+        super().__init__()
+        self._path = path
+        self.rows: list[dict] = []
+        if epochs_done and path.is_file():
+            with path.open(newline="") as stream:
+                self.rows = list(csv.DictReader(stream))[:epochs_done]
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Append the epoch and rewrite the file whole."""
+        values = {name: f"{value:.6g}" for name, value in sorted(logs.items())}
+        self.rows.append({"epoch": epoch + 1, **values})
+        with files.replacing(self._path) as temporary, temporary.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, self.rows[0].keys())
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar for the whole run, with the latest scores beside it.
+
+    Args:
+        epochs: planned number of epochs.
+        steps: batches an epoch.
+        epochs_done: finished before this run.
+        log: called with one line an epoch, for runs without a terminal.
+    """
+
+    def __init__(
+        self, epochs: int, steps: int, epochs_done: int, log: Callable[[str], None]
+    ) -> None:
+        super().__init__()
+        self._epochs, self._log = epochs, log
+        self._bar = progress.bar()
+        self._task = self._bar.add_task(
+            "training", total=epochs * steps, completed=epochs_done * steps, note=""
+        )
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Show the bar."""
+        self._bar.start()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Advance by one batch."""
+        self._bar.advance(self._task)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Show or log the epoch's scores."""
+        note = f"loss {logs['loss']:.4f}  validation Dice {logs[MONITOR]:.4f}"
+        self._bar.update(self._task, note=note)
+        if self._bar.disable:
+            self._log(f"epoch {epoch + 1}/{self._epochs}  {note}")
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Remove the bar."""
+        self._bar.stop()

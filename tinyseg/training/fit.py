@@ -1,0 +1,131 @@
+"""The training loop: a plan and images in, weights and history out."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tinyseg import plan as plans
+from tinyseg.data.pipeline import evaluation_batches, training_batches
+from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
+from tinyseg.plan import Plan, TrainingPlan
+from tinyseg.training.callbacks import History, ProgressBar, TrainingState
+from tinyseg.training.losses import BceDiceLoss
+from tinyseg.training.metrics import image_dice
+from tinyseg.zoo import build
+from tinyseg.zoo.weights import load_weights, save_weights
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = "weights.h5"
+HISTORY = "history.csv"
+_STATE = "checkpoint"
+
+
+def fit(
+    plan: Plan, training: ImageStore, validation: ImageStore, folder: str | Path
+) -> keras.Model:
+    """Train a network, or go on where an interrupted run of the same plan stopped.
+
+    Writes ``weights.h5`` (best validation Dice), ``history.csv``, ``tensorboard/``,
+    ``checkpoint/`` and, at the end, ``plan.json`` into ``folder``.
+
+    Args:
+        plan: the whole plan.
+        training: images to learn from.
+        validation: images that choose the epoch.
+        folder: where the results go.
+
+    Returns:
+        The network with the best epoch's weights.
+
+    Raises:
+        InputError: the folder holds a run of another plan.
+    """
+    folder = Path(folder)
+    settings = plan.training
+    _claim(folder, plan)
+    keras.utils.set_random_seed(plan.seed)
+    keras.mixed_precision.set_global_policy(_policy(settings.precision))
+    model = build(plan.model, plan.preprocessing)
+    steps = -(-len(training) // settings.batch_size)
+    model.compile(
+        optimizer=keras.optimizers.Adam(_schedule(settings, steps)),
+        loss=BceDiceLoss(settings.dice_weight),
+        metrics=[image_dice],
+    )
+    state = TrainingState(
+        folder / _STATE, folder / WEIGHTS, settings.patience, lambda m, path: save_weights(m, path)
+    )
+    done = state.restore(model)
+    if done:
+        log.info("resuming after epoch %d of %d", done, settings.epochs)
+    if done < settings.epochs and not state.stalled:
+        model.fit(
+            training_batches(
+                training,
+                plan.preprocessing,
+                settings.batch_size,
+                seed=plan.seed,
+                first_epoch=done,
+                augmented=settings.augment,
+            ),
+            steps_per_epoch=steps,
+            validation_data=evaluation_batches(
+                validation, plan.preprocessing, settings.batch_size
+            ),
+            initial_epoch=done,
+            epochs=settings.epochs,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+                History(folder / HISTORY, done),
+                ProgressBar(settings.epochs, steps, done, log.info),
+                # Last, so that a checkpoint never runs ahead of the history.
+                state,
+            ],
+        )
+    log.info("best validation Dice %.4f in epoch %d", state.best_value, state.best_epoch)
+    load_weights(model, folder / WEIGHTS)
+    plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+    return model
+
+
+def _claim(folder: Path, plan: Plan) -> None:
+    """Make sure that what the folder holds, if anything, belongs to this plan."""
+    marker = folder / _STATE / "request.json"
+    wanted = dataclasses.replace(plan, provenance={}, files={})
+    if marker.is_file():
+        if plans.read(marker) != wanted:
+            raise InputError(
+                f"{folder}: holds a training run with other settings; "
+                "remove the folder or choose another with -o"
+            )
+    else:
+        plans.files.write_json(marker, dataclasses.asdict(wanted))
+
+
+def _schedule(settings: TrainingPlan, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    warmup = round(settings.warmup_epochs * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=settings.learning_rate / max(warmup, 1),
+        decay_steps=max(settings.epochs * steps - warmup, 1),
+        warmup_target=settings.learning_rate,
+        warmup_steps=warmup,
+    )
+
+
+def _policy(precision: str) -> str:
+    """Choose the Keras policy; half precision only helps where the hardware computes in it."""
+    if precision not in ("auto", "float32", "mixed"):
+        raise InputError(f"training.precision: '{precision}' is not auto, float32 or mixed")
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    if precision == "float32" or (precision == "auto" and not gpu):
+        return "float32"
+    return "mixed_float16" if gpu else "mixed_bfloat16"

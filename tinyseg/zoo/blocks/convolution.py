@@ -1,0 +1,79 @@
+"""Convolution blocks shared by the U-Net family."""
+
+from __future__ import annotations
+
+import tf_keras as keras
+
+
+def same_conv(
+    x: keras.KerasTensor,
+    filters: int,
+    kernel_size: int = 3,
+    *,
+    name: str,
+    separable: bool = False,
+    strides: int = 1,
+    activation: str | None = "relu",
+) -> keras.KerasTensor:
+    """Apply a SAME convolution with bias, ordinary or depthwise separable.
+
+    The separable form is Keras' ``SeparableConv2D``: a depthwise convolution without
+    bias or activation, then a pointwise one with both (Chollet, Xception, 2017).
+
+    Args:
+        x: feature map ``(batch, height, width, channels)``.
+        filters: output channels.
+        kernel_size: side of the square kernel in pixels.
+        name: layer name; it becomes the operator's name in the ``.tflite`` file.
+        separable: use a depthwise separable convolution.
+        strides: step in pixels in both directions.
+        activation: fused activation, or None.
+
+    Returns:
+        Feature map ``(batch, ceil(height / strides), ceil(width / strides), filters)``.
+    """
+    arguments = {
+        "strides": strides,
+        "padding": "same",
+        "activation": activation,
+        "name": name,
+    }
+    if separable:
+        layer = keras.layers.SeparableConv2D(
+            filters,
+            kernel_size,
+            depthwise_initializer="he_normal",
+            pointwise_initializer="he_normal",
+            **arguments,
+        )
+    else:
+        layer = keras.layers.Conv2D(
+            filters, kernel_size, kernel_initializer="he_normal", **arguments
+        )
+    return layer(x)
+
+
+def double_conv(
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    name: str,
+    separable: bool = False,
+    dropout: float = 0.0,
+) -> keras.KerasTensor:
+    """Apply two 3x3 convolutions with ReLU and dropout between them.
+
+    Args:
+        x: feature map ``(batch, height, width, channels)``.
+        filters: output channels of both convolutions.
+        name: prefix of the layer names.
+        separable: use depthwise separable convolutions.
+        dropout: rate in [0, 1) between the convolutions; 0 adds no layer.
+
+    Returns:
+        Feature map ``(batch, height, width, filters)``.
+    """
+    x = same_conv(x, filters, name=f"{name}_conv1", separable=separable)
+    if dropout:
+        x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return same_conv(x, filters, name=f"{name}_conv2", separable=separable)
