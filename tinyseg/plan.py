@@ -179,14 +179,27 @@ def write(plan: Plan, folder: str | Path, *artefacts: str | Path) -> Path:
     return files.write_json(Path(folder) / FILE_NAME, dataclasses.asdict(plan))
 
 
+def as_dict(plan: Plan) -> dict[str, Any]:
+    """Return a plan as plain values for JSON or YAML."""
+    return dataclasses.asdict(plan)
+
+
 def beside(artefact: str | Path) -> Plan | None:
-    """Return the plan that made ``artefact``, or None if there is none or it is of another file."""
+    """Return the plan that made ``artefact``, or None if no plan beside it names it.
+
+    Raises:
+        InputError: the plan is malformed, or the artefact was changed after it was written.
+    """
     path = Path(artefact).parent / FILE_NAME
     if not path.is_file():
         return None
     plan = read(path)
-    name = Path(artefact).name
-    return plan if plan.files.get(name) == files.sha256(artefact) else None
+    expected = plan.files.get(Path(artefact).name)
+    if expected is None:
+        return None
+    if expected != files.sha256(artefact):
+        raise InputError(f"{artefact}: differs from the file that {path} describes; make it again")
+    return plan
 
 
 @functools.cache
@@ -207,3 +220,27 @@ def provenance() -> dict[str, str]:
         "platform": platform.platform(),
         "git_commit": git.stdout.strip() if git.returncode == 0 else "unknown",
     }
+
+
+def override(plan: Plan, changes: Mapping[str, Any]) -> Plan:
+    """Return a plan with single values replaced.
+
+    Args:
+        plan: the plan to start from.
+        changes: new values by dotted name, such as ``training.epochs``; None leaves the old.
+
+    Raises:
+        InputError: an unknown name or a value of the wrong type.
+    """
+    values = dataclasses.asdict(plan)
+    for name, value in changes.items():
+        if value is None:
+            continue
+        *parents, leaf = name.split(".")
+        place = values
+        for parent in parents:
+            place = place.get(parent)
+            if not isinstance(place, dict):
+                raise InputError(f"--set {name}: a plan has no '{parent}'")
+        place[leaf] = value
+    return from_mapping(values, "plan")

@@ -63,7 +63,8 @@ def load_phantom(count: int = 360, size: int = 256, seed: int = 0) -> PhantomDat
     if count < 1 or size < 32 or seed < 0:
         raise ValueError("phantom needs count >= 1, size >= 32 and seed >= 0")
     labels = np.repeat(
-        list(LABEL_SHARES), np.diff([0, *np.round(np.cumsum([*LABEL_SHARES.values()]) * count)]).astype(int)
+        list(LABEL_SHARES),
+        np.diff([0, *np.round(np.cumsum([*LABEL_SHARES.values()]) * count)]).astype(int),
     )
     samples = tuple(
         Sample(name=f"phantom_{index:04d}", label=str(label)) for index, label in enumerate(labels)
@@ -151,7 +152,13 @@ def _add_lesion(
     orders = range(2, 12) if malignant else range(2, 5)
     strength = rng.uniform(0.08, 0.2) if malignant else rng.uniform(0.01, 0.09)
     for order in orders:
-        edge += strength * rng.normal() * 1.6 / order * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
+        edge += (
+            strength
+            * rng.normal()
+            * 1.6
+            / order
+            * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
+        )
     edge = edge.clip(0.45, 1.7)
     signed = (distance - edge) * radius
     mask = signed < 0

@@ -56,7 +56,9 @@ def make_split(
     """
     wanted = np.asarray(fractions, float)
     if wanted.shape != (3,) or (wanted < 0).any() or not np.isclose(wanted.sum(), 1):
-        raise InputError(f"data.fractions: {tuple(fractions)} must be three shares that add up to 1")
+        raise InputError(
+            f"data.fractions: {tuple(fractions)} must be three shares that add up to 1"
+        )
     members: dict[int, list[int]] = {}
     for index, group in enumerate(groups):
         members.setdefault(int(group), []).append(index)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import flatbuffers
+import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
 
-from tinyseg.tflite.model import METADATA_NAME
+from tinyseg.tflite.model import METADATA_NAME, TfliteModel
 
 SIGNATURE = "serving_default"
 
@@ -22,7 +23,7 @@ def annotate(
 ) -> bytes:
     """Name input and output, add a signature, a description and the plan as metadata.
 
-    Buffers come out aligned to 16 bytes, as the schema demands and microcontrollers need.
+    A checksum of graph and constants goes with the plan, so that damage is noticed. Buffers come out aligned to 16 bytes, as the schema demands and microcontrollers need.
 
     Args:
         content: bytes of a single-input, single-output ``.tflite`` file.
@@ -44,7 +45,8 @@ def annotate(
     signature.outputs = [_tensor_map(output_name, graph.outputs[0])]
     model.signatureDefs = [signature]
     buffer = schema.BufferT()
-    buffer.data = list(json.dumps(plan, sort_keys=True).encode())
+    plan = {**plan, "checksum": TfliteModel.parse(content).checksum()}
+    buffer.data = np.frombuffer(json.dumps(plan, sort_keys=True).encode(), np.uint8)
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1

@@ -12,6 +12,7 @@ from tinyseg.tflite.op_table import supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
+NOT_QUANTIZED = "not quantized; make it int8 with 'tinyseg quantize'"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +20,13 @@ class Finding:
     """One thing to know about a file.
 
     Attributes:
-        severity: an ``error`` keeps the file from running on TFLM.
+        severity: ``error``: the file is damaged or of a kind that cannot be used;
+            ``unsupported``: TFLM has no kernel for an operator; ``warning``: it runs.
         where: operator or tensor.
         message: what is wrong and the cure.
     """
 
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "unsupported", "warning"]
     where: str
     message: str
 
@@ -53,23 +55,29 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
     findings = []
     if model.subgraphs != 1:
         findings.append(
-            Finding("error", "model", f"{model.subgraphs} subgraphs; export a single inference graph")
+            Finding(
+                "error", "model", f"{model.subgraphs} subgraphs; export a single inference graph"
+            )
         )
     if not model.operators or not model.inputs or not model.outputs:
-        findings.append(Finding("error", "model", "no operators, inputs or outputs; convert it again"))
+        findings.append(
+            Finding("error", "model", "no operators, inputs or outputs; convert it again")
+        )
     known = {tensor.index for tensor in (*model.inputs, *model.tensors) if tensor.constant}
     known |= {tensor.index for tensor in model.inputs}
     for operator in model.operators:
         for tensor in operator.inputs:
             if tensor is not None and tensor.index not in known:
                 findings.append(
-                    Finding("error", _name(operator), f"reads '{tensor.name}' before it is computed")
+                    Finding(
+                        "error", _name(operator), f"reads '{tensor.name}' before it is computed"
+                    )
                 )
         known |= {tensor.index for tensor in operator.outputs}
     if all(t.dtype == "float32" for t in model.tensors if not t.constant):
-        findings.append(
-            Finding("warning", "model", "float32 throughout; 'tinyseg quantize' makes it int8")
-        )
+        findings.append(Finding("error", "model", NOT_QUANTIZED))
+    if model.plan.get("checksum", model.checksum()) != model.checksum():
+        findings.append(Finding("error", "model", "content differs from its checksum; restore it"))
     return findings
 
 
@@ -109,7 +117,11 @@ def _check_operator(operator: Operator) -> list[Finding]:
     findings = []
     if not supported(operator):
         findings.append(
-            Finding("error", where, "TensorFlow Lite Micro has no kernel for it; replace the layer")
+            Finding(
+                "unsupported",
+                where,
+                "TensorFlow Lite Micro has no kernel for it; replace the layer",
+            )
         )
     data = [t for t in operator.inputs if t is not None and not t.constant]
     weights = [t for t in operator.inputs[1:2] if t is not None and t.constant]

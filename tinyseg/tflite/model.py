@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,21 @@ class TfliteModel:
             return json.loads(self.metadata.get(METADATA_NAME, b"{}"))
         except ValueError:
             return {}
+
+    def checksum(self) -> str:
+        """Return a SHA-256 over graph, quantization and constants; names and metadata are out."""
+        digest = hashlib.sha256()
+        for tensor in self.tensors:
+            digest.update(repr((tensor.shape, tensor.dtype, tensor.axis)).encode())
+            digest.update(tensor.scales.tobytes() + tensor.zero_points.tobytes())
+            digest.update(tensor.data or b"")
+        for operator in self.operators:
+            tensors = (operator.inputs, operator.outputs)
+            indices = [[None if t is None else t.index for t in group] for group in tensors]
+            options = vars(operator.options) if operator.options else {}
+            scalars = {k: v for k, v in sorted(options.items()) if np.isscalar(v)}
+            digest.update(repr((operator.opcode, indices, scalars)).encode())
+        return digest.hexdigest()
 
     @property
     def opcodes(self) -> list[str]:

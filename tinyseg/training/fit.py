@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -77,9 +76,7 @@ def fit(
                 augmented=settings.augment,
             ),
             steps_per_epoch=steps,
-            validation_data=evaluation_batches(
-                validation, plan.preprocessing, settings.batch_size
-            ),
+            validation_data=evaluation_batches(validation, plan.preprocessing, settings.batch_size),
             initial_epoch=done,
             epochs=settings.epochs,
             verbose=0,
@@ -111,7 +108,9 @@ def _claim(folder: Path, plan: Plan) -> None:
         plans.files.write_json(marker, dataclasses.asdict(wanted))
 
 
-def _schedule(settings: TrainingPlan, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+def _schedule(
+    settings: TrainingPlan, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     warmup = round(settings.warmup_epochs * steps)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.learning_rate / max(warmup, 1),

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import tf_keras as keras
 
-from tinyseg.zoo.blocks import attention_gate, double_conv
-
-DEPTH = 4
+from tinyseg.zoo.blocks import attention_gate, double_conv, mask_head
 
 
 def attention_unet(
@@ -20,35 +18,84 @@ def attention_unet(
     separable: bool = False,
     name: str = "attention_unet",
 ) -> keras.Model:
+    """Build a U-Net whose skip connections pass through attention gates.
+
+    As in edgeml-project (O. Adel, 2024, after a Kaggle notebook by U. Saxena): no batch
+    normalization outside the gates, transposed convolutions for upsampling, every skip gated.
+    At 256 x 256 x 3 it has 10,983,941 parameters, 2,658,816 if separable. Related to Oktay et
+    al., "Attention U-Net", 2018 (arXiv:1804.03999); for the differences see
+    :func:`tinyseg.zoo.blocks.attention_gate`.
+
+    Args:
+        input_shape: height, width, channels; the sides are multiples of ``2**depth``.
+        base_width: filters of the first stage; each further stage doubles them.
+        depth: number of encoder stages, at least 1.
+        classes: output channels, each an independent sigmoid (labels may overlap).
+        dropout: rate in [0, 1) for all stages, or one for each of the ``2 * depth + 1`` from
+            the input to the output, or None for the seed's: 0.1 in the outer half, 0.2 in the
+            inner half, 0.3 in the bottleneck.
+        separable: use depthwise separable convolutions except for upsampling and output.
+        name: of the model.
+
+    Returns:
+        Model from images float32 ``(batch, height, width, channels)`` to probabilities float32
+        ``(batch, height, width, classes)``.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    _check(input_shape, base_width, depth, classes)
     rates = _dropout_rates(dropout, depth)
     image = keras.Input(input_shape, name="image")
-    x = image
-    skips = []
+    x, skips = image, []
     for stage in range(depth):
-        skip = double_conv(
+        x = double_conv(
             x,
             base_width * 2**stage,
             name=f"encoder{stage + 1}",
             separable=separable,
             dropout=rates[stage],
         )
-        skips.append(skip)
-        x = keras.layers.MaxPooling2D(2, name=f"encoder{stage + 1}_pool")(skip)
-    x = double_conv(x, base_width * 2**depth, name="bottleneck", separable=separable, dropout=rates[depth])
-    for stage in range(depth):
-        skip = skips.pop()
+        skips.append(x)
+        x = keras.layers.MaxPooling2D(2, name=f"encoder{stage + 1}_pool")(x)
+    x = double_conv(
+        x, base_width * 2**depth, name="bottleneck", separable=separable, dropout=rates[depth]
+    )
+    for stage, skip in enumerate(reversed(skips), start=1):
         filters = skip.shape[-1]
-        gated = attention_gate(x, skip, name=f"attention{stage + 1}", separable=separable)
-        x = keras.layers.Conv2DTranspose(filters, 3, strides=2, padding="same", name=f"decoder{stage + 1}_upsample")(x)
-        x = keras.layers.Concatenate(name=f"decoder{stage + 1}_concat")([x, gated])
-        x = double_conv(x, filters, name=f"decoder{stage + 1}", separable=separable, dropout=rates[depth + 1 + stage])
-    mask = keras.layers.Conv2D(classes, 1, activation="sigmoid", name="mask")(x)
-    return keras.Model(image, mask, name=name)
+        gated = attention_gate(x, skip, name=f"attention{stage}", separable=separable)
+        x = keras.layers.Conv2DTranspose(
+            filters, 3, strides=2, padding="same", name=f"decoder{stage}_upsample"
+        )(x)
+        x = keras.layers.Concatenate(name=f"decoder{stage}_concat")([x, gated])
+        x = double_conv(
+            x, filters, name=f"decoder{stage}", separable=separable, dropout=rates[depth + stage]
+        )
+    return keras.Model(image, mask_head(x, classes), name=name)
 
-def _dropout_rates(dropout, depth):
+
+def _check(input_shape: tuple[int, int, int], base_width: int, depth: int, classes: int) -> None:
+    for argument, value in (("base_width", base_width), ("depth", depth), ("classes", classes)):
+        if value < 1:
+            raise ValueError(f"{argument} must be at least 1, not {value}")
+    height, width, channels = input_shape
+    step = 2**depth
+    if height < step or width < step or height % step or width % step:
+        nearest = tuple(max(-(-side // step), 1) * step for side in (height, width))
+        raise ValueError(
+            f"input {height}x{width} must be divisible by {step} at depth {depth}; "
+            f"use {nearest[0]}x{nearest[1]}"
+        )
+    if channels < 1:
+        raise ValueError(f"input needs at least one channel, not {channels}")
+
+
+def _dropout_rates(dropout: float | Sequence[float] | None, depth: int) -> list[float]:
+    stages = 2 * depth + 1
     if dropout is None:
-        down = [0.1 if stage < depth / 2 else 0.2 for stage in range(depth)]
-        return [*down, 0.3, *reversed(down)]
-    if isinstance(dropout, (int, float)):
-        return [float(dropout)] * (2 * depth + 1)
-    return list(dropout)
+        encoder = [0.1 if stage < depth / 2 else 0.2 for stage in range(depth)]
+        return [*encoder, 0.3, *reversed(encoder)]
+    rates = [float(dropout)] * stages if isinstance(dropout, int | float) else list(dropout)
+    if len(rates) != stages or not all(0 <= rate < 1 for rate in rates):
+        raise ValueError(f"dropout takes one rate in [0, 1) or {stages} of them, not {dropout}")
+    return rates

@@ -77,3 +77,23 @@ def double_conv(
     if dropout:
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
     return same_conv(x, filters, name=f"{name}_conv2", separable=separable)
+
+
+def mask_head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    """Turn features into one probability map a class.
+
+    Args:
+        x: feature map ``(batch, height, width, channels)``.
+        classes: number of maps.
+
+    Returns:
+        Probabilities ``(batch, height, width, classes)``, float32 under mixed precision too.
+    """
+    return keras.layers.Conv2D(
+        classes,
+        1,
+        activation="sigmoid",
+        kernel_initializer="he_normal",
+        dtype="float32",
+        name="mask",
+    )(x)

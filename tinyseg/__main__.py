@@ -1,0 +1,5 @@
+"""``python -m tinyseg`` is the command line."""
+
+from tinyseg.cli import main
+
+main()

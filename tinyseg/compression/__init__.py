@@ -1,0 +1,1 @@
+"""Make networks smaller: quantization."""

@@ -1,0 +1,292 @@
+"""Look through a dataset for everything that would spoil training, before any is done."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from tinyseg.data import Dataset, Sample, duplicates, find, images, load
+from tinyseg.errors import InputError
+from tinyseg.progress import track
+
+FEWEST_PER_LABEL = 5
+GREATEST_IMBALANCE = 20
+_CONTRADICTIONS = {"benign": "empty", "malignant": "empty", "normal": "not empty"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file, or with the dataset where no single file is to blame."""
+
+    severity: Literal["error", "warning"]
+    path: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Duplicate:
+    """Two samples whose images are nearly equal."""
+
+    correlation: float
+    first: str
+    second: str
+    labels_differ: bool
+
+    def __str__(self) -> str:
+        return f"'{self.first}' ~ '{self.second}' ({self.correlation:.4f})"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataReport:
+    """What a dataset holds and what is wrong with it. Values are None where nothing can be read.
+
+    Attributes:
+        dataset: the name or path that was checked.
+        root: the folder, None for generated data.
+        images, masks: number of images that have masks, and of those masks.
+        several_masks, empty_masks: number of images with several masks, with no foreground.
+        labels, label_fractions: number and share of the images of each label.
+        imbalance: images of the commonest label over those of the rarest.
+        sizes: ``width`` and ``height`` in pixels as ``min``, ``median`` and ``max``, and the
+            number of ``distinct`` sizes, EXIF orientation applied.
+        foreground: share of foreground pixels, ``mean`` over images and ``pooled``.
+        duplicates: pairs of near-duplicates, highest correlation first.
+        problems: errors first.
+    """
+
+    dataset: str
+    root: str | None
+    images: int
+    masks: int
+    several_masks: int
+    empty_masks: int
+    labels: dict[str, int]
+    label_fractions: dict[str, float]
+    imbalance: float | None
+    sizes: dict[str, Any] | None
+    foreground: dict[str, float] | None
+    duplicates: tuple[Duplicate, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are no errors."""
+        return all(problem.severity != "error" for problem in self.problems)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values that ``json.dumps`` takes."""
+        return {**dataclasses.asdict(self), "ok": self.ok}
+
+
+def check(name_or_path: str | os.PathLike[str]) -> DataReport:
+    """Pair and open all files of a dataset and list every problem, not only the first.
+
+    Args:
+        name_or_path: as for :func:`tinyseg.data.load`.
+
+    Returns:
+        The report. A folder that holds no image at all gives a report with an error.
+
+    Raises:
+        InputError: there is no such folder, or it holds images in an unknown layout.
+    """
+    text = os.fspath(name_or_path)
+    dataset, problems = _scan(text)
+    where = str(dataset.root or text)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        inspected = pool.map(functools.partial(_inspect, dataset), dataset.samples)
+        facts = list(track(inspected, f"checking {dataset.name}", len(dataset)))
+    problems += [problem for fact in facts for problem in fact.problems]
+    counts, pairs = dataset.label_counts, _find_duplicates(facts)
+    for message in (*_duplicate_doubts(pairs), *_balance_doubts(counts)):
+        problems.append(Problem("warning", where, message))
+    return DataReport(
+        dataset=text,
+        root=where if dataset.root else None,
+        images=len(dataset),
+        masks=sum(len(sample.masks) if sample.image else 1 for sample in dataset.samples),
+        several_masks=sum(len(sample.masks) > 1 for sample in dataset.samples),
+        empty_masks=sum(fact.foreground == 0 for fact in facts),
+        labels=counts,
+        label_fractions={label: count / len(dataset) for label, count in counts.items()},
+        imbalance=max(counts.values()) / min(counts.values()) if counts else None,
+        sizes=_sizes([fact.shape for fact in facts if fact.shape]),
+        foreground=_foreground([fact for fact in facts if fact.foreground is not None]),
+        duplicates=pairs,
+        problems=tuple(sorted(problems, key=lambda problem: problem.severity != "error")),
+    )
+
+
+def _scan(text: str) -> tuple[Dataset, list[Problem]]:
+    """List samples and pairing problems without opening a file."""
+    if text.partition(":")[0] == "phantom":
+        return load(text), []
+    root, samples, lines = Path(text), [], []
+    try:
+        root, layout = find(text)
+        samples, lines = layout.scan(root)
+    except InputError:
+        if not root.is_dir() or any(p.suffix.lower() in images.SUFFIXES for p in root.rglob("*")):
+            raise
+    if not samples and not lines:
+        lines = [f"{root}: holds no images; add {', '.join(sorted(images.SUFFIXES))} files"]
+    parts = [line.partition(": ") for line in lines]
+    problems = [Problem("error", path, message) for path, _, message in parts]
+    return Dataset(root.name, tuple(samples), root), problems
+
+
+@dataclasses.dataclass
+class _Facts:
+    """What one sample holds: ``(height, width)``, pixels of foreground; None if unusable."""
+
+    sample: Sample
+    shape: tuple[int, int] | None = None
+    signature: np.ndarray | None = None
+    foreground: int | None = None
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+    def add(self, severity: str, path: object, *messages: str) -> None:
+        self.problems += [Problem(severity, str(path), message) for message in messages]
+
+
+def _inspect(dataset: Dataset, sample: Sample) -> _Facts:
+    """Open all files of one sample."""
+    facts, where = _Facts(sample), sample.image or sample.name
+    image, mask = _open(facts) if sample.image else dataset.read(sample)
+    if image is not None:
+        facts.shape, facts.signature = image.shape[:2], duplicates.signature(image)
+        if (image == image[0, 0]).all():
+            facts.add("warning", where, "is uniform; remove it unless a blank image is meant")
+    if mask is not None:
+        facts.foreground = int(mask.sum())
+        state = "not empty" if facts.foreground else "empty"
+        if _CONTRADICTIONS.get(sample.label) == state:
+            message = f"is labelled {sample.label} but its mask is {state}; correct one of them"
+            facts.add("warning", where, message)
+    return facts
+
+
+def _open(facts: _Facts) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return image and united mask, None for what is unusable."""
+    masks = facts.sample.masks
+    image, *arrays = [_decode(path, facts) for path in (facts.sample.image, *masks)]
+    turned = any("EXIF orientation" in problem.message for problem in facts.problems)
+    cure = "one size, upright, without EXIF orientation" if turned else "one size"
+    for path, mask in zip(masks, arrays, strict=True):
+        if image is not None and mask is not None and mask.shape != image.shape[:2]:
+            (height, width), (rows, columns) = mask.shape, image.shape[:2]
+            message = f"mask is {width}x{height} but its image is {columns}x{rows}"
+            facts.add("error", path, f"{message}; export both at {cure}")
+    broken = any(problem.severity == "error" for problem in facts.problems)
+    return image, None if broken else np.any(arrays, axis=0)
+
+
+def _decode(path: Path, facts: _Facts) -> np.ndarray | None:
+    """Read an image or mask and note what is wrong or doubtful about it."""
+    is_image = path == facts.sample.image
+    try:
+        pixels = images.read_image(path) if is_image else images.read_mask(path)
+    except InputError as error:
+        facts.add("error", path, str(error).removeprefix(f"{path}: "))
+        return None
+    with Image.open(path) as image:
+        image.load()
+        facts.add("warning", path, *_format_doubts(image))
+        facts.add("warning", path, *(_image_doubts(image) if is_image else _mask_doubts(image)))
+    return pixels
+
+
+def _format_doubts(image: Image.Image) -> Iterator[str]:
+    """Say what is doubtful about the format of any file."""
+    if image.has_transparency_data:
+        yield "has transparency, which is ignored; save it as grey or RGB"
+    if image.mode in ("P", "PA"):
+        yield "has a palette, whose colours are read; save it as grey or RGB"
+    if (orientation := image.getexif().get(ExifTags.Base.Orientation, 1)) != 1:
+        yield f"has EXIF orientation {orientation}, which other tools may ignore; save it upright"
+
+
+def _image_doubts(image: Image.Image) -> Iterator[str]:
+    """Say what is doubtful about the values of an image."""
+    greatest = np.asarray(image).max()
+    if image.mode.startswith("I"):
+        yield f"holds whole numbers up to {greatest}, which are divided by 257 to give 8 bits"
+        if greatest < 4096:
+            yield "looks like 12-bit data and will be nearly black; stretch it to 16 bits"
+    elif image.mode == "F":
+        unit = 1 if greatest <= 1 else 255
+        yield f"holds real numbers up to {greatest:g}, taken as [0, {unit}]; save it in 8 bits"
+
+
+def _mask_doubts(image: Image.Image) -> Iterator[str]:
+    """Say what is doubtful about the values of a mask, seen as ``images.read_mask`` does."""
+    colour = image.convert("RGB") if image.mode in ("P", "PA", "LA", "RGBA", "CMYK") else image
+    values = np.asarray(colour)
+    levels = np.unique(values.max(axis=-1) if values.ndim == 3 else values).astype(float)
+    alpha = image.getchannel("A").getextrema() if "A" in image.getbands() else (255, 255)
+    if len(levels) == 1 and alpha[0] < alpha[1]:
+        yield "seems to be drawn in the alpha channel, which is ignored; draw it in grey"
+    elif len(levels) > 2:
+        shown = ", ".join(f"{level:g}" for level in levels[:3]) + ", ..." * (len(levels) > 3)
+        yield (
+            f"holds {len(levels)} values ({shown}), not two, and only those above "
+            f"{levels[-1] / 2:g} are foreground; save it as 0 and 255"
+        )
+    elif levels[0] > levels[-1] / 2:
+        yield "marks every pixel as foreground; draw the background as 0"
+    elif levels[-1] == 1 and image.mode != "1":
+        yield "holds 0 and 1 and looks black in viewers; save it as 0 and 255"
+
+
+def _find_duplicates(facts: list[_Facts]) -> tuple[Duplicate, ...]:
+    readable = [fact for fact in facts if fact.shape]
+    if not readable:
+        return ()
+    pairs = duplicates.near_duplicates(np.stack([fact.signature for fact in readable]))
+    both = ((value, readable[i].sample, readable[j].sample) for value, i, j in pairs)
+    return tuple(Duplicate(value, a.name, b.name, a.label != b.label) for value, a, b in both)
+
+
+def _duplicate_doubts(pairs: tuple[Duplicate, ...]) -> Iterator[str]:
+    if pairs:
+        yield f"near-duplicates: {len(pairs)} pairs, closest {pairs[0]}; keep them in one split"
+    if opposed := [pair for pair in pairs if pair.labels_differ]:
+        shown = ", ".join(map(str, opposed[:3])) + ", ..." * (len(opposed) > 3)
+        yield f"near-duplicates with different labels: {len(opposed)} pairs, {shown}; relabel them"
+
+
+def _balance_doubts(counts: dict[str, int]) -> Iterator[str]:
+    if len(counts) > 1:
+        rarest, commonest = min(counts, key=counts.get), max(counts, key=counts.get)
+        few, many = counts[rarest], counts[commonest]
+        if few < FEWEST_PER_LABEL or many > GREATEST_IMBALANCE * few:
+            yield (
+                f"labels are unbalanced: '{rarest}' {few}, '{commonest}' {many}; "
+                f"add images of '{rarest}' or leave it out"
+            )
+
+
+def _sizes(shapes: list[tuple[int, int]]) -> dict[str, Any] | None:
+    if not shapes:
+        return None
+    sizes: dict[str, Any] = {"distinct": len(set(shapes))}
+    for side, values in zip(("height", "width"), zip(*shapes, strict=True), strict=True):
+        median = float(np.median(values))
+        sizes[side] = {"min": min(values), "median": median, "max": max(values)}
+    return sizes
+
+
+def _foreground(facts: list[_Facts]) -> dict[str, float] | None:
+    if not facts:
+        return None
+    counts = np.array([fact.foreground for fact in facts], float)
+    areas = np.prod([fact.shape for fact in facts], axis=1)
+    return {"mean": float((counts / areas).mean()), "pooled": float(counts.sum() / areas.sum())}

@@ -1,0 +1,1 @@
+"""Show a run: one dict in; HTML, Markdown and JSON out."""

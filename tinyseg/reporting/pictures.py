@@ -1,0 +1,109 @@
+"""Pictures for reports, as PNG bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+_HIT, _FALSE, _MISSED = (0.2, 0.75, 0.35), (0.9, 0.25, 0.2), (0.25, 0.45, 0.95)
+_TRUTH, _FLOAT, _INTEGER = "#ffffff", "#ffb000", "#29d3ff"
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One image with what was predicted for it.
+
+    Attributes:
+        name: of the sample.
+        image: uint8 ``(height, width, channels)``.
+        truth, float_mask, integer_mask: bool ``(height, width)``.
+        float_dice, integer_dice: of this image.
+    """
+
+    name: str
+    image: np.ndarray
+    truth: np.ndarray
+    float_mask: np.ndarray
+    integer_mask: np.ndarray
+    float_dice: float
+    integer_dice: float
+
+
+def examples(rows: Sequence[Example]) -> bytes:
+    """Draw each example as image, truth, float, integer and error map, one row each."""
+    figure, axes = plt.subplots(len(rows), 5, figsize=(12.5, 2.6 * len(rows)), squeeze=False)
+    for row, line in zip(rows, axes, strict=True):
+        grey = row.image.mean(axis=-1) / 255
+        panels = (
+            (row.name, None, None),
+            (f"truth, {row.truth.mean():.1%} foreground", row.truth, _TRUTH),
+            (f"float, Dice {row.float_dice:.3f}", row.float_mask, _FLOAT),
+            (f"integer, Dice {row.integer_dice:.3f}", row.integer_mask, _INTEGER),
+        )
+        for axis, (title, mask, colour) in zip(line, panels, strict=False):
+            axis.imshow(grey, cmap="gray", vmin=0, vmax=1)
+            if mask is not None and mask.any():
+                axis.contour(mask, levels=[0.5], colors=colour, linewidths=1.2)
+            axis.set_title(title, fontsize=8)
+        line[4].imshow(error_map(grey, row.truth, row.integer_mask))
+        line[4].set_title("green hit, red false, blue missed", fontsize=8)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return _png(figure)
+
+
+def error_map(grey: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Tint hits green, false foreground red and missed foreground blue.
+
+    Args:
+        grey: image in [0, 1], ``(height, width)``.
+        truth, mask: bool, of the same shape.
+
+    Returns:
+        RGB in [0, 1], ``(height, width, 3)``.
+    """
+    picture = np.repeat(grey[..., None], 3, axis=-1)
+    for where, colour in ((truth & mask, _HIT), (~truth & mask, _FALSE), (truth & ~mask, _MISSED)):
+        picture[where] = 0.45 * picture[where] + 0.55 * np.asarray(colour)
+    return picture
+
+
+def curves(history: Sequence[dict[str, str]]) -> bytes:
+    """Draw loss and Dice over the epochs of a training history."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+    epochs = [int(row["epoch"]) for row in history]
+    for axis, name, title in ((axes[0], "loss", "loss"), (axes[1], "image_dice", "mean Dice")):
+        axis.plot(epochs, [float(row[name]) for row in history], label="training")
+        axis.plot(epochs, [float(row[f"val_{name}"]) for row in history], label="validation")
+        axis.set(title=title, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return _png(figure)
+
+
+def sqnr(rows: Sequence[dict[str, Any]]) -> bytes:
+    """Draw the signal-to-quantization-noise ratio of each operator in execution order."""
+    figure, axis = plt.subplots(figsize=(9, 2.8))
+    finite = [row for row in rows if row["sqnr_db"] is not None]
+    axis.bar([row["operator"] for row in finite], [row["sqnr_db"] for row in finite], width=0.8)
+    axis.set(xlabel="operator", ylabel="SQNR (dB)", title="activation noise after quantization")
+    axis.grid(alpha=0.3, axis="y")
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.tight_layout()
+    # Without the version stamp equal inputs give equal bytes.
+    figure.savefig(stream, format="png", dpi=80, metadata={"Software": None})
+    plt.close(figure)
+    return stream.getvalue()

@@ -1,0 +1,180 @@
+"""Write the report of a run."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tinyseg import files
+from tinyseg.reporting import pictures
+from tinyseg.reporting.numbers import count, decibels, percent, score, size
+
+_SCORES = ("dice", "iou", "precision", "recall", "specificity", "pixel_accuracy")
+_CAPTIONS = {
+    "examples": "Held-out images, worst first: image, truth, float, integer, error map.",
+    "curves": "Training history of the float network.",
+    "sqnr": "Signal-to-quantization-noise ratio of each operator's output on one image.",
+}
+
+
+def write(
+    run: dict[str, Any],
+    examples: Sequence[pictures.Example],
+    history: Sequence[dict[str, str]],
+    folder: str | Path,
+) -> list[Path]:
+    """Write ``report.html`` (self-contained), ``report.md`` with its pictures, ``report.json``.
+
+    Args:
+        run: plain values; stored as they are in the JSON file.
+        examples: to be shown, in the order wanted.
+        history: rows of ``history.csv``; empty if there is none.
+        folder: where the files go.
+
+    Returns:
+        The paths of HTML, Markdown and JSON.
+    """
+    folder = Path(folder)
+    images = {}
+    if examples:
+        images["examples"] = pictures.examples(examples)
+    if history:
+        images["curves"] = pictures.curves(history)
+    if any(row["sqnr_db"] is not None for row in run["verification"]["sqnr"]):
+        images["sqnr"] = pictures.sqnr(run["verification"]["sqnr"])
+    for name, content in images.items():
+        files.write_bytes(folder / f"{name}.png", content)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tinyseg.reporting"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    context = {
+        "run": run,
+        "tables": tables(run),
+        "captions": {name: _CAPTIONS[name] for name in images},
+        "encoded": {name: base64.b64encode(image).decode() for name, image in images.items()},
+    }
+    written = [
+        files.write_text(
+            folder / f"report.{kind}", environment.get_template(f"report.{kind}").render(context)
+        )
+        for kind in ("html", "md")
+    ]
+    return [*written, files.write_json(folder / "report.json", run)]
+
+
+def tables(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the report's tables: ``{"title", "note", "header", "rows"}`` of formatted text."""
+    return [_accuracy(run), _same_images(run), _cost(run), _bounds(run), _layers(run)]
+
+
+def _accuracy(run: dict[str, Any]) -> dict[str, Any]:
+    test = run["test"]
+    rows = [
+        [label, *(score(values[name]) for name in _SCORES)]
+        for key, name_of in (("float", "float32"), ("integer", run["recipe"]))
+        for label, values in (
+            (f"{name_of}, mean over images", test[key]),
+            (f"{name_of}, all pixels pooled", test[key]["pooled"]),
+        )
+    ]
+    return {
+        "title": f"Accuracy on {test['integer']['images']} held-out images",
+        "note": "An image without foreground scores Dice = IoU = 1 if nothing is predicted, else "
+        "0. Pixel accuracy flatters: most pixels are background.",
+        "header": ["network", "Dice", "IoU", "precision", "recall", "specificity", "pixel acc."],
+        "rows": rows,
+    }
+
+
+def _same_images(run: dict[str, Any]) -> dict[str, Any]:
+    check = run["verification"]
+    labels = {
+        "float": "Keras, float32",
+        "int8": "TFLite, reference kernels",
+        "tflm": "TFLite Micro",
+    }
+    return {
+        "title": f"The same {len(check['images'])} images on every backend",
+        "note": f"TFLM and TFLite reference bytes {'equal' if check['bit_exact'] else 'DIFFER'}.",
+        "header": ["backend", "Dice", "IoU"],
+        "rows": [
+            [label, score(check["dice"][key]), score(check["iou"][key])]
+            for key, label in labels.items()
+        ],
+    }
+
+
+def _cost(run: dict[str, Any]) -> dict[str, Any]:
+    profile, check = run["profile"], run["verification"]
+    rows = [
+        [".tflite file (flash)", size(run["file_bytes"])],
+        ["tensor arena, TFLM on the host", size(check["arena_bytes"])],
+        ["parameters", count(run["model"]["parameters"])],
+        ["MACs", count(run["model"]["macs"])],
+    ]
+    if profile:
+        rows[2:2] = [["RAM, MLTK (32-bit core)", size(profile["ram_bytes"])]]
+        rows += [
+            ["operations, MLTK", count(profile["ops"])],
+            ["operators", count(len(profile["layers"]))],
+            ["operators MLTK does not support", count(profile["unsupported_layers"])],
+        ]
+    return {"title": "Size and work", "note": "", "header": ["quantity", "value"], "rows": rows}
+
+
+def _bounds(run: dict[str, Any]) -> dict[str, Any]:
+    profile = run["profile"] or {"bound_cycles": {}}
+    return {
+        "title": "No faster than",
+        "note": "Lower bounds from peak MAC rate and memory width, not estimates; real kernels "
+        "need two to ten times as many cycles.",
+        "header": ["core", "cycles at least"],
+        "rows": [
+            [key.replace("_", "-").replace("cortex-m", "Cortex-M"), count(cycles)]
+            for key, cycles in profile["bound_cycles"].items()
+        ],
+    }
+
+
+def _layers(run: dict[str, Any]) -> dict[str, Any]:
+    layers = run["profile"]["layers"] if run["profile"] else []
+    noise = {row["operator"]: row["sqnr_db"] for row in run["verification"]["sqnr"]}
+    missing = sum(layer["estimate"] == "none" for layer in layers)
+    total = max(sum(layer["macs"] for layer in layers), 1)
+    estimate = {"none": lambda layer: "no estimate", "mltk": _cycles}
+    return {
+        "title": "Layer by layer",
+        "note": f"MLTK has no cycle estimate for {missing} of {len(layers)} operators"
+        + (" (its estimator is downloaded, and was not)." if missing == len(layers) else "."),
+        "header": ["#", "operator", "layer", "MACs", "share", "cycles (MLTK)", "SQNR", "output"],
+        "rows": [
+            [
+                str(layer["index"]),
+                layer["opcode"],
+                layer["layer"],
+                count(layer["macs"]),
+                percent(layer["macs"] / total),
+                estimate.get(layer["estimate"], _implausible)(layer),
+                decibels(noise.get(layer["index"])),
+                layer["outputs"],
+            ]
+            for layer in layers
+        ],
+    }
+
+
+def _cycles(layer: dict[str, Any]) -> str:
+    return f"{count(layer['cycles'])} (estimate)"
+
+
+def _implausible(layer: dict[str, Any]) -> str:
+    bound = layer["bound_cycles"]["cortex_m33"]
+    return f"{count(layer['cycles'])} (beats the core's ceiling; at least {count(bound)})"

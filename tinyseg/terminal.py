@@ -1,0 +1,53 @@
+"""What the command line prints, and how it keeps C++ libraries from printing."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+
+def quiet(verbose: bool) -> None:
+    """Send our log to stderr and, unless verbose, what C++ libraries write there nowhere.
+
+    TensorFlow prints from C++ before and after any log level takes effect, so its file
+    descriptor is redirected; Python's stderr moves to a copy of the original.
+    """
+    if not verbose:
+        sys.stderr.flush()
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, 2)
+        os.close(sink)
+    # A crash in C++ would now be silent: leave at least Python's stack.
+    faulthandler.enable(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("tinyseg")
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.propagate = False
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(header: list[str], rows: list[list[str]], title: str = "") -> None:
+    """Print a table on stdout; the first column is text, the others are numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(file=sys.stdout, soft_wrap=True).print(table)

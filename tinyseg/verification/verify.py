@@ -1,0 +1,202 @@
+"""Check a quantized file on real images: operators, memory, bytes, accuracy."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from tinyseg import progress
+from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime import Runner
+from tinyseg.runtime.runner import border, predict
+from tinyseg.runtime.tflite import TfliteRunner
+from tinyseg.runtime.tflm import Arena, TflmRunner
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.lint import NOT_QUANTIZED, Finding, lint
+from tinyseg.tflite.op_table import supported
+from tinyseg.training.metrics import summarise
+from tinyseg.verification.sqnr import layer_sqnr
+
+DEFAULT_IMAGES = 8
+MAX_DICE_DROP = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """The verdict on a file.
+
+    Attributes:
+        failures: one line for each missed bar; none means that the file passed.
+        arena: tensor arena that TFLM used, None if it cannot run the file.
+        bit_exact: whether TFLM's output bytes equal those of TFLite's reference kernels.
+        differing_bytes: output elements that differ.
+        unsupported_ops: operators that TFLM lacks.
+        warnings: what to know beside the failures.
+        scores: by backend (``float``, ``int8``, ``tflm``) as of
+            :func:`tinyseg.training.metrics.summarise`; None where it did not run.
+        sqnr: per layer, empty without the float network.
+        images: names of the images used.
+    """
+
+    failures: tuple[str, ...]
+    arena: Arena | None
+    bit_exact: bool
+    differing_bytes: int
+    unsupported_ops: tuple[str, ...]
+    warnings: tuple[str, ...]
+    scores: dict[str, dict | None]
+    sqnr: tuple[dict[str, Any], ...]
+    images: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all bars were met."""
+        return not self.failures
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+
+        def pick(name: str) -> dict[str, float | None]:
+            return {key: scores and scores[name] for key, scores in self.scores.items()}
+
+        return {
+            "ok": self.ok,
+            "arena_bytes": self.arena and self.arena.total,
+            "bit_exact": self.bit_exact,
+            "unsupported_ops": list(self.unsupported_ops),
+            "dice": pick("dice"),
+            "iou": pick("iou"),
+            "failures": list(self.failures),
+            "warnings": list(self.warnings),
+            "arena": self.arena and dataclasses.asdict(self.arena),
+            "differing_bytes": self.differing_bytes,
+            "sqnr": list(self.sqnr),
+            "images": list(self.images),
+        }
+
+
+def usable(model: TfliteModel, floats: bool = False) -> list[Finding]:
+    """Return what lint found short of an error.
+
+    Args:
+        model: parsed file.
+        floats: whether a file that is not quantized will do.
+
+    Raises:
+        InputError: the file is damaged or of a kind that cannot be used.
+    """
+    findings = lint(model)
+    accepted = (NOT_QUANTIZED,) if floats else ()
+    errors = [f for f in findings if f.severity == "error" and f.message not in accepted]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise InputError(f"{model.path}: {errors[0]}{more}")
+    return findings
+
+
+def verify(
+    model: TfliteModel,
+    images: ImageStore,
+    preprocessing: PreprocessingPlan,
+    *,
+    float_runner: Runner | None = None,
+    float_twin: TfliteModel | None = None,
+    max_dice_drop: float = MAX_DICE_DROP,
+) -> Verification:
+    """Run a file on TFLM, on TFLite's reference kernels and, if given, the float network.
+
+    Args:
+        model: quantized file.
+        images: at least one; the same for all backends.
+        preprocessing: normalisation and threshold.
+        float_runner: the float network, for its scores.
+        float_twin: float conversion of the network, for the SQNR of each layer.
+        max_dice_drop: the most by which mean Dice on TFLM may lie below the float network's.
+
+    Raises:
+        InputError: the file is damaged, or its input does not fit the images.
+    """
+    findings = usable(model)
+    unsupported = [f for f in findings if f.severity == "unsupported"]
+    failures = [f"{model.path}: {finding}" for finding in unsupported]
+    inputs = images.inputs(preprocessing)
+    _check_shape(model, inputs)
+    truth = images.masks.astype(bool)
+
+    def score(probabilities: np.ndarray) -> dict:
+        return summarise(truth, probabilities > preprocessing.threshold)
+
+    scores: dict[str, dict | None] = {"float": None, "int8": None, "tflm": None}
+    arena, bit_exact, differing = None, False, 0
+    if not unsupported:
+        arena, outputs, device_outputs = _run_both(model, inputs)
+        specification = border(model)[1]
+        scores["int8"] = score(specification.dequantize(outputs))
+        scores["tflm"] = score(specification.dequantize(device_outputs))
+        differing = int((outputs != device_outputs).sum())
+        bit_exact = differing == 0
+        if not bit_exact:
+            failures.append(
+                f"{model.path}: TFLM and TFLite reference kernels differ in {differing} of "
+                f"{outputs.size} output values"
+            )
+    if float_runner is not None:
+        scores["float"] = score(predict(float_runner, inputs))
+        if scores["tflm"]:
+            drop = scores["float"]["dice"] - scores["tflm"]["dice"]
+            if drop > max_dice_drop:
+                failures.append(drop_message(model.path, drop, max_dice_drop))
+    sqnr = layer_sqnr(float_twin, model, inputs[0]) if float_twin else []
+    return Verification(
+        tuple(failures),
+        arena,
+        bit_exact,
+        differing,
+        tuple(sorted({op.opcode for op in model.operators if not supported(op)})),
+        tuple(str(f) for f in findings if f.severity == "warning"),
+        scores,
+        tuple(sqnr),
+        tuple(images.names),
+    )
+
+
+def drop_message(path: str, drop: float, allowed: float) -> str:
+    """Return the line that tells of too large a loss of Dice, and the cure."""
+    return (
+        f"{path}: Dice falls by {drop:.4f}, allowed are {allowed:.4f}; use more calibration "
+        "images or recipe static_wi8_ai16"
+    )
+
+
+def _run_both(model: TfliteModel, inputs: np.ndarray) -> tuple[Arena, np.ndarray, np.ndarray]:
+    """Run TFLM in its process and TFLite here at the same time; reference kernels are slow."""
+    with progress.bar() as bar:
+        task = bar.add_task("TFLM and TFLite reference", total=2 * len(inputs), note="")
+
+        def advance() -> None:
+            bar.advance(task)
+
+        device = TflmRunner(model, progress=advance)
+        host = TfliteRunner(model, reference=True, progress=advance)
+        stored = host.input.quantize(inputs)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            device_outputs = pool.submit(device.run, stored)
+            outputs = host.run(stored)
+            # In this order: the arena is known once the device has run.
+            result = device_outputs.result()
+            return device.arena, outputs, result
+
+
+def _check_shape(model: TfliteModel, inputs: np.ndarray) -> None:
+    specification, output = border(model)
+    if specification.shape[1:] != inputs.shape[1:]:
+        raise InputError(
+            f"{model.path}: takes {specification.shape[1:]} but the images are {inputs.shape[1:]}"
+        )
+    if len(output.shape) != 4 or output.shape[1:3] != inputs.shape[1:3]:
+        raise InputError(f"{model.path}: output {output.shape} is not a mask of the input's size")

@@ -1,0 +1,375 @@
+"""The stages put together: what each verb of the command line does."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tinyseg import data, files, presets
+from tinyseg import plan as plans
+from tinyseg.data.splits import Split, make_split, read_split
+from tinyseg.data.store import ImageStore, open_store
+from tinyseg.errors import InputError
+from tinyseg.plan import Plan, PreprocessingPlan
+from tinyseg.tflite import TfliteModel
+from tinyseg.verification.verify import (
+    MAX_DICE_DROP,
+    Verification,
+    drop_message,
+    usable,
+    verify,
+)
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+    from tinyseg.runtime import Runner
+
+log = logging.getLogger(__name__)
+
+SPLIT = "split.json"
+_EXAMPLES = 8
+
+
+class Images(NamedTuple):
+    """Images at the network's size, and their division."""
+
+    store: ImageStore
+    split: Split
+
+    def part(self, name: str) -> ImageStore:
+        """Return ``train``, ``validation``, ``test`` or ``all``."""
+        return self.store if name == "all" else self.store.select(getattr(self.split, name))
+
+
+def open_images(plan: Plan, split_file: str | Path | None = None) -> tuple[Plan, Images]:
+    """Decode a plan's images and divide them.
+
+    Returns:
+        The plan with the data's fingerprint, and the images.
+
+    Raises:
+        InputError: unusable data or split file.
+    """
+    dataset = data.load(plan.data.source)
+    store = open_store(dataset, plan.preprocessing)
+    groups = store.groups()
+    if split_file:
+        split = read_split(split_file, store.names, groups)
+    else:
+        split = make_split(
+            store.names, store.labels, groups, plan.data.fractions, plan.data.split_seed
+        )
+    plan = dataclasses.replace(
+        plan, data=dataclasses.replace(plan.data, fingerprint=store.fingerprint)
+    )
+    return plan, Images(store, split)
+
+
+def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) -> dict[str, Any]:
+    """Train a network and score its best weights on the validation part.
+
+    Returns:
+        ``{"weights", "folder", "validation": scores}``.
+    """
+    from tinyseg.runtime.keras import KerasRunner
+    from tinyseg.training.fit import WEIGHTS, fit
+
+    plan, images = open_images(plan, split_file)
+    images.split.write(Path(folder) / SPLIT)
+    model = fit(plan, images.part("train"), images.part("validation"), folder)
+    validation = images.part("validation")
+    scores, _ = score(KerasRunner(model), validation, plan.preprocessing)
+    return {
+        "folder": str(folder),
+        "weights": str(Path(folder) / WEIGHTS),
+        "validation": scores,
+    }
+
+
+def score(
+    runner: Runner, images: ImageStore, preprocessing: PreprocessingPlan
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Run a network on images; return its scores and masks, bool ``(n, h, w, classes)``."""
+    from tinyseg.runtime.runner import predict
+    from tinyseg.training.metrics import summarise
+
+    masks = predict(runner, images.inputs(preprocessing)) > preprocessing.threshold
+    return summarise(images.masks, masks), masks
+
+
+def load_trained(plan: Plan, weights: str | Path) -> keras.Model:
+    """Build a plan's network in float32 and load weights into it."""
+    import tf_keras as keras
+
+    from tinyseg.zoo import build
+    from tinyseg.zoo.weights import load_weights
+
+    keras.mixed_precision.set_global_policy("float32")
+    model = build(plan.model, plan.preprocessing)
+    load_weights(model, weights)
+    return model
+
+
+def plan_of(name_or_file: str, source: str | None = None) -> tuple[Plan, Path]:
+    """Return plan and file for a network's name, its weights, or a ``.tflite`` file.
+
+    Args:
+        name_or_file: what the user named.
+        source: data source, which may have weights of its own.
+
+    Raises:
+        InputError: no such file or network, or the file differs from its plan.
+    """
+    path = Path(name_or_file)
+    if path.suffix not in (".tflite", ".h5", ".keras"):
+        from tinyseg.zoo import network
+
+        network(name_or_file)
+        path = presets.find_weights(name_or_file, source)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    plan = plans.beside(path)
+    if plan is None:
+        plan = _plan_from_file(path)
+    if source:
+        plan = dataclasses.replace(plan, data=dataclasses.replace(plan.data, source=source))
+    return plan, path
+
+
+def _plan_from_file(path: Path) -> Plan:
+    """Make a plan for a file that came without one, from the file itself."""
+    if path.suffix != ".tflite":
+        raise InputError(f"{path}: no plan.json beside it names it; give the network with --plan")
+    model = TfliteModel.read(path)
+    usable(model)
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+        raise InputError(f"{path}: the input is not one image (1, height, width, channels)")
+    _, height, width, channels = model.inputs[0].shape
+    stored = model.plan.get("preprocessing")
+    if stored is None:
+        log.info("%s: no preprocessing stored; taking pixels / 255", path)
+        stored = {"height": height, "width": width, "channels": channels}
+    return plans.from_mapping({"preprocessing": stored}, str(path))
+
+
+def evaluate(name_or_file: str, source: str | None, part: str, backend: str) -> dict[str, Any]:
+    """Score a network or file on one part of a dataset.
+
+    Args:
+        name_or_file: name in the zoo, weights or ``.tflite`` file.
+        source: data; None for what the plan names.
+        part: ``train``, ``validation``, ``test`` or ``all``.
+        backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+    """
+    plan, path = plan_of(name_or_file, source)
+    plan, images = open_images(plan)
+    runner: Runner
+    if path.suffix == ".tflite":
+        runner = _tflite_runner(path, backend)
+    else:
+        from tinyseg.runtime.keras import KerasRunner
+
+        runner = KerasRunner(load_trained(plan, path))
+    return score(runner, images.part(part), plan.preprocessing)[0]
+
+
+def _tflite_runner(path: Path, backend: str) -> Runner:
+    from tinyseg.runtime.tflite import TfliteRunner
+    from tinyseg.runtime.tflm import TflmRunner
+
+    model = TfliteModel.read(path)
+    usable(model)
+    if backend == "tflm":
+        return TflmRunner(model)
+    return TfliteRunner(model, reference=backend == "reference")
+
+
+def verify_file(
+    path: str | Path,
+    source: str | None,
+    count: int,
+    max_dice_drop: float,
+    weights: str | Path | None = None,
+) -> Verification:
+    """Verify a ``.tflite`` file on ``count`` images of the test part.
+
+    The float network takes part if its weights are known: given, or found for the plan that
+    lies beside the file.
+    """
+    model = TfliteModel.read(path)
+    usable(model)
+    plan, _ = plan_of(str(path), source)
+    plan, images = open_images(plan)
+    float_model = _float_model(plan, path, weights)
+    return _verify(model, float_model, images.part("test"), plan, count, max_dice_drop)
+
+
+def _float_model(plan: Plan, path: str | Path, weights: str | Path | None) -> keras.Model | None:
+    if weights is None:
+        if plans.beside(path) is None:
+            log.info("%s: float network unknown; give --weights to compare with it", path)
+            return None
+        folder = Path(path).parent
+        weights = folder / presets.WEIGHTS
+        if not weights.is_file():
+            weights = presets.find_weights(plan.model.name, plan.data.source)
+    return load_trained(plan, weights)
+
+
+def _verify(
+    model: TfliteModel,
+    float_model: keras.Model | None,
+    images: ImageStore,
+    plan: Plan,
+    count: int,
+    max_dice_drop: float,
+) -> Verification:
+    from tinyseg.compression.quantization import convert_float
+    from tinyseg.runtime.keras import KerasRunner
+
+    # Evenly spaced rows hold every label, for samples lie in order of labels.
+    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
+    chosen = images.select([images.names[row] for row in rows])
+    twin = None
+    if float_model is not None:
+        twin = TfliteModel.parse(convert_float(float_model, plan), "float conversion")
+    return verify(
+        model,
+        chosen,
+        plan.preprocessing,
+        float_runner=KerasRunner(float_model) if float_model is not None else None,
+        float_twin=twin,
+        max_dice_drop=max_dice_drop,
+    )
+
+
+def quantize(
+    plan: Plan,
+    weights: Path,
+    folder: Path,
+    *,
+    split_file: str | Path | None = None,
+    verify_images: int = 8,
+    max_dice_drop: float = MAX_DICE_DROP,
+    profiled: bool = True,
+) -> dict[str, Any]:
+    """Quantize a trained network, then score, verify, profile and report the file.
+
+    Writes ``MODEL.tflite``, ``plan.json``, ``split.json``, MLTK's reports and
+    ``report.{html,md,json}`` with pictures into ``folder``.
+
+    Returns:
+        The run, as stored in ``report.json``; ``failures`` is empty if all gates passed.
+    """
+    from tinyseg.compression import quantization
+    from tinyseg.profiling import mltk
+    from tinyseg.reporting import report
+    from tinyseg.runtime.keras import KerasRunner
+    from tinyseg.runtime.tflite import TfliteRunner
+    from tinyseg.zoo.summary import count_macs
+
+    if profiled:
+        mltk.mltk_python()  # Fail before the long part, not after it.
+    trained_on = plans.beside(weights)
+    plan, images = open_images(plan, split_file)
+    training, test = images.part("train"), images.part("test")
+    network = load_trained(plan, weights)
+
+    log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
+    rows = quantization.calibration_rows(
+        training.labels, plan.quantization.calibration_images, plan.seed
+    )
+    calibration = training.select([training.names[row] for row in rows])
+    content = quantization.quantize(network, plan, calibration.inputs(plan.preprocessing))
+    path = files.write_bytes(folder / f"{plan.model.name}.tflite", content)
+    images.split.write(folder / SPLIT)
+    plans.write(plan, folder, path)
+    model = TfliteModel.read(path)
+
+    log.info("scoring float and integer network on %d held-out images", len(test))
+    float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
+    scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
+    log.info("verifying on TensorFlow Lite Micro")
+    verdict = _verify(model, network, test, plan, verify_images, max_dice_drop)
+    profile, mltk_report = mltk.profile(model) if profiled else (None, None)
+    failures = list(verdict.failures)
+    drop = float_scores["dice"] - scores["dice"]
+    if drop > max_dice_drop and not any("Dice falls" in line for line in failures):
+        failures.append(drop_message(str(path), drop, max_dice_drop))
+    run = {
+        "model": {
+            "name": plan.model.name,
+            "arguments": dict(plan.model.arguments),
+            "input_shape": list(network.input_shape[1:]),
+            "parameters": network.count_params(),
+            "macs": count_macs(network),
+        },
+        "data": {
+            "name": presets.slug(plan.data.source),
+            "fingerprint": plan.data.fingerprint,
+            "images": len(images.store),
+            "labels": {k: images.store.labels.count(k) for k in sorted(set(images.store.labels))},
+            "train": len(images.split.train),
+            "validation": len(images.split.validation),
+            "test": len(images.split.test),
+        },
+        "weights": {
+            "file": weights.name,
+            "trained_on": presets.slug(trained_on.data.source) if trained_on else "unknown data",
+        },
+        "recipe": plan.quantization.recipe,
+        "io": plan.quantization.io,
+        "file": path.name,
+        "file_bytes": len(content),
+        "file_sha256": files.sha256(path),
+        "test": {"float": float_scores, "integer": scores},
+        "verification": verdict.as_dict(),
+        "profile": profile,
+        "failures": failures,
+        "provenance": plans.provenance(),
+    }
+    if profiled:
+        mltk.write(profile, mltk_report, folder, plan.model.name)
+    shown = _worst_first(test, float_masks, masks)
+    report.write(run, shown, _history(weights), folder)
+    return run
+
+
+def _worst_first(test: ImageStore, float_masks: np.ndarray, masks: np.ndarray) -> Sequence[Any]:
+    """Pick the worst half and an even sample of the rest, ordered by the integer net's Dice."""
+    from tinyseg.reporting.pictures import Example
+    from tinyseg.training.metrics import Confusion
+
+    float_dice = Confusion.of(test.masks, float_masks).scores()["dice"]
+    dice = Confusion.of(test.masks, masks).scores()["dice"]
+    order = np.argsort(dice, kind="stable")
+    worst, rest = order[: _EXAMPLES // 2], order[_EXAMPLES // 2 :]
+    if len(rest):
+        rest = rest[np.linspace(0, len(rest) - 1, min(_EXAMPLES // 2, len(rest))).astype(int)]
+    return [
+        Example(
+            test.names[row],
+            test.images[row],
+            test.masks[row, ..., 0].astype(bool),
+            float_masks[row, ..., 0],
+            masks[row, ..., 0],
+            float(float_dice[row]),
+            float(dice[row]),
+        )
+        for row in (*worst, *rest)
+    ]
+
+
+def _history(weights: Path) -> list[dict[str, str]]:
+    path = weights.parent / "history.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))

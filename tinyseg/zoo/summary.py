@@ -1,0 +1,54 @@
+"""Size and work of a network, counted on its Keras layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tf_keras as keras
+
+from tinyseg.plan import ModelPlan, PreprocessingPlan
+from tinyseg.zoo import NETWORKS, build
+
+
+def count_macs(model: keras.Model) -> int:
+    """Return the multiply-accumulates of one inference: convolutions and dense layers.
+
+    The counts equal those of MLTK and of the converted ``.tflite`` file.
+    """
+    return sum(_layer_macs(layer) for layer in model.layers)
+
+
+def summarise(name: str) -> dict[str, Any]:
+    """Build a network at its reference input and describe it.
+
+    Returns:
+        ``name``, ``task``, ``input_shape``, ``parameters``, ``trainable_parameters``, ``macs``.
+    """
+    height, width, channels = NETWORKS[name].input_shape
+    model = build(ModelPlan(name), PreprocessingPlan(height=height, width=width, channels=channels))
+    return {
+        "name": name,
+        "task": NETWORKS[name].task,
+        "input_shape": [height, width, channels],
+        "parameters": model.count_params(),
+        "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
+        "macs": count_macs(model),
+    }
+
+
+def _layer_macs(layer: keras.layers.Layer) -> int:
+    layers = keras.layers
+    if isinstance(layer, layers.SeparableConv2D):
+        pixels = math.prod(layer.output_shape[1:3])
+        kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+        return pixels * sum(math.prod(kernel.shape) for kernel in kernels)
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return math.prod(layer.output_shape[1:3]) * math.prod(layer.depthwise_kernel.shape)
+    if isinstance(layer, layers.Conv2DTranspose):
+        return math.prod(layer.input_shape[1:3]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, layers.Conv2D):
+        return math.prod(layer.output_shape[1:3]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, layers.Dense):
+        return math.prod(layer.output_shape[1:-1]) * math.prod(layer.kernel.shape)
+    return 0
