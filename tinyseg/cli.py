@@ -34,6 +34,12 @@ _PLAN = click.option(
 )
 _SEED = click.option("--seed", type=click.IntRange(0), help="Seed of weights, order and choices.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the resolved plan and stop.")
+_RECIPE = click.option(
+    "--recipe",
+    default="static_wi8_ai8",
+    show_default=True,
+    help="Quantization recipe of the file, where a network is named.",
+)
 _MAX_DROP = click.option(
     "--max-dice-drop",
     type=float,
@@ -68,7 +74,7 @@ def cli(verbose: bool) -> None:
       tinyseg quantize attention_unet_ds
       tinyseg data check path/to/images
       tinyseg train attention_unet_ds --data path/to/images
-      tinyseg verify build/attention_unet_ds/phantom/static_wi8_ai8/attention_unet_ds.tflite
+      tinyseg verify attention_unet_ds
 
     Exit codes: 0 all well, 1 a gate failed, 2 bad input.
     """
@@ -296,7 +302,8 @@ def quantize(
     from tinyseg.zoo import network
 
     network(model)
-    plan, weights = workflow.plan_of(str(weights or model), data)
+    start = plans.Plan(model=plans.ModelPlan(model))
+    plan, weights = workflow.plan_of(str(weights or model), data, start)
     changes = {
         "model.name": model,
         "quantization.recipe": recipe,
@@ -326,8 +333,9 @@ def quantize(
 
 
 @cli.command()
-@click.argument("file", metavar="FILE.tflite")
+@click.argument("file", metavar="FILE.tflite|MODEL")
 @_DATA
+@_RECIPE
 @click.option("--weights", help="Weights of the float network to compare with.")
 @_COUNT
 @_MAX_DROP
@@ -335,19 +343,23 @@ def quantize(
 def verify(
     file: str,
     data: str | None,
+    recipe: str,
     weights: str | None,
     images: int,
     max_dice_drop: float,
     as_json: bool,
 ) -> None:
-    """Check that FILE.tflite runs on TensorFlow Lite Micro with the same bytes and Dice.
+    """Check that a file runs on TensorFlow Lite Micro with the same bytes and Dice.
 
     \b
-    Example: tinyseg verify build/attention_unet_ds/phantom/static_wi8_ai8/attention_unet_ds.tflite
+    Examples:
+      tinyseg verify attention_unet_ds
+      tinyseg verify path/to/model.tflite --data path/to/images
     """
-    from tinyseg import workflow
+    from tinyseg import presets, workflow
     from tinyseg.reporting.numbers import score, size
 
+    file = str(presets.find_tflite(file, data, recipe))
     verdict = workflow.verify_file(file, data, images, max_dice_drop, weights)
     values = verdict.as_dict()
     if as_json:
@@ -369,25 +381,36 @@ def verify(
 
 
 @cli.command()
-@click.argument("file", metavar="FILE.tflite")
+@click.argument("file", metavar="FILE.tflite|MODEL")
+@_DATA
+@_RECIPE
 @click.option("--accelerator", help="MVP for Silicon Labs' matrix processor.")
 @_OUTPUT
 @_JSON
-def profile(file: str, accelerator: str | None, output: Path | None, as_json: bool) -> None:
-    """Profile FILE.tflite with Silicon Labs MLTK; write its text report, JSON and CSV.
+def profile(
+    file: str,
+    data: str | None,
+    recipe: str,
+    accelerator: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Profile a file with Silicon Labs MLTK; write its text report, JSON and CSV.
 
     \b
-    Example: tinyseg profile model.tflite -o build/profile
+    Example: tinyseg profile path/to/model.tflite -o build/profile
     """
+    from tinyseg import presets
     from tinyseg.profiling import mltk
     from tinyseg.reporting.numbers import count, size
     from tinyseg.tflite import TfliteModel
     from tinyseg.verification.verify import usable
 
-    model = TfliteModel.read(file)
+    path = presets.find_tflite(file, data, recipe)
+    model = TfliteModel.read(path)
     usable(model, floats=True)
     record, text = mltk.profile(model, accelerator)
-    paths = mltk.write(record, text, output or Path(file).parent, Path(file).stem)
+    paths = mltk.write(record, text, output or presets.BUILD / "profile", path.stem)
     if as_json:
         terminal.print_json(record)
         return
@@ -407,26 +430,32 @@ def profile(file: str, accelerator: str | None, output: Path | None, as_json: bo
                 for key, value in record["bound_cycles"].items()
             ),
         ],
-        title=f"{file}, MLTK {record['mltk_version']}",
+        title=f"{path}, MLTK {record['mltk_version']}",
     )
     for path in paths:
         click.echo(path)
 
 
 @cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("models"))
-def publish(run: Path, output: Path) -> None:
-    """Make a training run the weights that users of its network start from.
+@click.argument("model")
+@_DATA
+@click.option("--run", type=click.Path(path_type=Path), help="Folder of the training run.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("models"), show_default=True
+)
+def publish(model: str, data: str | None, run: Path | None, output: Path) -> None:
+    """Make MODEL's training run the weights that its users start from.
 
     Quantizes the weights and writes plan, weights, integer file, MLTK report and model card
     to OUTPUT/MODEL.
 
     \b
-    Example: tinyseg publish build/attention_unet_ds/phantom/float
+    Example: tinyseg publish attention_unet_ds --data phantom
     """
+    from tinyseg import presets
     from tinyseg.publishing import publish as publish_run
 
+    run = run or presets.BUILD / model / presets.slug(data or "phantom") / "float"
     for path in publish_run(run, output):
         click.echo(path)
 

@@ -124,6 +124,7 @@ class Plan:
 
     Attributes:
         seed: of weights, shuffling, augmentation and calibration choice.
+        weights: SHA-256 of the float weights that were quantized; empty before that.
         provenance: versions, platform, git commit; filled in when the plan is written.
         files: SHA-256 by file name of what lies beside ``plan.json``.
     """
@@ -134,6 +135,7 @@ class Plan:
     training: TrainingPlan = TrainingPlan()
     quantization: QuantizationPlan = QuantizationPlan()
     seed: int = 0
+    weights: str = ""
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -147,6 +149,8 @@ def from_mapping(values: Mapping[str, Any], where: str = "plan") -> Plan:
     config = dacite.Config(strict=True, cast=[tuple, float])
     try:
         return dacite.from_dict(Plan, dict(values), config)
+    except dacite.UnexpectedDataError as error:
+        raise InputError(f"{where}: unknown key '{sorted(error.keys)[0]}'") from None
     except (dacite.DaciteError, TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from None
 

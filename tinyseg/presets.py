@@ -24,6 +24,27 @@ def run_folder(plan: Plan, step: str) -> Path:
     return BUILD / plan.model.name / slug(plan.data.source) / step
 
 
+def find_tflite(model: str, source: str | None, recipe: str) -> Path:
+    """Return a network's newest integer file: made here from this data, else the shipped one.
+
+    Args:
+        model: name in the zoo, or the path of a ``.tflite`` file, which is returned as it is.
+        source: data source; None for ``phantom``.
+        recipe: quantization recipe.
+
+    Raises:
+        InputError: there is none.
+    """
+    if model.endswith(".tflite") or Path(model).exists():
+        return Path(model)
+    name = f"{model}.tflite"
+    places = [BUILD / model / slug(source or "phantom") / recipe, *_shipped(model)]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    raise InputError(f"{model}: no such file, and no {places[0] / name}; run 'tinyseg quantize'")
+
+
 def find_weights(model: str, source: str | None) -> Path:
     """Return a network's newest weights: trained here on this data, else the shipped ones.
 
@@ -34,9 +55,8 @@ def find_weights(model: str, source: str | None) -> Path:
     Raises:
         InputError: there are none.
     """
-    roots = [Path.cwd(), Path(tinyseg.__file__).parents[1]]
     places = [BUILD / model / slug(source) / "float"] if source else []
-    places += [root / "models" / model for root in roots]
+    places += _shipped(model)
     for place in places:
         if (place / WEIGHTS).is_file():
             return place / WEIGHTS
@@ -44,3 +64,8 @@ def find_weights(model: str, source: str | None) -> Path:
         f"{model}: no trained weights in {' or '.join(map(str, places[:2]))}; "
         f"run 'tinyseg train {model}' or give --weights"
     )
+
+
+def _shipped(model: str) -> list[Path]:
+    roots = (Path.cwd(), Path(tinyseg.__file__).parents[1])
+    return [root / "models" / model for root in roots]

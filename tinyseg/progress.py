@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Item = TypeVar("Item")
 
 
-def bar():
+def bar() -> Progress:
     """Return a ``rich`` progress bar that draws only where stderr is a terminal."""
     from rich.console import Console
     from rich.progress import (

@@ -50,4 +50,6 @@ def print_table(header: list[str], rows: list[list[str]], title: str = "") -> No
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(file=sys.stdout, soft_wrap=True).print(table)
+    # A pipe has no width; give lines the room they need there.
+    console = Console(file=sys.stdout)
+    console.print(table, width=None if console.is_terminal else 160)

@@ -117,12 +117,15 @@ def load_trained(plan: Plan, weights: str | Path) -> keras.Model:
     return model
 
 
-def plan_of(name_or_file: str, source: str | None = None) -> tuple[Plan, Path]:
+def plan_of(
+    name_or_file: str, source: str | None = None, fallback: Plan | None = None
+) -> tuple[Plan, Path]:
     """Return plan and file for a network's name, its weights, or a ``.tflite`` file.
 
     Args:
         name_or_file: what the user named.
         source: data source, which may have weights of its own.
+        fallback: plan for weights that have none beside them.
 
     Raises:
         InputError: no such file or network, or the file differs from its plan.
@@ -135,9 +138,7 @@ def plan_of(name_or_file: str, source: str | None = None) -> tuple[Plan, Path]:
         path = presets.find_weights(name_or_file, source)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    plan = plans.beside(path)
-    if plan is None:
-        plan = _plan_from_file(path)
+    plan = plans.beside(path) or fallback or _plan_from_file(path)
     if source:
         plan = dataclasses.replace(plan, data=dataclasses.replace(plan.data, source=source))
     return plan, path
@@ -146,7 +147,9 @@ def plan_of(name_or_file: str, source: str | None = None) -> tuple[Plan, Path]:
 def _plan_from_file(path: Path) -> Plan:
     """Make a plan for a file that came without one, from the file itself."""
     if path.suffix != ".tflite":
-        raise InputError(f"{path}: no plan.json beside it names it; give the network with --plan")
+        raise InputError(
+            f"{path}: no plan.json beside it names it; copy the plan that made it there"
+        )
     model = TfliteModel.read(path)
     usable(model)
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
@@ -220,6 +223,9 @@ def _float_model(plan: Plan, path: str | Path, weights: str | Path | None) -> ke
         weights = folder / presets.WEIGHTS
         if not weights.is_file():
             weights = presets.find_weights(plan.model.name, plan.data.source)
+        if plan.weights and files.sha256(weights) != plan.weights:
+            log.info("%s: made from other weights than %s; give --weights", path, weights)
+            return None
     return load_trained(plan, weights)
 
 
@@ -278,7 +284,7 @@ def quantize(
     if profiled:
         mltk.mltk_python()  # Fail before the long part, not after it.
     trained_on = plans.beside(weights)
-    plan, images = open_images(plan, split_file)
+    plan, images = open_images(dataclasses.replace(plan, weights=files.sha256(weights)), split_file)
     training, test = images.part("train"), images.part("test")
     network = load_trained(plan, weights)
 

@@ -69,10 +69,10 @@ def _to_8_bit(values: np.ndarray, path: Path) -> np.ndarray:
         raise InputError(f"{path}: holds NaN or infinity; repair or remove it")
     if values.min() < 0:
         raise InputError(f"{path}: holds negative values; rescale it to 8 or 16 bits")
-    if values.dtype.kind == "f":
-        scale = 255.0 if values.max() <= 1 else 1.0
+    if values.dtype.kind == "f" and values.max() <= 1:
+        scale = 255.0
     else:
-        scale = 1 / 257
+        scale = 1.0 if values.dtype.kind == "f" else 1 / 257
     return np.round(values * scale).clip(0, 255).astype(np.uint8)
 
 

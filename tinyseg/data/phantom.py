@@ -104,7 +104,9 @@ def _smooth_curve(x: np.ndarray, amplitude: float, rng: np.random.Generator) -> 
     return amplitude * waves
 
 
-def _texture(shape: tuple[int, int], sigma: tuple[float, float], rng: np.random.Generator):
+def _texture(
+    shape: tuple[int, int], sigma: tuple[float, float], rng: np.random.Generator
+) -> np.ndarray:
     """Return smooth noise with mean 0 and standard deviation 1."""
     noise = ndimage.gaussian_filter(rng.standard_normal(shape).astype(np.float32), sigma)
     return (noise - noise.mean()) / noise.std()

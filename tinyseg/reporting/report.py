@@ -81,15 +81,15 @@ def _accuracy(run: dict[str, Any]) -> dict[str, Any]:
         [label, *(score(values[name]) for name in _SCORES)]
         for key, name_of in (("float", "float32"), ("integer", run["recipe"]))
         for label, values in (
-            (f"{name_of}, mean over images", test[key]),
-            (f"{name_of}, all pixels pooled", test[key]["pooled"]),
+            (f"{name_of}, image mean", test[key]),
+            (f"{name_of}, pooled", test[key]["pooled"]),
         )
     ]
     return {
         "title": f"Accuracy on {test['integer']['images']} held-out images",
         "note": "An image without foreground scores Dice = IoU = 1 if nothing is predicted, else "
         "0. Pixel accuracy flatters: most pixels are background.",
-        "header": ["network", "Dice", "IoU", "precision", "recall", "specificity", "pixel acc."],
+        "header": ["network", "Dice", "IoU", "prec.", "recall", "specif.", "pixel acc."],
         "rows": rows,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -43,12 +44,15 @@ class TfliteRunner:
         self.input, self.output = border(model)
         self._progress = progress
         try:
-            self._interpreter = tf.lite.Interpreter(
-                model_content=model.content,
-                experimental_op_resolver_type=kind,
-                experimental_preserve_all_tensors=keep_tensors,
-                num_threads=None if reference else os.cpu_count(),
-            )
+            with warnings.catch_warnings():
+                # It announces its successor, ai-edge-litert, which is the same interpreter.
+                warnings.simplefilter("ignore")
+                self._interpreter = tf.lite.Interpreter(
+                    model_content=model.content,
+                    experimental_op_resolver_type=kind,
+                    experimental_preserve_all_tensors=keep_tensors,
+                    num_threads=None if reference else os.cpu_count(),
+                )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]

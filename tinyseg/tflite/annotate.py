@@ -23,7 +23,8 @@ def annotate(
 ) -> bytes:
     """Name input and output, add a signature, a description and the plan as metadata.
 
-    A checksum of graph and constants goes with the plan, so that damage is noticed. Buffers come out aligned to 16 bytes, as the schema demands and microcontrollers need.
+    A checksum of graph and constants goes with the plan, so that damage is noticed.
+    Buffers come out aligned to 16 bytes, as the schema demands and microcontrollers need.
 
     Args:
         content: bytes of a single-input, single-output ``.tflite`` file.

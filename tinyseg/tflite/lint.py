@@ -113,57 +113,50 @@ def _check_tensor(tensor: Tensor) -> list[Finding]:
 
 
 def _check_operator(operator: Operator) -> list[Finding]:
-    where = _name(operator)
-    findings = []
-    if not supported(operator):
-        findings.append(
-            Finding(
-                "unsupported",
-                where,
-                "TensorFlow Lite Micro has no kernel for it; replace the layer",
-            )
-        )
-    data = [t for t in operator.inputs if t is not None and not t.constant]
-    weights = [t for t in operator.inputs[1:2] if t is not None and t.constant]
-    if operator.opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") and data and weights:
-        if data[0].dtype == "float32" and weights[0].dtype in ("int8", "float16"):
-            findings.append(
-                Finding(
-                    "error",
-                    where,
-                    f"{weights[0].dtype} weights with float32 activations (dynamic-range or "
-                    "float16 quantization); use full-integer quantization",
-                )
-            )
-    if operator.opcode == "RELU6" and operator.inputs[0].dtype == "int8":
-        before, after = operator.inputs[0], operator.outputs[0]
-        if not np.array_equal(before.scales, after.scales):
-            findings.append(
-                Finding(
-                    "error",
-                    where,
-                    "a standalone int8 RELU6 that rescales is wrong in TFLM; fuse it into the "
-                    "layer before",
-                )
-            )
-    findings += _check_transpose_conv(operator, where)
-    return findings
+    checks = (_check_support, _check_hybrid, _check_relu6, _check_transpose_conv)
+    return [
+        Finding(found[0], _name(operator), found[1])
+        for found in (check(operator) for check in checks)
+        if found
+    ]
 
 
-def _check_transpose_conv(operator: Operator, where: str) -> list[Finding]:
+def _check_support(operator: Operator) -> tuple[str, str] | None:
+    if supported(operator):
+        return None
+    return "unsupported", "TensorFlow Lite Micro has no kernel for it; replace the layer"
+
+
+def _check_hybrid(operator: Operator) -> tuple[str, str] | None:
+    if operator.opcode not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        return None
+    data, weights = operator.inputs[:2]
+    if data.dtype != "float32" or weights.dtype == "float32":
+        return None
+    return "error", (
+        f"{weights.dtype} weights with float32 activations (dynamic-range or float16 "
+        "quantization); use full-integer quantization"
+    )
+
+
+def _check_relu6(operator: Operator) -> tuple[str, str] | None:
+    if operator.opcode != "RELU6" or operator.inputs[0].dtype != "int8":
+        return None
+    if np.array_equal(operator.inputs[0].scales, operator.outputs[0].scales):
+        return None
+    return "error", "a standalone int8 RELU6 that rescales is wrong in TFLM; fuse it"
+
+
+def _check_transpose_conv(operator: Operator) -> tuple[str, str] | None:
     if operator.opcode != "TRANSPOSE_CONV":
-        return []
+        return None
     _, height, width, channels = operator.inputs[1].shape
-    if (height, width) == (4, 4) and operator.options.strideH == 2 and channels <= 16:
-        return [
-            Finding(
-                "warning",
-                where,
-                "4x4 stride-2 SAME with at most 16 input channels is wrong in CMSIS-NN before "
-                "July 2026 (CMSIS-NN #233); use a 2x2 or 3x3 kernel",
-            )
-        ]
-    return []
+    if (height, width) != (4, 4) or operator.options.strideH != 2 or channels > 16:
+        return None
+    return "warning", (
+        "4x4 stride-2 SAME with at most 16 input channels is wrong in CMSIS-NN before July 2026 "
+        "(CMSIS-NN #233); use a 2x2 or 3x3 kernel"
+    )
 
 
 def _name(operator: Operator) -> str:

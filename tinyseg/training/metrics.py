@@ -9,8 +9,12 @@ true ones are 1.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +83,7 @@ def summarise(truth: np.ndarray, prediction: np.ndarray) -> dict:
     return {**means, "pooled": pooled, "images": len(truth)}
 
 
-def image_dice(y_true, y_pred, threshold: float = 0.5):
+def image_dice(y_true: tf.Tensor, y_pred: tf.Tensor, threshold: float = 0.5) -> tf.Tensor:
     """Return the Dice of each image and class for Keras, with the empty-mask convention.
 
     Args:

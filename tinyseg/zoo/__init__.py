@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, PreprocessingPlan
@@ -25,7 +28,7 @@ class Network(NamedTuple):
     builder: str
     task: str
     input_shape: tuple[int, int, int]
-    arguments: dict = {}
+    arguments: Mapping[str, Any] = MappingProxyType({})
 
 
 NETWORKS = {
@@ -54,8 +57,6 @@ def build(model: ModelPlan, preprocessing: PreprocessingPlan) -> keras.Model:
     Raises:
         InputError: unknown network or argument, or a shape that it cannot take.
     """
-    import importlib
-
     entry = network(model.name)
     module, function = entry.builder.split(":")
     builder = getattr(importlib.import_module(f"tinyseg.zoo.{module}"), function)

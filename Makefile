@@ -1,0 +1,85 @@
+# Every verb mirrors 'tinyseg VERB'. Each target sets up what it needs.
+MODEL ?= attention_unet_ds
+DATA ?= phantom
+RECIPE ?= static_wi8_ai8
+# More options for the verb, for example ARGS="--epochs 5".
+ARGS ?=
+PYTHON ?= python3
+
+ENV := .venv/.ready
+MLTK := .venv-mltk/.ready
+TINYSEG := .venv/bin/tinyseg
+# What verify and profile look at: a .tflite file, or the newest one of MODEL.
+FILE ?= $(MODEL)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup mltk zoo check train quantize evaluate verify profile publish bench table \
+	test test-slow lint format clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  MODEL=$(MODEL) DATA=$(DATA) RECIPE=$(RECIPE) ARGS="more options"'
+
+# Installed from the constraints file, so that every machine gets the tested versions.
+$(ENV): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
+		{ echo "tinyseg needs Python 3.11 or 3.12; set PYTHON=python3.11" >&2; exit 2; }
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(MLTK): tinyseg/profiling/requirements-mltk.txt
+	test -x .venv-mltk/bin/python || $(PYTHON) -m venv .venv-mltk
+	.venv-mltk/bin/pip install --quiet --no-deps --requirement $<
+	@touch $@
+
+setup: $(ENV) ## make the main environment
+mltk: $(MLTK) ## make the environment of Silicon Labs MLTK
+
+zoo: $(ENV) ## list the networks
+	@$(TINYSEG) zoo $(ARGS)
+
+check: $(ENV) ## check the images at DATA
+	@$(TINYSEG) data check "$(DATA)" $(ARGS)
+
+train: $(ENV) ## train MODEL on DATA
+	@$(TINYSEG) train $(MODEL) --data "$(DATA)" $(ARGS)
+
+quantize: $(ENV) $(MLTK) ## MODEL to a verified, profiled int8 file with a report
+	@$(TINYSEG) quantize $(MODEL) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+evaluate: $(ENV) ## score MODEL's float weights on the test part of DATA
+	@$(TINYSEG) evaluate $(MODEL) --data "$(DATA)" $(ARGS)
+
+verify: $(ENV) ## check FILE (or MODEL) on TensorFlow Lite Micro
+	@$(TINYSEG) verify "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+profile: $(ENV) $(MLTK) ## profile FILE (or MODEL) with MLTK
+	@$(TINYSEG) profile "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+publish: $(ENV) $(MLTK) ## make the trained MODEL the one in models/
+	@$(TINYSEG) publish $(MODEL) --data "$(DATA)" $(ARGS)
+
+bench: $(ENV) $(MLTK) ## measure speed and memory into build/bench.json
+	@.venv/bin/python tests/benchmarks/bench.py $(ARGS)
+
+table: $(ENV) ## write the README's results table from models/
+	@.venv/bin/python -m tinyseg.reporting.table $(ARGS)
+
+test: $(ENV) $(MLTK) ## fast tests
+	.venv/bin/pytest -m "not slow" $(ARGS)
+
+test-slow: $(ENV) $(MLTK) ## tests that take minutes
+	.venv/bin/pytest -m slow $(ARGS)
+
+lint: $(ENV) ## check style
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+format: $(ENV) ## apply style
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+clean: ## remove results; environments stay
+	rm -rf build

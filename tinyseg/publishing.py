@@ -1,0 +1,73 @@
+"""Turn a training run into what users start from: ``models/NETWORK``."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+import jinja2
+
+from tinyseg import files, presets, workflow
+from tinyseg import plan as plans
+from tinyseg.errors import GateError, InputError
+from tinyseg.reporting.report import tables
+from tinyseg.zoo.weights import save_weights
+
+_KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "examples.png", "split.json")
+
+
+def publish(run: str | Path, models: str | Path) -> list[Path]:
+    """Write weights, plan, integer file, MLTK report, history and model card.
+
+    Weights are stored in half precision; the integer file and all figures are made from the
+    stored, rounded weights, so that a user gets the same.
+
+    Args:
+        run: folder of a finished training run.
+        models: folder that gets a subfolder named as the network.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: the folder holds no finished run.
+        GateError: the quantized network misses a gate; nothing is published.
+    """
+    run = Path(run)
+    weights = run / presets.WEIGHTS
+    plan = plans.beside(weights) if weights.is_file() else None
+    if plan is None:
+        raise InputError(f"{run}: no finished training run; run 'tinyseg train' to the end")
+    name = plan.model.name
+    with tempfile.TemporaryDirectory(prefix="tinyseg-publish-") as scratch:
+        # The weights stand apart, for a plan of their own would be overwritten.
+        source = Path(scratch, "float")
+        model = workflow.load_trained(plan, weights)
+        half = save_weights(model, source / presets.WEIGHTS, half=True)
+        history = shutil.copy(run / "history.csv", source)
+        plans.write(plan, source, half, history)
+        results = Path(scratch, "integer")
+        report = workflow.quantize(plan, half, results)
+        if report["failures"]:
+            raise GateError("\n".join(report["failures"]))
+        target = Path(models) / name
+        kept = [results / pattern.format(name=name) for pattern in _KEPT]
+        written = [
+            files.write_bytes(target / path.name, path.read_bytes())
+            for path in (half, source / "history.csv", *kept)
+        ]
+        integer_plan = plans.read(results / plans.FILE_NAME)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tinyseg.reporting"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    card = environment.get_template("model_card.md").render(
+        run=report, tables=tables(report)[:4], training=dataclasses.asdict(plan.training), plan=plan
+    )
+    written.append(files.write_text(target / "README.md", card))
+    written.append(plans.write(integer_plan, target, *written))
+    return written
