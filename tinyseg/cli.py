@@ -302,6 +302,7 @@ def quantize(
     from tinyseg.zoo import network
 
     network(model)
+    parse(recipe or "static_wi8_ai8")
     start = plans.Plan(model=plans.ModelPlan(model))
     plan, weights = workflow.plan_of(str(weights or model), data, start)
     changes = {
@@ -311,7 +312,6 @@ def quantize(
         **_settings(settings),
     }
     plan = plans.override(plan, changes)
-    parse(plan.quantization.recipe)
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return

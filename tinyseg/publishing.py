@@ -47,6 +47,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
         model = workflow.load_trained(plan, weights)
         half = save_weights(model, source / presets.WEIGHTS, half=True)
         history = shutil.copy(run / "history.csv", source)
+        shutil.copy(run / workflow.SPLIT, source)
         plans.write(plan, source, half, history)
         results = Path(scratch, "integer")
         report = workflow.quantize(plan, half, results)

@@ -48,8 +48,16 @@ class Images(NamedTuple):
         return self.store if name == "all" else self.store.select(getattr(self.split, name))
 
 
-def open_images(plan: Plan, split_file: str | Path | None = None) -> tuple[Plan, Images]:
+def open_images(
+    plan: Plan, split_file: str | Path | None = None, home: Path | None = None
+) -> tuple[Plan, Images]:
     """Decode a plan's images and divide them.
+
+    Args:
+        plan: names the data and, if it was trained already, their fingerprint.
+        split_file: division to use.
+        home: folder of the trained network. If it was trained on these very images, its
+            division is used, so that no training image becomes a test image.
 
     Returns:
         The plan with the data's fingerprint, and the images.
@@ -60,6 +68,8 @@ def open_images(plan: Plan, split_file: str | Path | None = None) -> tuple[Plan,
     dataset = data.load(plan.data.source)
     store = open_store(dataset, plan.preprocessing)
     groups = store.groups()
+    if not split_file and home and plan.data.fingerprint == store.fingerprint:
+        split_file = home / SPLIT if (home / SPLIT).is_file() else None
     if split_file:
         split = read_split(split_file, store.names, groups)
     else:
@@ -172,7 +182,7 @@ def evaluate(name_or_file: str, source: str | None, part: str, backend: str) -> 
         backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
     """
     plan, path = plan_of(name_or_file, source)
-    plan, images = open_images(plan)
+    plan, images = open_images(plan, home=path.parent)
     runner: Runner
     if path.suffix == ".tflite":
         runner = _tflite_runner(path, backend)
@@ -209,7 +219,7 @@ def verify_file(
     model = TfliteModel.read(path)
     usable(model)
     plan, _ = plan_of(str(path), source)
-    plan, images = open_images(plan)
+    plan, images = open_images(plan, home=Path(path).parent)
     float_model = _float_model(plan, path, weights)
     return _verify(model, float_model, images.part("test"), plan, count, max_dice_drop)
 
@@ -284,7 +294,8 @@ def quantize(
     if profiled:
         mltk.mltk_python()  # Fail before the long part, not after it.
     trained_on = plans.beside(weights)
-    plan, images = open_images(dataclasses.replace(plan, weights=files.sha256(weights)), split_file)
+    plan = dataclasses.replace(plan, weights=files.sha256(weights))
+    plan, images = open_images(plan, split_file, weights.parent)
     training, test = images.part("train"), images.part("test")
     network = load_trained(plan, weights)
 

@@ -90,7 +90,7 @@ def _phantom(text: str) -> Dataset:
     arguments = {}
     for item in filter(None, text.partition(":")[2].split(",")):
         key, _, value = item.partition("=")
-        if key not in ("count", "size", "seed") or not value.isdigit():
+        if key not in ("count", "size", "seed") or not value.isdecimal():
             raise InputError(f"{text}: phantom takes count=, size= and seed= with whole numbers")
         arguments[key] = int(value)
     try:

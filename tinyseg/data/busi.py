@@ -34,9 +34,12 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
             match = _MASK.fullmatch(path.stem)
             if match:
                 masks.setdefault(match["stem"], []).append(path)
+            elif path.stem in images:
+                other = images[path.stem].name
+                problems.append(f"{path}: same name as {other}; rename one of the images")
             else:
                 images[path.stem] = path
-        for stem in sorted(images.keys() | masks.keys(), key=_natural):
+        for stem in sorted(images.keys() | masks.keys(), key=lambda stem: (_natural(stem), stem)):
             if stem not in images:
                 problems.append(f"{masks[stem][0]}: mask without image; add the image or remove it")
             elif stem not in masks:
@@ -63,4 +66,4 @@ def load_busi(root: Path) -> Dataset:
 
 def _natural(stem: str) -> list[tuple[int, str]]:
     """Sort key that puts ``benign (2)`` before ``benign (10)``."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", stem)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", stem)]

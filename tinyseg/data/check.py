@@ -85,6 +85,25 @@ class DataReport:
         """Return plain values that ``json.dumps`` takes."""
         return {**dataclasses.asdict(self), "ok": self.ok}
 
+    def as_text(self) -> str:
+        """Return lines for a person: the numbers, then every problem."""
+        lines = [
+            f"{self.dataset}: {self.images} images, {self.masks} masks "
+            f"({self.several_masks} images with several, {self.empty_masks} with no foreground)"
+        ]
+        for label, count in self.labels.items():
+            lines.append(f"label {label or '(none)'}: {count} ({self.label_fractions[label]:.1%})")
+        if self.sizes:
+            for side in ("width", "height"):
+                least, median, greatest = self.sizes[side].values()
+                lines.append(f"{side}: {least} to {greatest} pixels, median {median:g}")
+        if self.foreground:
+            mean, pooled = self.foreground.values()
+            lines.append(f"foreground: {mean:.1%} of an image, {pooled:.1%} of all pixels")
+        lines += [f"{each.severity}: {each.path}: {each.message}" for each in self.problems]
+        errors = sum(problem.severity == "error" for problem in self.problems)
+        return "\n".join([*lines, f"{errors} errors, {len(self.problems) - errors} warnings"])
+
 
 def check(name_or_path: str | os.PathLike[str]) -> DataReport:
     """Pair and open all files of a dataset and list every problem, not only the first.
@@ -206,6 +225,8 @@ def _decode(path: Path, facts: _Facts) -> np.ndarray | None:
 
 def _format_doubts(image: Image.Image) -> Iterator[str]:
     """Say what is doubtful about the format of any file."""
+    if (pages := getattr(image, "n_frames", 1)) > 1:
+        yield f"holds {pages} pages, of which only the first is read; save each as a file"
     if image.has_transparency_data:
         yield "has transparency, which is ignored; save it as grey or RGB"
     if image.mode in ("P", "PA"):
@@ -228,9 +249,7 @@ def _image_doubts(image: Image.Image) -> Iterator[str]:
 
 def _mask_doubts(image: Image.Image) -> Iterator[str]:
     """Say what is doubtful about the values of a mask, seen as ``images.read_mask`` does."""
-    colour = image.convert("RGB") if image.mode in ("P", "PA", "LA", "RGBA", "CMYK") else image
-    values = np.asarray(colour)
-    levels = np.unique(values.max(axis=-1) if values.ndim == 3 else values).astype(float)
+    levels = np.unique(images.mask_values(image)).astype(float)
     alpha = image.getchannel("A").getextrema() if "A" in image.getbands() else (255, 255)
     if len(levels) == 1 and alpha[0] < alpha[1]:
         yield "seems to be drawn in the alpha channel, which is ignored; draw it in grey"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyseg import files
 from tinyseg.data import images
+from tinyseg.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +67,17 @@ class Dataset:
         return image, images.read_masks(sample.masks, image.shape[:2])
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over names, labels and file contents: equal data, equal value."""
+        """Return a SHA-256 over names, labels and file contents: equal data, equal value.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
         digest = hashlib.sha256()
         for sample in self.samples:
             digest.update(f"{sample.name}\0{sample.label}\0".encode())
             for path in (sample.image, *sample.masks):
-                with open(path, "rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+                try:
+                    digest.update(bytes.fromhex(files.sha256(path)))
+                except OSError as error:
+                    raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         return digest.hexdigest()

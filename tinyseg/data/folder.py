@@ -24,12 +24,14 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
     Returns:
         The samples, and one line for each image without mask and each mask without image.
     """
+    images = _image_files(root / "images")
+    names = {path.relative_to(root / "images").with_suffix("").as_posix() for path in images}
     masks: dict[str, list[Path]] = {}
     for path in _image_files(root / "masks"):
         key = path.relative_to(root / "masks").with_suffix("").as_posix()
-        masks.setdefault(_MASK_SUFFIX.sub("", key), []).append(path)
+        masks.setdefault(key if key in names else _MASK_SUFFIX.sub("", key), []).append(path)
     samples, problems, seen = [], [], {}
-    for path in _image_files(root / "images"):
+    for path in images:
         name = path.relative_to(root / "images").with_suffix("")
         key = name.as_posix()
         if key in seen:
@@ -58,7 +60,7 @@ def load_folder(root: Path) -> Dataset:
     samples, problems = scan_folder(root)
     if problems:
         raise InputError(problems[0])
-    return Dataset(root.name, tuple(samples), root)
+    return Dataset(root.resolve().name, tuple(samples), root)
 
 
 def _image_files(folder: Path) -> list[Path]:

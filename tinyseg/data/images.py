@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tinyseg.errors import InputError
 
+# Pillow only warns above this size; filtering that warning would not be safe between threads.
+MAX_PIXELS = 89_478_485
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
@@ -22,15 +23,15 @@ def open_image(path: Path) -> Image.Image:
             it may be a decompression bomb.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                return ImageOps.exif_transpose(image)
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            image.load()
+            return ImageOps.exif_transpose(image)
     except UnidentifiedImageError:
         what = "is empty" if path.stat().st_size == 0 else "is not an image"
         raise InputError(f"{path}: {what}; replace or remove it") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise InputError(f"{path}: image is implausibly large; reduce it or remove it") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -87,18 +88,22 @@ def read_mask(path: Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be decoded.
     """
-    image = open_image(path)
-    if image.mode in ("P", "RGBA", "CMYK", "PA"):
-        image = image.convert("RGB")
-    values = np.asarray(image)
-    if image.mode == "LA":
-        values = values[..., 0]
-    if values.ndim == 3:
-        values = values.max(axis=-1)
-    values = values.astype(np.float64)
+    values = mask_values(open_image(path)).astype(np.float64)
     if not np.isfinite(values).all():
         raise InputError(f"{path}: holds NaN or infinity; repair or remove it")
     return (values > values.max() / 2).astype(np.uint8)
+
+
+def mask_values(image: Image.Image) -> np.ndarray:
+    """Return one number a pixel of a mask: the brightest colour, alpha ignored.
+
+    Returns:
+        Array ``(height, width)`` of the file's own type.
+    """
+    if image.mode in ("P", "PA", "LA", "RGBA", "CMYK"):
+        image = image.convert("RGB")
+    values = np.asarray(image)
+    return values.max(axis=-1) if values.ndim == 3 else values
 
 
 def read_masks(paths: Sequence[Path], shape: tuple[int, int]) -> np.ndarray:

@@ -65,6 +65,7 @@ def make_split(
     classes = sorted(set(labels))
     total = Counter(labels)
     missing = {label: wanted * total[label] for label in classes}
+    size = np.zeros(3)
     rng = np.random.default_rng(seed)
     order = [list(members)[i] for i in rng.permutation(len(members))]
     order.sort(key=lambda group: -len(members[group]))
@@ -76,7 +77,10 @@ def make_split(
             count * missing[label] / np.maximum(wanted * total[label], 1e-9)
             for label, count in counts.items()
         )
+        # Where that ties, the part that is emptiest as a whole.
+        need = need - 1e-9 * size / np.maximum(wanted * len(names), 1e-9)
         part = int(np.argmax(np.where(wanted > 0, need, -np.inf)))
+        size[part] += len(members[group])
         parts[part] += members[group]
         for label, count in counts.items():
             missing[label][part] -= count
@@ -99,6 +103,11 @@ def read_split(path: str | Path, names: Sequence[str], groups: Sequence[int]) ->
     content = files.read_json(path)
     if not isinstance(content, dict) or set(content) != set(PARTS):
         raise InputError(f"{path}: a split file has the keys {', '.join(PARTS)} and no other")
+    for part in PARTS:
+        if not isinstance(content[part], list) or not all(
+            isinstance(name, str) for name in content[part]
+        ):
+            raise InputError(f"{path}: '{part}' must be a list of names; regenerate the split file")
     group_of = dict(zip(names, groups, strict=True))
     part_of_group: dict[int, tuple[str, str]] = {}
     seen: dict[str, str] = {}

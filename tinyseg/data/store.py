@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import os
 import shutil
@@ -55,6 +56,14 @@ class ImageStore:
     def labels(self) -> list[str]:
         """Sample labels in row order."""
         return [sample.label for sample in self.samples]
+
+    @functools.cached_property
+    def grey(self) -> bool:
+        """Whether all channels of every image are equal, so that one of them will do."""
+        return all(
+            np.array_equal(self.images[..., 0], self.images[..., channel])
+            for channel in range(1, self.images.shape[-1])
+        )
 
     def groups(self) -> np.ndarray:
         """Group numbers ``(n,)``: near-duplicate images share one."""
@@ -134,8 +143,17 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
     folder = cache_folder() / key
     if not folder.is_dir():
         _fill(folder, dataset, preprocessing)
-    arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+    try:
+        arrays = _map(folder)
+    except (OSError, ValueError, EOFError):  # A damaged cache is as good as none.
+        shutil.rmtree(folder, ignore_errors=True)
+        _fill(folder, dataset, preprocessing)
+        arrays = _map(folder)
     return ImageStore(dataset.samples, *arrays, fingerprint)
+
+
+def _map(folder: Path) -> list[np.ndarray]:
+    return [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
 
 
 def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> None:

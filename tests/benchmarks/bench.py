@@ -1,0 +1,186 @@
+"""Measure speed and memory on this machine and write them to build/bench.json.
+
+    python tests/benchmarks/bench.py [--output FILE] [--model NAME]
+
+Compare ratios, not single times: machines are noisy. Uses BUSI if $TINYSEG_DATA holds it,
+else phantoms written as PNG files.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+
+from tinyseg import data, files, plan, presets
+from tinyseg.data.phantom import load_phantom
+from tinyseg.data.store import open_store
+
+ROUNDS = 3
+
+
+def naive_loop(samples, processing, batch_size, rng):
+    """Yield batches as notebooks do: read, resize and augment each image in every epoch."""
+    size = (processing.width, processing.height)
+    order = rng.permutation(len(samples))
+    for start in range(0, len(samples), batch_size):
+        images, masks = [], []
+        for row in order[start : start + batch_size]:
+            image = cv2.cvtColor(cv2.imread(str(samples[row].image)), cv2.COLOR_BGR2RGB)
+            mask = np.zeros(image.shape[:2], np.uint8)
+            for path in samples[row].masks:
+                mask |= cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+            if rng.random() < 0.5:
+                image, mask = image[:, ::-1], mask[:, ::-1]
+            turn = cv2.getRotationMatrix2D(
+                (size[0] / 2, size[1] / 2), rng.uniform(-12, 12), rng.uniform(0.85, 1.2)
+            )
+            image = cv2.warpAffine(image, turn, size, borderMode=cv2.BORDER_REFLECT)
+            mask = cv2.warpAffine(
+                mask, turn, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT
+            )
+            image = image.astype(np.float32) / 255
+            image = (image - 0.5) * rng.uniform(0.75, 1.3) + 0.5 + rng.uniform(-0.12, 0.12)
+            images.append(image.clip(0, 1))
+            masks.append((mask > 127).astype(np.float32)[..., None])
+        yield np.stack(images), np.stack(masks)
+
+
+def input_pipeline(folder):
+    """Return images a second of the naive loop and of tinyseg's pipeline, in alternating rounds."""
+    from tinyseg.data.pipeline import training_batches
+
+    processing = plan.PreprocessingPlan()
+    busi = Path(os.environ.get("TINYSEG_DATA", ""), "busi", "Dataset_BUSI_with_GT")
+    if os.environ.get("TINYSEG_DATA") and busi.is_dir():
+        dataset = data.load(busi)
+    else:
+        dataset = data.load(_phantom_files(folder))
+    start = time.perf_counter()
+    store = open_store(dataset, processing)
+    first_decode = time.perf_counter() - start
+    batches = iter(training_batches(store, processing, 8))
+    steps = -(-len(store) // 8)
+    for _ in range(steps):  # Let both fill the file cache and start their threads.
+        next(batches)
+    rates = {"naive": [], "tinyseg": []}
+    rng = np.random.default_rng(0)
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for _ in naive_loop(dataset.samples, processing, 8, rng):
+            pass
+        rates["naive"].append(len(store) / (time.perf_counter() - start))
+        start = time.perf_counter()
+        for _ in range(steps):
+            next(batches)
+        rates["tinyseg"].append(len(store) / (time.perf_counter() - start))
+    ratios = [ours / naive for ours, naive in zip(rates["tinyseg"], rates["naive"], strict=True)]
+    return {
+        "dataset": dataset.name,
+        "images": len(store),
+        "first_decode_s": first_decode,
+        "naive_images_per_s": statistics.median(rates["naive"]),
+        "tinyseg_images_per_s": statistics.median(rates["tinyseg"]),
+        "ratio": statistics.median(ratios),
+        "ratio_range": [min(ratios), max(ratios)],
+    }
+
+
+def _phantom_files(folder):
+    phantoms = load_phantom(120)
+    for sample in phantoms.samples:
+        image, mask = phantoms.read(sample)
+        for kind, values in (("images", image), ("masks", mask * 255)):
+            path = Path(folder, kind, f"{sample.name}.png")
+            path.parent.mkdir(exist_ok=True)
+            cv2.imwrite(str(path), values)
+    return folder
+
+
+def quantize(model, folder):
+    """Return wall time and peak memory, children included, of ``tinyseg quantize``."""
+    command = [sys.executable, "-m", "tinyseg", "quantize", model, "-o", str(folder)]
+    peak = 0
+    start = time.perf_counter()
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+
+    def watch():
+        nonlocal peak
+        while process.poll() is None:
+            try:
+                family = [process, *process.children(recursive=True)]
+                peak = max(peak, sum(member.memory_info().rss for member in family))
+            except psutil.NoSuchProcess:
+                pass
+            time.sleep(0.1)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    code = process.wait()
+    watcher.join()
+    return {
+        "exit_code": code,
+        "wall_s": time.perf_counter() - start,
+        "peak_memory_bytes": peak,
+    }
+
+
+def inference(model):
+    """Return seconds an image of the shipped int8 file on the host."""
+    from tinyseg.runtime.tflite import TfliteRunner
+    from tinyseg.runtime.tflm import TflmRunner
+    from tinyseg.tflite import TfliteModel
+
+    file = TfliteModel.read(presets.find_tflite(model, None, "static_wi8_ai8"))
+    runners = {
+        "tflite_optimised": (TfliteRunner(file, reference=False), 10),
+        "tflite_reference": (TfliteRunner(file), 2),
+        "tflm": (TflmRunner(file), 2),
+    }
+    seconds = {}
+    for name, (runner, count) in runners.items():
+        image = np.zeros((1, *runner.input.shape[1:]), runner.input.dtype)
+        runner.run(image)
+        times = []
+        for _ in range(count):
+            start = time.perf_counter()
+            runner.run(image)
+            times.append(time.perf_counter() - start)
+        seconds[f"{name}_s"] = statistics.median(times)
+    return seconds
+
+
+def main():
+    """Run all benchmarks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", default="build/bench.json")
+    parser.add_argument("--model", default="attention_unet_ds")
+    parser.add_argument("--only", choices=["input_pipeline", "quantize", "inference"])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        benchmarks = {
+            "input_pipeline": lambda: input_pipeline(folder),
+            "quantize": lambda: quantize(arguments.model, Path(folder, "quantize")),
+            "inference": lambda: inference(arguments.model),
+        }
+        chosen = [arguments.only] if arguments.only else list(benchmarks)
+        results = {name: benchmarks[name]() for name in chosen}
+    results["machine"] = {"cpus": os.cpu_count(), **plan.provenance()}
+    files.write_json(arguments.output, results)
+    for name in chosen:
+        print(name, *(f"  {key}: {value}" for key, value in results[name].items()), sep="\n")
+    print(arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Small networks and hand-made files for the tests of tflite, runtime, verification, profiling."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import flatbuffers
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tinyseg import plan as plans
+from tinyseg.compression.quantization import convert_float, quantize
+from tinyseg.zoo import build
+
+SIZE = 32
+
+
+@functools.cache
+def plan(recipe: str = "static_wi8_ai8", io: str = "integer", base_width: int = 4) -> plans.Plan:
+    """A depthwise separable attention U-Net at 32 x 32 x 3 with two stages."""
+    arguments = {"base_width": base_width, "depth": 2}
+    return plans.from_mapping(
+        {
+            "model": {"name": "attention_unet_ds", "arguments": arguments},
+            "preprocessing": {"height": SIZE, "width": SIZE},
+            "quantization": {"recipe": recipe, "io": io},
+        }
+    )
+
+
+@functools.cache
+def network(base_width: int = 4) -> keras.Model:
+    """That network with weights as training leaves them: no bias or normalization is trivial."""
+    keras.utils.set_random_seed(0)
+    choice = plan(base_width=base_width)
+    model = build(choice.model, choice.preprocessing)
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        low, high = (0.5, 1.5) if layer.name.endswith("_norm") else (-0.2, 0.2)
+        weights = layer.get_weights()
+        layer.set_weights([rng.uniform(low, high, w.shape) if w.ndim == 1 else w for w in weights])
+    return model
+
+
+def pictures(count: int, seed: int = 0) -> np.ndarray:
+    """Random network inputs in [0, 1)."""
+    return np.random.default_rng(seed).random((count, SIZE, SIZE, 3), np.float32)
+
+
+@functools.cache
+def quantized(recipe: str = "static_wi8_ai8", io: str = "integer", base_width: int = 4) -> bytes:
+    """The network as an integer file."""
+    return quantize(network(base_width), plan(recipe, io, base_width), pictures(4))
+
+
+@functools.cache
+def float_twin() -> bytes:
+    """The network as a float32 file."""
+    return convert_float(network(), plan())
+
+
+def convert(model: keras.Model, calibration: np.ndarray | None = None, **settings: Any) -> bytes:
+    """Convert any network with TensorFlow's own converter, as others' files come about.
+
+    Args:
+        model: with a fixed batch.
+        calibration: for full-integer quantization, network inputs; None for none.
+        settings: attributes of the converter.
+    """
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if calibration is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[None]] for image in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    for name, value in settings.items():
+        setattr(converter, name, value)
+    return converter.convert()
+
+
+def interpreter(content: bytes, **options: Any) -> tf.lite.Interpreter:
+    """TensorFlow Lite with reference kernels, ready to run."""
+    with warnings.catch_warnings():
+        # It announces its successor, ai-edge-litert.
+        warnings.simplefilter("ignore")
+        made = tf.lite.Interpreter(
+            model_content=content,
+            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+            **options,
+        )
+    made.allocate_tensors()
+    return made
+
+
+def reference_outputs(content: bytes, inputs: np.ndarray) -> np.ndarray:
+    """What TensorFlow Lite's reference kernels make of stored inputs ``(images, ...)``."""
+    made, outputs = interpreter(content), []
+    for image in inputs:
+        made.set_tensor(made.get_input_details()[0]["index"], image[None])
+        made.invoke()
+        outputs.append(made.get_tensor(made.get_output_details()[0]["index"])[0])
+    return np.stack(outputs)
+
+
+def unpack(content: bytes) -> schema.ModelT:
+    """Return a file as objects that can be edited."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+
+
+def pack(model: schema.ModelT) -> bytes:
+    """Return the bytes of edited objects."""
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class Draft(NamedTuple):
+    """A tensor of a hand-made file; ``data`` makes it a constant."""
+
+    shape: Sequence[int]
+    dtype: str = "int8"
+    data: np.ndarray | None = None
+    scale: float = 0.5
+
+
+def one_operator(
+    opcode: str, inputs: Sequence[Draft], output: Draft, options: Any = None, custom: str = ""
+) -> bytes:
+    """Make a file with a single operator whose non-constant inputs are the file's.
+
+    Args:
+        opcode: name of the builtin operator, ``CUSTOM`` for a custom one.
+        inputs, output: its tensors.
+        options: an object of the schema such as ``schema.Conv2DOptionsT()``.
+        custom: name of the custom operator.
+    """
+    builtin = getattr(schema.BuiltinOperator, opcode)
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode = builtin, min(builtin, 127)
+    code.customCode = custom or None
+    operator, graph, model = schema.OperatorT(), schema.SubGraphT(), schema.ModelT()
+    operator.inputs, operator.outputs = list(range(len(inputs))), [len(inputs)]
+    if options is not None:
+        operator.builtinOptions = options
+        name = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+    graph.tensors, graph.operators = [], [operator]
+    graph.inputs = [i for i, draft in enumerate(inputs) if draft.data is None]
+    graph.outputs = operator.outputs
+    # Buffer 0 is empty by convention: activations refer to it.
+    model.version, model.buffers = 3, [schema.BufferT()]
+    model.operatorCodes, model.subgraphs = [code], [graph]
+    for index, draft in enumerate([*inputs, output]):
+        tensor, quantization = schema.TensorT(), schema.QuantizationParametersT()
+        tensor.name, tensor.shape = f"tensor_{index}", list(draft.shape)
+        tensor.type = getattr(schema.TensorType, draft.dtype.upper())
+        quantization.scale, quantization.zeroPoint = [draft.scale], [0]
+        tensor.quantization = quantization
+        tensor.buffer = 0
+        if draft.data is not None:
+            tensor.buffer = len(model.buffers)
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(draft.data.tobytes(), np.uint8)
+            model.buffers.append(buffer)
+        graph.tensors.append(tensor)
+    return pack(model)

@@ -1,0 +1,76 @@
+"""Plans: read, check, override, store."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tinyseg import plan as plans
+from tinyseg.errors import InputError
+
+
+def test_yaml_fills_in_and_round_trips(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        "model: {name: attention_unet, arguments: {depth: 2}}\ntraining:\n  epochs: 7\n"
+    )
+    plan = plans.read(path)
+    assert (plan.model.arguments, plan.training.epochs) == ({"depth": 2}, 7)
+    assert plan.training.batch_size == plans.TrainingPlan().batch_size
+    artefact = tmp_path / "weights.h5"
+    artefact.write_bytes(b"weights")
+    plans.write(plan, tmp_path, artefact)
+    stored = plans.beside(artefact)
+    assert dataclasses.replace(stored, provenance={}, files={}) == plan
+    assert stored.provenance["tensorflow"]
+
+
+def test_plan_beside_another_or_a_changed_file(tmp_path):
+    artefact = tmp_path / "weights.h5"
+    artefact.write_bytes(b"weights")
+    assert plans.beside(artefact) is None
+    plans.write(plans.Plan(), tmp_path, artefact)
+    assert plans.beside(tmp_path / "other.h5") is None
+    artefact.write_bytes(b"changed")
+    with pytest.raises(InputError, match="differs from the file"):
+        plans.beside(artefact)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training: {epoch: 3}", "unknown key 'epoch'"),
+        ("training: {epochs: many}", "epochs"),
+        ("- 1\n- 2", "a plan is a mapping"),
+        ("a: [1", "not valid YAML"),
+        ("model: 3", "model"),
+    ],
+)
+def test_bad_plans_name_file_and_key(tmp_path, text, message):
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        plans.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_plan(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        plans.read(tmp_path / "none.yaml")
+
+
+def test_override():
+    plan = plans.override(
+        plans.Plan(), {"training.epochs": 3, "model.arguments.depth": 2, "seed": None}
+    )
+    assert (plan.training.epochs, plan.model.arguments["depth"], plan.seed) == (3, 2, 0)
+    with pytest.raises(InputError, match="nothing"):
+        plans.override(plan, {"training.nothing": 1})
+    with pytest.raises(InputError, match="no 'trainning'"):
+        plans.override(plan, {"trainning.epochs": 1})
+
+
+def test_plan_is_json(tmp_path):
+    written = plans.write(plans.Plan(), tmp_path)
+    assert json.loads(written.read_text())["data"]["source"] == "phantom"
