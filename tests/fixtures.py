@@ -80,7 +80,10 @@ def convert(model: keras.Model, calibration: np.ndarray | None = None, **setting
         converter.inference_input_type = converter.inference_output_type = tf.int8
     for name, value in settings.items():
         setattr(converter, name, value)
-    return converter.convert()
+    with warnings.catch_warnings():
+        # It misses statistics that only a kind of quantization abandoned long ago had.
+        warnings.simplefilter("ignore")
+        return converter.convert()
 
 
 def interpreter(content: bytes, **options: Any) -> tf.lite.Interpreter:

@@ -13,13 +13,14 @@ from tinyseg import files, presets, workflow
 from tinyseg import plan as plans
 from tinyseg.errors import GateError, InputError
 from tinyseg.reporting.report import tables
+from tinyseg.reporting.table import RESULTS
 from tinyseg.zoo.weights import save_weights
 
 _KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "examples.png", "split.json")
 
 
 def publish(run: str | Path, models: str | Path) -> list[Path]:
-    """Write weights, plan, integer file, MLTK report, history and model card.
+    """Write weights, plan, integer file, MLTK report, history, results and model card.
 
     Weights are stored in half precision; the integer file and all figures are made from the
     stored, rounded weights, so that a user gets the same.
@@ -70,5 +71,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
         run=report, tables=tables(report)[:4], training=dataclasses.asdict(plan.training), plan=plan
     )
     written.append(files.write_text(target / "README.md", card))
+    report["profile"].pop("layers")
+    written.append(files.write_json(target / RESULTS, report))
     written.append(plans.write(integer_plan, target, *written))
     return written

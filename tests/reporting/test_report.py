@@ -1,0 +1,190 @@
+"""Reports from a hand-made run: what is shown is what was given, and nothing is hidden."""
+
+import copy
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tinyseg.reporting import numbers, report, table
+from tinyseg.reporting.pictures import Example, error_map
+
+SCORES = {
+    "dice": 0.91234, "iou": 0.85, "precision": 0.9, "recall": 0.95, "specificity": 0.99,
+    "pixel_accuracy": 0.98,
+}  # fmt: skip
+LAYER = {
+    "index": 0, "opcode": "conv_2d", "layer": "encoder1_conv1", "ops": 30, "macs": 12,
+    "cycles": None, "estimate": "none", "energy_j": None, "time_s": None, "inputs": "1x8x8x3",
+    "outputs": "1x8x8x4", "options": "", "supported": True,
+    "bound_cycles": {"cortex_m33": 6, "cortex_m55": 2},
+}  # fmt: skip
+
+
+@pytest.fixture
+def run():
+    scores = {**SCORES, "pooled": SCORES, "images": 3}
+    check = {
+        "ok": True, "arena_bytes": 123_456, "bit_exact": True, "unsupported_ops": [],
+        "dice": {"float": 0.91, "int8": 0.9, "tflm": 0.9}, "iou": {k: 0.8 for k in ("float", "int8", "tflm")},
+        "failures": [], "warnings": ["tensor <b>3</b>: odd"], "images": ["a", "b"],
+        "sqnr": [{"operator": 0, "opcode": "CONV_2D", "layer": "encoder1_conv1", "sqnr_db": 31.25}],
+    }  # fmt: skip
+    profile = {
+        "ram_bytes": 100_000, "macs": 36, "ops": 90, "cycles": None, "unsupported_layers": 0,
+        "layers": [
+            LAYER,
+            {**LAYER, "index": 1, "cycles": 10, "estimate": "mltk"},
+            {**LAYER, "index": 2, "cycles": 3, "estimate": "implausible"},
+        ],
+        "bound_cycles": {"cortex_m33": 18, "cortex_m55": 6},
+    }  # fmt: skip
+    return copy.deepcopy(
+        {
+            "model": {
+                "name": "attention_unet_ds", "arguments": {}, "input_shape": [8, 8, 3],
+                "parameters": 1234, "macs": 36,
+            },
+            "data": {
+                "name": "phantom", "fingerprint": "f" * 64, "images": 20, "labels": {"benign": 20},
+                "train": 14, "validation": 3, "test": 3,
+            },
+            "weights": {"file": "weights.h5", "trained_on": "phantom"},
+            "recipe": "static_wi8_ai8", "io": "integer", "file": "attention_unet_ds.tflite",
+            "file_bytes": 54_321, "file_sha256": "a" * 64,
+            "test": {"float": scores, "integer": scores},
+            "verification": check, "profile": profile, "failures": [],
+            "provenance": {"tinyseg": "0"},
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def examples():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (8, 8, 3), np.uint8)
+    mask = np.zeros((8, 8), bool)
+    mask[2:5, 3:6] = True
+    return [Example("a (1)", image, mask, mask, ~mask, 1.0, 0.0)]
+
+
+HISTORY = [
+    {"epoch": "1", "loss": "1.5", "val_loss": "1.4", "image_dice": "0.1", "val_image_dice": "0.2"},
+    {"epoch": "2", "loss": "1.0", "val_loss": "1.1", "image_dice": "0.3", "val_image_dice": "0.4"},
+]
+
+
+def test_html_needs_no_network_and_escapes(run, examples, tmp_path):
+    html, _, _ = report.write(run, examples, HISTORY, tmp_path)
+    text = html.read_text()
+    assert not re.search(r"(src|href)=\"(?!data:)", text)
+    assert text.count("<img") == text.count("data:image/png;base64,") == 3
+    assert "tensor &lt;b&gt;3&lt;/b&gt;" in text
+    assert "0.9123" in text
+    assert "123,456 B" in text
+    assert "Passed." in text
+
+
+def test_json_is_the_run_itself(run, examples, tmp_path):
+    *_, values = report.write(run, examples, HISTORY, tmp_path)
+    assert json.loads(values.read_text()) == run
+
+
+def test_markdown_tables_are_well_formed(run, examples, tmp_path):
+    _, markdown, _ = report.write(run, examples, HISTORY, tmp_path)
+    lines = markdown.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("|---"):
+            width = lines[number - 1].count("|")
+            assert line.count("|") == width
+            assert lines[number + 1].count("|") == width
+    for name in re.findall(r"\]\((\w+\.png)\)", "\n".join(lines)):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_missing_and_impossible_estimates_are_named(run):
+    layers = report.tables(run)[-1]
+    column = layers["header"].index("cycles (MLTK)")
+    cells = [row[column] for row in layers["rows"]]
+    assert cells[0] == "no estimate"
+    assert cells[1] == "10 (estimate)"
+    assert "beats the core's ceiling" in cells[2]
+    assert "at least 6" in cells[2]
+    assert "no cycle estimate for 1 of 3" in layers["note"]
+
+
+def test_failures_are_shown(run, tmp_path):
+    run["failures"] = ["x.tflite: Dice falls by 0.2"]
+    html, markdown, _ = report.write(run, [], [], tmp_path)
+    for path in (html, markdown):
+        assert "Failed." in path.read_text()
+        assert "Dice falls by 0.2" in path.read_text()
+
+
+def test_report_without_profile_or_float_network(run, tmp_path):
+    run["profile"] = None
+    run["verification"]["dice"]["float"] = run["verification"]["iou"]["float"] = None
+    run["verification"]["sqnr"] = []
+    html, _, _ = report.write(run, [], [], tmp_path)
+    assert "Layer by layer" not in html.read_text()
+
+
+def test_error_map_colours_each_kind():
+    truth = np.array([[True, True, False, False]])
+    mask = np.array([[True, False, True, False]])
+    hit, missed, false, nothing = error_map(np.full((1, 4), 0.5), truth, mask)[0]
+    assert hit.argmax() == 1
+    assert missed.argmax() == 2
+    assert false.argmax() == 0
+    np.testing.assert_array_equal(nothing, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (999, "999 B"),
+        (13_728_912, "13,728,912 B (13.7 MB)"),
+        (2_048, "2,048 B (2.0 kB)"),
+        (None, "-"),
+    ],
+)
+def test_sizes(value, text):
+    assert numbers.size(value) == text
+
+
+def test_results_table_replaces_only_what_stands_between_the_markers(run):
+    readme = "# T\n<!-- results: made by 'make table' -->\nold\n<!-- end of results -->\nrest\n"
+    text = table.insert(readme, table.markdown([run]))
+    assert text.startswith("# T\n")
+    assert text.endswith("\nrest\n")
+    assert "old" not in text
+    header, _, row = (line for line in text.splitlines() if line.startswith("|"))
+    cells = dict(zip(header.split(" | "), row.split(" | "), strict=True))
+    assert cells["Dice int8"] == "0.9123"
+    assert cells["tensor arena (MB)"] == "0.12"
+    assert table.insert(text, table.markdown([run])) == text
+
+
+def test_readme_without_markers():
+    with pytest.raises(ValueError, match="README lacks"):
+        table.insert("# T", "")
+
+
+def test_profile_csv_has_a_row_a_layer(run, tmp_path):
+    from tinyseg.profiling import mltk
+
+    paths = mltk.write(_with_all_bounds(run["profile"]), "text\n", tmp_path, "net")
+    with paths[2].open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["macs"] for row in rows] == ["12", "12", "12"]
+    assert [row["cycles"] for row in rows] == ["", "10", "3"]
+
+
+def _with_all_bounds(profile):
+    from tinyseg.profiling.roofline import CORES
+
+    for layer in profile["layers"]:
+        layer["bound_cycles"] = dict.fromkeys(CORES, 1)
+    return profile

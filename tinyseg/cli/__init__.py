@@ -1,0 +1,66 @@
+"""The command line: one verb a stage. Work happens elsewhere and is imported when needed."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+import tinyseg
+from tinyseg import terminal
+from tinyseg.cli.data import data
+from tinyseg.cli.networks import evaluate, publish, train, zoo
+from tinyseg.cli.tflite import profile, quantize, verify
+from tinyseg.errors import TinysegError
+
+
+class _Group(click.Group):
+    """Lists verbs in the order of the work, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(tinyseg.__version__, prog_name="tinyseg")
+@click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow and C++ parts print.")
+def cli(verbose: bool) -> None:
+    """Deploy medical image segmentation networks from Keras to microcontrollers.
+
+    \b
+    Examples:
+      tinyseg quantize attention_unet_ds
+      tinyseg data check path/to/images
+      tinyseg train attention_unet_ds --data path/to/images
+      tinyseg verify attention_unet_ds
+
+    Exit codes: 0 all well, 1 a gate failed, 2 bad input.
+    """
+    terminal.quiet(verbose)
+
+
+for _verb in (zoo, data, train, evaluate, quantize, verify, profile, publish):
+    cli.add_command(_verb)
+
+
+def main() -> None:
+    """Run the command line; every expected failure ends in one line and its exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "tinyseg"
+        _fail(f"{error.format_message()} (see '{command} --help')", 2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing was left half-written", 130)
+    except TinysegError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    for line in message.splitlines():
+        print(f"tinyseg: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,166 @@
+"""Verbs on networks: list, train, score, publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyseg import terminal
+from tinyseg.cli.options import DATA, DRY_RUN, JSON, OUTPUT, PLAN, SEED, SET, SPLIT, parse_settings
+
+
+@click.command()
+@JSON
+def zoo(as_json: bool) -> None:
+    """List the networks with their size and work.
+
+    \b
+    Example: tinyseg zoo --json
+    """
+    from tinyseg.reporting.numbers import count
+    from tinyseg.zoo import NETWORKS
+    from tinyseg.zoo.summary import summarise
+
+    rows = [summarise(name) for name in NETWORKS]
+    if as_json:
+        terminal.print_json(rows)
+        return
+    terminal.print_table(
+        ["name", "task", "input", "parameters", "MACs"],
+        [
+            [
+                row["name"],
+                row["task"],
+                "x".join(map(str, row["input_shape"])),
+                count(row["parameters"]),
+                count(row["macs"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+@click.command()
+@click.argument("model")
+@DATA
+@PLAN
+@SET
+@click.option("--epochs", type=click.IntRange(1), help="At most so many passes over the images.")
+@click.option("--size", type=click.IntRange(8), help="Side of the network's square input.")
+@SEED
+@SPLIT
+@OUTPUT
+@DRY_RUN
+@JSON
+def train(
+    model: str,
+    data: str | None,
+    plan_file: str | None,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    size: int | None,
+    seed: int | None,
+    split: str | None,
+    output: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Train MODEL; a run that was interrupted goes on where it stopped.
+
+    \b
+    Examples:
+      tinyseg train attention_unet_ds
+      tinyseg train attention_unet_ds --data busi --epochs 60 --set model.arguments.base_width=16
+    """
+    from tinyseg import plan as plans
+    from tinyseg import workflow
+    from tinyseg.presets import run_folder
+    from tinyseg.zoo import network
+
+    network(model)
+    changes = {
+        "model.name": model,
+        "data.source": data,
+        "training.epochs": epochs,
+        "preprocessing.height": size,
+        "preprocessing.width": size,
+        "seed": seed,
+        **parse_settings(settings),
+    }
+    plan = plans.override(plans.read(plan_file) if plan_file else plans.Plan(), changes)
+    if dry_run:
+        terminal.print_json(plans.as_dict(plan))
+        return
+    result = workflow.train(plan, output or run_folder(plan, "float"), split)
+    if as_json:
+        terminal.print_json(result)
+        return
+    scores = result["validation"]
+    click.echo(f"validation Dice {scores['dice']:.4f}, IoU {scores['iou']:.4f}")
+    click.echo(f"weights: {result['weights']}")
+
+
+@click.command()
+@click.argument("model_or_file")
+@DATA
+@click.option(
+    "--part",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Which part of the data.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["tflite", "reference", "tflm"]),
+    default="tflite",
+    show_default=True,
+    help="Interpreter of a .tflite file; the latter two are slow.",
+)
+@JSON
+def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_json: bool) -> None:
+    """Score a network's trained weights, a weights file or a .tflite file.
+
+    Scores are means over images; an image without foreground scores Dice = IoU = 1 if nothing
+    is predicted and 0 otherwise.
+
+    \b
+    Example: tinyseg evaluate attention_unet_ds --data phantom
+    """
+    from tinyseg import workflow
+
+    scores = workflow.evaluate(model_or_file, data, part, backend)
+    if as_json:
+        terminal.print_json(scores)
+        return
+    names = [name for name in scores if name not in ("pooled", "images")]
+    terminal.print_table(
+        ["score", "mean over images", "pooled"],
+        [[name, f"{scores[name]:.4f}", f"{scores['pooled'][name]:.4f}"] for name in names],
+        title=f"{scores['images']} images",
+    )
+
+
+@click.command()
+@click.argument("model")
+@DATA
+@click.option("--run", type=click.Path(path_type=Path), help="Folder of the training run.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("models"), show_default=True
+)
+def publish(model: str, data: str | None, run: Path | None, output: Path) -> None:
+    """Make MODEL's training run the weights that its users start from.
+
+    Quantizes the weights and writes plan, weights, integer file, MLTK report and model card
+    to OUTPUT/MODEL.
+
+    \b
+    Example: tinyseg publish attention_unet_ds --data phantom
+    """
+    from tinyseg import presets
+    from tinyseg.publishing import publish as publish_run
+
+    run = run or presets.BUILD / model / presets.slug(data or "phantom") / "float"
+    for path in publish_run(run, output):
+        click.echo(path)

@@ -1,0 +1,76 @@
+"""Options and small steps that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyseg.errors import GateError, InputError
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+DATA = click.option(
+    "--data",
+    metavar="NAME|PATH",
+    help="'phantom' (generated, the default), 'busi', or a folder of images and masks.",
+)
+OUTPUT = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the results."
+)
+SPLIT = click.option("--split", metavar="FILE", help="Use this split file instead of a new split.")
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value of the plan, e.g. training.epochs=5 or model.arguments.base_width=8.",
+)
+PLAN = click.option(
+    "--plan", "plan_file", metavar="FILE", help="Start from this YAML or JSON plan."
+)
+SEED = click.option("--seed", type=click.IntRange(0), help="Seed of weights, order and choices.")
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the resolved plan and stop.")
+RECIPE = click.option(
+    "--recipe",
+    default="static_wi8_ai8",
+    show_default=True,
+    help="Quantization recipe of the file, where a network is named.",
+)
+MAX_DROP = click.option(
+    "--max-dice-drop",
+    type=float,
+    default=0.01,
+    show_default=True,
+    help="Fail if mean Dice falls by more than this from float to integer.",
+)
+COUNT = click.option(
+    "--images",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Test images to run through the (slow) reference interpreters.",
+)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Turn ``KEY=VALUE`` strings into values by dotted name; values are YAML."""
+    import yaml
+
+    values = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise InputError(f"--set {setting}: expected KEY=VALUE")
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"--set {setting}: '{value}' is not a YAML value") from None
+    return values
+
+
+def fail_on(failures: Sequence[str]) -> None:
+    """Raise a GateError if any bar was missed."""
+    if failures:
+        raise GateError("\n".join(failures))

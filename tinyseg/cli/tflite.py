@@ -1,0 +1,210 @@
+"""Verbs on ``.tflite`` files: make, verify, profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyseg import terminal
+from tinyseg.cli.options import (
+    COUNT,
+    DATA,
+    DRY_RUN,
+    JSON,
+    MAX_DROP,
+    OUTPUT,
+    RECIPE,
+    SET,
+    SPLIT,
+    fail_on,
+    parse_settings,
+)
+
+
+@click.command()
+@click.argument("model")
+@DATA
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights file to quantize.")
+@click.option(
+    "--recipe", help="static_wi8_ai8 (the default) or static_wi8_ai16 (int16 activations)."
+)
+@click.option("--float-io", is_flag=True, help="Keep float32 input and output.")
+@SET
+@SPLIT
+@OUTPUT
+@MAX_DROP
+@COUNT
+@click.option("--no-profile", is_flag=True, help="Leave out MLTK.")
+@DRY_RUN
+@JSON
+def quantize(
+    model: str,
+    data: str | None,
+    weights: Path | None,
+    recipe: str | None,
+    float_io: bool,
+    settings: tuple[str, ...],
+    split: str | None,
+    output: Path | None,
+    max_dice_drop: float,
+    images: int,
+    no_profile: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make MODEL a full-integer .tflite file; score, verify, profile and report it.
+
+    \b
+    Examples:
+      tinyseg quantize attention_unet_ds
+      tinyseg quantize attention_unet_ds --data path/to/images --recipe static_wi8_ai16
+    """
+    from tinyseg import plan as plans
+    from tinyseg import presets, workflow
+    from tinyseg.compression.recipe import parse
+    from tinyseg.zoo import network
+
+    network(model)
+    parse(recipe or "static_wi8_ai8")
+    start = plans.Plan(model=plans.ModelPlan(model))
+    plan, weights = workflow.plan_of(str(weights or model), data, start)
+    changes = {
+        "model.name": model,
+        "quantization.recipe": recipe,
+        "quantization.io": "float32" if float_io else None,
+        **parse_settings(settings),
+    }
+    plan = plans.override(plan, changes)
+    if dry_run:
+        terminal.print_json(plans.as_dict(plan))
+        return
+    folder = output or presets.run_folder(plan, plan.quantization.recipe)
+    run = workflow.quantize(
+        plan,
+        weights,
+        folder,
+        split_file=split,
+        verify_images=images,
+        max_dice_drop=max_dice_drop,
+        profiled=not no_profile,
+    )
+    if as_json:
+        terminal.print_json(run)
+    else:
+        _print_run(run, folder)
+    fail_on(run["failures"])
+
+
+@click.command()
+@click.argument("file", metavar="FILE.tflite|MODEL")
+@DATA
+@RECIPE
+@click.option("--weights", help="Weights of the float network to compare with.")
+@COUNT
+@MAX_DROP
+@JSON
+def verify(
+    file: str,
+    data: str | None,
+    recipe: str,
+    weights: str | None,
+    images: int,
+    max_dice_drop: float,
+    as_json: bool,
+) -> None:
+    """Check that a file runs on TensorFlow Lite Micro with the same bytes and Dice.
+
+    \b
+    Examples:
+      tinyseg verify attention_unet_ds
+      tinyseg verify path/to/model.tflite --data path/to/images
+    """
+    from tinyseg import presets, workflow
+    from tinyseg.reporting.numbers import score, size
+
+    file = str(presets.find_tflite(file, data, recipe))
+    verdict = workflow.verify_file(file, data, images, max_dice_drop, weights)
+    values = verdict.as_dict()
+    if as_json:
+        terminal.print_json(values)
+    else:
+        terminal.print_table(
+            ["check", "result"],
+            [
+                ["tensor arena", size(values["arena_bytes"])],
+                ["TFLM bytes equal TFLite reference", "yes" if verdict.bit_exact else "no"],
+                ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
+                *([f"Dice, {name}", score(value)] for name, value in values["dice"].items()),
+            ],
+            title=f"{file} on {len(verdict.images)} images",
+        )
+        for line in verdict.warnings:
+            click.echo(f"warning: {line}", err=True)
+    fail_on(verdict.failures)
+
+
+@click.command()
+@click.argument("file", metavar="FILE.tflite|MODEL")
+@DATA
+@RECIPE
+@click.option("--accelerator", help="MVP for Silicon Labs' matrix processor.")
+@OUTPUT
+@JSON
+def profile(
+    file: str,
+    data: str | None,
+    recipe: str,
+    accelerator: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Profile a file with Silicon Labs MLTK; write its text report, JSON and CSV.
+
+    \b
+    Example: tinyseg profile path/to/model.tflite -o build/profile
+    """
+    from tinyseg import presets
+    from tinyseg.profiling import mltk
+    from tinyseg.reporting.numbers import count, size
+    from tinyseg.tflite import TfliteModel
+    from tinyseg.verification.verify import usable
+
+    path = presets.find_tflite(file, data, recipe)
+    model = TfliteModel.read(path)
+    usable(model, floats=True)
+    record, text = mltk.profile(model, accelerator)
+    paths = mltk.write(record, text, output or presets.BUILD / "profile", path.stem)
+    if as_json:
+        terminal.print_json(record)
+        return
+    cycles = count(record["cycles"]) if record["cycles"] else "no estimate"
+    terminal.print_table(
+        ["quantity", "value"],
+        [
+            ["flash (file)", size(record["flash_bytes"])],
+            ["RAM", size(record["ram_bytes"])],
+            ["MACs", count(record["macs"])],
+            ["operations", count(record["ops"])],
+            ["layers", count(len(record["layers"]))],
+            ["unsupported layers", count(record["unsupported_layers"])],
+            ["cycles (MLTK)", cycles],
+            *(
+                [f"cycles, lower bound on {key.replace('_', '-')}", count(value)]
+                for key, value in record["bound_cycles"].items()
+            ),
+        ],
+        title=f"{path}, MLTK {record['mltk_version']}",
+    )
+    for path in paths:
+        click.echo(path)
+
+
+def _print_run(run: dict[str, Any], folder: Path) -> None:
+    from tinyseg.reporting.report import tables
+
+    for table in tables(run)[:3]:
+        terminal.print_table(table["header"], table["rows"], title=table["title"])
+    for name in (run["file"], "report.html", "report.md", "report.json", "plan.json"):
+        click.echo(folder / name)
