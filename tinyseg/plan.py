@@ -91,6 +91,8 @@ class TrainingPlan:
         patience: epochs without a better validation Dice before stopping.
         augment: random flips, affine maps, contrast and brightness.
         precision: ``float32``, ``mixed``, or ``auto`` (mixed on a GPU that gains from it).
+        initial_weights: weights file to start from; empty for random weights.
+        initial_weights: weights file to start from; empty for random weights.
     """
 
     epochs: int = 40
@@ -101,6 +103,8 @@ class TrainingPlan:
     patience: int = 12
     augment: bool = True
     precision: str = "auto"
+    initial_weights: str = ""
+    initial_weights: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

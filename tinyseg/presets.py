@@ -45,18 +45,17 @@ def find_tflite(model: str, source: str | None, recipe: str) -> Path:
     raise InputError(f"{model}: no such file, and no {places[0] / name}; run 'tinyseg quantize'")
 
 
-def find_weights(model: str, source: str | None) -> Path:
+def find_weights(model: str, source: str) -> Path:
     """Return a network's newest weights: trained here on this data, else the shipped ones.
 
     Args:
         model: name in the zoo.
-        source: data source; None looks among the shipped weights only.
+        source: data source.
 
     Raises:
         InputError: there are none.
     """
-    places = [BUILD / model / slug(source) / "float"] if source else []
-    places += _shipped(model)
+    places = [BUILD / model / slug(source) / "float", *_shipped(model)]
     for place in places:
         if (place / WEIGHTS).is_file():
             return place / WEIGHTS

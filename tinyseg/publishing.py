@@ -16,7 +16,7 @@ from tinyseg.reporting.report import tables
 from tinyseg.reporting.table import RESULTS
 from tinyseg.zoo.weights import save_weights
 
-_KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "examples.png", "split.json")
+_KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "examples.jpg", "split.json")
 
 
 def publish(run: str | Path, models: str | Path) -> list[Path]:

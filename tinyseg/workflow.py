@@ -18,13 +18,8 @@ from tinyseg.data.store import ImageStore, open_store
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.tflite import TfliteModel
-from tinyseg.verification.verify import (
-    MAX_DICE_DROP,
-    Verification,
-    drop_message,
-    usable,
-    verify,
-)
+from tinyseg.tflite.lint import usable
+from tinyseg.verification.verify import MAX_DICE_DROP, Verification, drop_message, verify
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -89,12 +84,13 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
         ``{"weights", "folder", "validation": scores}``.
     """
     from tinyseg.runtime.keras import KerasRunner
-    from tinyseg.training.fit import WEIGHTS, fit
+    from tinyseg.training.fit import WEIGHTS, fit, new_network
 
+    model = new_network(plan)  # Before the images, which take longer to open.
     plan, images = open_images(plan, split_file)
-    images.split.write(Path(folder) / SPLIT)
-    model = fit(plan, images.part("train"), images.part("validation"), folder)
     validation = images.part("validation")
+    fit(model, plan, images.part("train"), validation, folder)
+    images.split.write(Path(folder) / SPLIT)
     scores, _ = score(KerasRunner(model), validation, plan.preprocessing)
     return {
         "folder": str(folder),
@@ -145,7 +141,7 @@ def plan_of(
         from tinyseg.zoo import network
 
         network(name_or_file)
-        path = presets.find_weights(name_or_file, source)
+        path = presets.find_weights(name_or_file, source or "phantom")
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     plan = plans.beside(path) or fallback or _plan_from_file(path)

@@ -7,7 +7,7 @@ import pytest
 from tinyseg import files, plan
 from tinyseg.reporting import table
 from tinyseg.tflite import TfliteModel
-from tinyseg.verification.verify import usable
+from tinyseg.tflite.lint import usable
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/plan.json"))

@@ -15,7 +15,7 @@ from tinyseg import data, workflow
 from tinyseg import plan as plans
 from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
-from tinyseg.training.fit import fit
+from tinyseg.training.fit import fit, new_network
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,12 @@ def parts(plan):
     return store.select(store.names[::2]), store.select(store.names[1::4])
 
 
+def _train(plan, parts, folder):
+    model = new_network(plan)
+    fit(model, plan, *parts, folder)
+    return model
+
+
 def _history(folder):
     with (folder / "history.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
@@ -47,7 +53,7 @@ def _without_clock(rows):
 
 
 def test_run_writes_weights_history_logs_and_plan(plan, parts, tmp_path):
-    model = fit(plan, *parts, tmp_path)
+    model = _train(plan, parts, tmp_path)
     assert {"weights.h5", "history.csv", "plan.json"} <= {p.name for p in tmp_path.iterdir()}
     assert list((tmp_path / "tensorboard").rglob("events*"))
     assert plans.beside(tmp_path / "weights.h5").training == plan.training
@@ -59,7 +65,7 @@ def test_run_writes_weights_history_logs_and_plan(plan, parts, tmp_path):
 
 
 def test_interrupted_run_ends_as_an_uninterrupted_one(plan, parts, tmp_path):
-    fit(plan, *parts, tmp_path / "whole")
+    _train(plan, parts, tmp_path / "whole")
     # The same plan stopped after its first epoch, as by a kill: no callback may tidy up.
     code = f"""
 import os, pickle, sys
@@ -70,7 +76,7 @@ def die(self, epoch, logs=None):
     after(self, epoch, logs)
     os._exit(9)
 callbacks.TrainingState.on_epoch_end = die
-fit.fit(plan, *parts, {str(tmp_path / "killed")!r})
+fit.fit(fit.new_network(plan), plan, *parts, {str(tmp_path / "killed")!r})
 """
     import pickle
 
@@ -79,7 +85,7 @@ fit.fit(plan, *parts, {str(tmp_path / "killed")!r})
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert result.returncode == 9, result.stderr.decode()[-500:]
     assert len(_history(tmp_path / "killed")) == 1
-    fit(plan, *parts, tmp_path / "killed")
+    _train(plan, parts, tmp_path / "killed")
     whole, resumed = (_without_clock(_history(tmp_path / f)) for f in ("whole", "killed"))
     assert len(resumed) == 3
     for one, other in zip(whole, resumed, strict=True):
@@ -88,29 +94,39 @@ fit.fit(plan, *parts, {str(tmp_path / "killed")!r})
 
 
 def test_finished_run_is_not_trained_again(plan, parts, tmp_path):
-    fit(plan, *parts, tmp_path)
+    _train(plan, parts, tmp_path)
     before = (tmp_path / "history.csv").read_bytes()
-    fit(plan, *parts, tmp_path)
+    _train(plan, parts, tmp_path)
     assert (tmp_path / "history.csv").read_bytes() == before
 
 
 def test_folder_of_another_plan_is_refused(plan, parts, tmp_path):
-    fit(plan, *parts, tmp_path)
+    _train(plan, parts, tmp_path)
     other = dataclasses.replace(plan, seed=5)
     with pytest.raises(InputError, match="other settings"):
-        fit(other, *parts, tmp_path)
+        _train(other, parts, tmp_path)
 
 
 def test_stalled_run_stops_early(plan, parts, tmp_path):
     settings = dataclasses.replace(plan.training, epochs=8, patience=1, learning_rate=1e-9)
-    fit(dataclasses.replace(plan, training=settings), *parts, tmp_path)
+    _train(dataclasses.replace(plan, training=settings), parts, tmp_path)
     assert len(_history(tmp_path)) < 8
+
+
+def test_training_can_start_from_weights(plan, parts, tmp_path):
+    _train(plan, parts, tmp_path / "first")
+    weights = tmp_path / "first" / "weights.h5"
+    settings = dataclasses.replace(plan.training, initial_weights=str(weights))
+    started = new_network(dataclasses.replace(plan, training=settings, seed=9)).get_weights()
+    trained = workflow.load_trained(plan, weights).get_weights()
+    for one, other in zip(started, trained, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_unknown_precision(plan, parts, tmp_path):
     settings = dataclasses.replace(plan.training, precision="half")
     with pytest.raises(InputError, match="half"):
-        fit(dataclasses.replace(plan, training=settings), *parts, tmp_path)
+        _train(dataclasses.replace(plan, training=settings), parts, tmp_path)
 
 
 @pytest.mark.slow

@@ -46,6 +46,7 @@ def zoo(as_json: bool) -> None:
 @DATA
 @PLAN
 @SET
+@click.option("--weights", metavar="FILE", help="Start from these weights (fine-tuning).")
 @click.option("--epochs", type=click.IntRange(1), help="At most so many passes over the images.")
 @click.option("--size", type=click.IntRange(8), help="Side of the network's square input.")
 @SEED
@@ -58,6 +59,7 @@ def train(
     data: str | None,
     plan_file: str | None,
     settings: tuple[str, ...],
+    weights: str | None,
     epochs: int | None,
     size: int | None,
     seed: int | None,
@@ -72,6 +74,7 @@ def train(
     Examples:
       tinyseg train attention_unet_ds
       tinyseg train attention_unet_ds --data busi --epochs 60 --set model.arguments.base_width=16
+      tinyseg train attention_unet_ds --data busi --weights models/attention_unet_ds/weights.h5
     """
     from tinyseg import plan as plans
     from tinyseg import workflow
@@ -83,6 +86,7 @@ def train(
         "model.name": model,
         "data.source": data,
         "training.epochs": epochs,
+        "training.initial_weights": weights,
         "preprocessing.height": size,
         "preprocessing.width": size,
         "seed": seed,

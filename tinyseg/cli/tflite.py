@@ -169,7 +169,7 @@ def profile(
     from tinyseg.profiling import mltk
     from tinyseg.reporting.numbers import count, size
     from tinyseg.tflite import TfliteModel
-    from tinyseg.verification.verify import usable
+    from tinyseg.tflite.lint import usable
 
     path = presets.find_tflite(file, data, recipe)
     model = TfliteModel.read(path)

@@ -1,4 +1,4 @@
-"""Pictures for reports, as PNG bytes."""
+"""Pictures for reports: photographs as JPEG, drawings as PNG."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def examples(rows: Sequence[Example]) -> bytes:
         line[4].set_title("green hit, red false, blue missed", fontsize=8)
     for axis in axes.flat:
         axis.set_axis_off()
-    return _png(figure)
+    # Speckle hardly compresses without loss.
+    return _encode(figure, format="jpeg", pil_kwargs={"quality": 80})
 
 
 def error_map(grey: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -87,7 +88,7 @@ def curves(history: Sequence[dict[str, str]]) -> bytes:
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()
-    return _png(figure)
+    return _encode(figure, format="png")
 
 
 def sqnr(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -97,13 +98,14 @@ def sqnr(rows: Sequence[dict[str, Any]]) -> bytes:
     axis.bar([row["operator"] for row in finite], [row["sqnr_db"] for row in finite], width=0.8)
     axis.set(xlabel="operator", ylabel="SQNR (dB)", title="activation noise after quantization")
     axis.grid(alpha=0.3, axis="y")
-    return _png(figure)
+    return _encode(figure, format="png")
 
 
-def _png(figure: Figure) -> bytes:
+def _encode(figure: Figure, **options: Any) -> bytes:
     stream = io.BytesIO()
     figure.tight_layout()
     # Without the version stamp equal inputs give equal bytes.
-    figure.savefig(stream, format="png", dpi=80, metadata={"Software": None})
+    metadata = {"Software": None} if options["format"] == "png" else None
+    figure.savefig(stream, dpi=80, metadata=metadata, **options)
     plt.close(figure)
     return stream.getvalue()

@@ -15,9 +15,9 @@ from tinyseg.reporting.numbers import count, decibels, percent, score, size
 
 _SCORES = ("dice", "iou", "precision", "recall", "specificity", "pixel_accuracy")
 _CAPTIONS = {
-    "examples": "Held-out images, worst first: image, truth, float, integer, error map.",
-    "curves": "Training history of the float network.",
-    "sqnr": "Signal-to-quantization-noise ratio of each operator's output on one image.",
+    "examples.jpg": "Held-out images, worst first: image, truth, float, integer, error map.",
+    "curves.png": "Training history of the float network.",
+    "sqnr.png": "Signal-to-quantization-noise ratio of each operator's output on one image.",
 }
 
 
@@ -41,13 +41,13 @@ def write(
     folder = Path(folder)
     images = {}
     if examples:
-        images["examples"] = pictures.examples(examples)
+        images["examples.jpg"] = pictures.examples(examples)
     if history:
-        images["curves"] = pictures.curves(history)
+        images["curves.png"] = pictures.curves(history)
     if any(row["sqnr_db"] is not None for row in run["verification"]["sqnr"]):
-        images["sqnr"] = pictures.sqnr(run["verification"]["sqnr"])
+        images["sqnr.png"] = pictures.sqnr(run["verification"]["sqnr"])
     for name, content in images.items():
-        files.write_bytes(folder / f"{name}.png", content)
+        files.write_bytes(folder / name, content)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tinyseg.reporting"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -59,7 +59,7 @@ def write(
         "run": run,
         "tables": tables(run),
         "captions": {name: _CAPTIONS[name] for name in images},
-        "encoded": {name: base64.b64encode(image).decode() for name, image in images.items()},
+        "encoded": {name: _data_uri(name, image) for name, image in images.items()},
     }
     written = [
         files.write_text(
@@ -68,6 +68,11 @@ def write(
         for kind in ("html", "md")
     ]
     return [*written, files.write_json(folder / "report.json", run)]
+
+
+def _data_uri(name: str, image: bytes) -> str:
+    kind = "jpeg" if name.endswith(".jpg") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def tables(run: dict[str, Any]) -> list[dict[str, Any]]:

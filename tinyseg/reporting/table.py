@@ -1,6 +1,6 @@
 """Write the README's results table from the figures in ``models/``.
 
-    python -m tinyseg.reporting.table [--check]
+python -m tinyseg.reporting.table [--check]
 """
 
 from __future__ import annotations

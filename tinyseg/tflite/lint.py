@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
 from tinyseg.tflite.op_table import supported
 
@@ -49,6 +50,25 @@ def lint(model: TfliteModel) -> list[Finding]:
     for operator in model.operators:
         findings += _check_operator(operator)
     return sorted(findings, key=lambda finding: finding.severity)
+
+
+def usable(model: TfliteModel, floats: bool = False) -> list[Finding]:
+    """Return what lint found short of an error.
+
+    Args:
+        model: parsed file.
+        floats: whether a file that is not quantized will do.
+
+    Raises:
+        InputError: the file is damaged or of a kind that cannot be used.
+    """
+    findings = lint(model)
+    accepted = (NOT_QUANTIZED,) if floats else ()
+    errors = [f for f in findings if f.severity == "error" and f.message not in accepted]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise InputError(f"{model.path}: {errors[0]}{more}")
+    return findings
 
 
 def _check_graph(model: TfliteModel) -> list[Finding]:

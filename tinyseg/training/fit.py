@@ -27,22 +27,40 @@ HISTORY = "history.csv"
 _STATE = "checkpoint"
 
 
+def new_network(plan: Plan) -> keras.Model:
+    """Build a plan's network with seeded random weights, or the initial weights it names.
+
+    Raises:
+        InputError: unknown network, argument or precision, or unusable initial weights.
+    """
+    keras.utils.set_random_seed(plan.seed)
+    keras.mixed_precision.set_global_policy(_policy(plan.training.precision))
+    model = build(plan.model, plan.preprocessing)
+    if plan.training.initial_weights:
+        load_weights(model, plan.training.initial_weights)
+    return model
+
+
 def fit(
-    plan: Plan, training: ImageStore, validation: ImageStore, folder: str | Path
-) -> keras.Model:
+    model: keras.Model,
+    plan: Plan,
+    training: ImageStore,
+    validation: ImageStore,
+    folder: str | Path,
+) -> None:
     """Train a network, or go on where an interrupted run of the same plan stopped.
+
+    Ends with the best epoch's weights in the network.
 
     Writes ``weights.h5`` (best validation Dice), ``history.csv``, ``tensorboard/``,
     ``checkpoint/`` and, at the end, ``plan.json`` into ``folder``.
 
     Args:
+        model: from :func:`new_network`.
         plan: the whole plan.
         training: images to learn from.
         validation: images that choose the epoch.
         folder: where the results go.
-
-    Returns:
-        The network with the best epoch's weights.
 
     Raises:
         InputError: the folder holds a run of another plan.
@@ -50,18 +68,13 @@ def fit(
     folder = Path(folder)
     settings = plan.training
     _claim(folder, plan)
-    keras.utils.set_random_seed(plan.seed)
-    keras.mixed_precision.set_global_policy(_policy(settings.precision))
-    model = build(plan.model, plan.preprocessing)
     steps = -(-len(training) // settings.batch_size)
     model.compile(
         optimizer=keras.optimizers.Adam(_schedule(settings, steps)),
         loss=BceDiceLoss(settings.dice_weight),
         metrics=[image_dice],
     )
-    state = TrainingState(
-        folder / _STATE, folder / WEIGHTS, settings.patience, lambda m, path: save_weights(m, path)
-    )
+    state = TrainingState(folder / _STATE, folder / WEIGHTS, settings.patience, save_weights)
     done = state.restore(model)
     if done:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
@@ -91,7 +104,6 @@ def fit(
     log.info("best validation Dice %.4f in epoch %d", state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
-    return model
 
 
 def _claim(folder: Path, plan: Plan) -> None:

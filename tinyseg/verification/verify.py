@@ -17,7 +17,7 @@ from tinyseg.runtime.runner import border, predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.lint import NOT_QUANTIZED, Finding, lint
+from tinyseg.tflite.lint import usable
 from tinyseg.tflite.op_table import supported
 from tinyseg.training.metrics import summarise
 from tinyseg.verification.sqnr import layer_sqnr
@@ -78,25 +78,6 @@ class Verification:
             "sqnr": list(self.sqnr),
             "images": list(self.images),
         }
-
-
-def usable(model: TfliteModel, floats: bool = False) -> list[Finding]:
-    """Return what lint found short of an error.
-
-    Args:
-        model: parsed file.
-        floats: whether a file that is not quantized will do.
-
-    Raises:
-        InputError: the file is damaged or of a kind that cannot be used.
-    """
-    findings = lint(model)
-    accepted = (NOT_QUANTIZED,) if floats else ()
-    errors = [f for f in findings if f.severity == "error" and f.message not in accepted]
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise InputError(f"{model.path}: {errors[0]}{more}")
-    return findings
 
 
 def verify(
