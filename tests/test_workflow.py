@@ -1,0 +1,76 @@
+"""How the stages hand things on."""
+
+import dataclasses
+
+import pytest
+
+from tinyseg import plan as plans
+from tinyseg import presets, workflow
+from tinyseg.data.splits import Split
+from tinyseg.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def plan():
+    return plans.from_mapping(
+        {
+            "data": {"source": "phantom:count=20,size=32"},
+            "preprocessing": {"height": 32, "width": 32},
+        }
+    )
+
+
+def test_network_is_scored_on_the_division_it_was_trained_with(plan, tmp_path):
+    opened, images = workflow.open_images(plan)
+    names = images.store.names
+    trained_with = Split(tuple(names[:4]), tuple(names[4:6]), tuple(names[6:]))
+    trained_with.write(tmp_path / workflow.SPLIT)
+    assert opened.data.fingerprint == images.store.fingerprint
+    _, again = workflow.open_images(opened, home=tmp_path)
+    assert again.split == trained_with
+    # Other images than those it was trained on get a division of their own.
+    other = dataclasses.replace(
+        opened, data=dataclasses.replace(opened.data, source="phantom:count=20,size=32,seed=1")
+    )
+    assert workflow.open_images(other, home=tmp_path)[1].split == images.split
+    # A division that the user names comes first.
+    images.split.write(tmp_path / "mine.json")
+    _, named = workflow.open_images(opened, tmp_path / "mine.json", home=tmp_path)
+    assert named.split == images.split
+
+
+def test_parts_do_not_overlap_and_all_is_everything(plan):
+    _, images = workflow.open_images(plan)
+    parts = [set(images.part(part).names) for part in ("train", "validation", "test")]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(images.part("all")) == 20
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("phantom", "phantom"),
+        ("phantom:count=48,seed=2", "phantom-count-48-seed-2"),
+        ("../shared/data/busi/Dataset_BUSI_with_GT", "dataset-busi-with-gt"),
+        ("/data/My images (1)", "my-images-1"),
+    ],
+)
+def test_folder_names(source, name):
+    assert presets.slug(source) == name
+
+
+def test_newest_weights_come_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = tmp_path / "models" / "some_net" / presets.WEIGHTS
+    built = tmp_path / "build" / "some_net" / "phantom" / "float" / presets.WEIGHTS
+    with pytest.raises(InputError, match="tinyseg train some_net"):
+        presets.find_weights("some_net", "phantom")
+    for path in (shipped, built):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+        assert presets.find_weights("some_net", "phantom").resolve() == path
+    assert presets.find_weights("some_net", "busi") == shipped
