@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import tinyseg
+from tinyseg import files
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 
@@ -63,6 +64,13 @@ def find_weights(model: str, source: str) -> Path:
         f"{model}: no trained weights in {' or '.join(map(str, places[:2]))}; "
         f"run 'tinyseg train {model}' or give --weights"
     )
+
+
+def weights_by_hash(model: str, digest: str) -> Path | None:
+    """Return the weights file of a network with the given SHA-256, None if there is none."""
+    folders = [*sorted((BUILD / model).glob("*/float")), *_shipped(model)]
+    paths = (folder / WEIGHTS for folder in folders)
+    return next((p for p in paths if p.is_file() and files.sha256(p) == digest), None)
 
 
 def _shipped(model: str) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-from tinyseg import files, presets, workflow
+from tinyseg import deployment, files, presets, workflow
 from tinyseg import plan as plans
 from tinyseg.errors import GateError, InputError
 from tinyseg.reporting.report import tables
@@ -51,7 +51,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
         shutil.copy(run / workflow.SPLIT, source)
         plans.write(plan, source, half, history)
         results = Path(scratch, "integer")
-        report = workflow.quantize(plan, half, results)
+        report = deployment.quantize(plan, half, results)
         if report["failures"]:
             raise GateError("\n".join(report["failures"]))
         target = Path(models) / name

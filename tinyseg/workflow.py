@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinyseg import data, files, presets
+from tinyseg import data, presets
 from tinyseg import plan as plans
 from tinyseg.data.splits import Split, make_split, read_split
 from tinyseg.data.store import ImageStore, open_store
@@ -19,7 +17,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
-from tinyseg.verification.verify import MAX_DICE_DROP, Verification, drop_message, verify
+from tinyseg.verification.verify import Verification, verify
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SPLIT = "split.json"
-_EXAMPLES = 8
 
 
 class Images(NamedTuple):
@@ -209,33 +206,26 @@ def verify_file(
 ) -> Verification:
     """Verify a ``.tflite`` file on ``count`` images of the test part.
 
-    The float network takes part if its weights are known: given, or found for the plan that
-    lies beside the file.
+    The float network takes part if its weights are given, or if the plan beside the file tells
+    their hash and they are still there.
     """
     model = TfliteModel.read(path)
     usable(model)
     plan, _ = plan_of(str(path), source)
     plan, images = open_images(plan, home=Path(path).parent)
     float_model = _float_model(plan, path, weights)
-    return _verify(model, float_model, images.part("test"), plan, count, max_dice_drop)
+    return verify_against(model, float_model, images.part("test"), plan, count, max_dice_drop)
 
 
 def _float_model(plan: Plan, path: str | Path, weights: str | Path | None) -> keras.Model | None:
+    weights = weights or presets.weights_by_hash(plan.model.name, plan.weights)
     if weights is None:
-        if plans.beside(path) is None:
-            log.info("%s: float network unknown; give --weights to compare with it", path)
-            return None
-        folder = Path(path).parent
-        weights = folder / presets.WEIGHTS
-        if not weights.is_file():
-            weights = presets.find_weights(plan.model.name, plan.data.source)
-        if plan.weights and files.sha256(weights) != plan.weights:
-            log.info("%s: made from other weights than %s; give --weights", path, weights)
-            return None
+        log.info("%s: its float weights are unknown; give --weights to compare with them", path)
+        return None
     return load_trained(plan, weights)
 
 
-def _verify(
+def verify_against(
     model: TfliteModel,
     float_model: keras.Model | None,
     images: ImageStore,
@@ -243,6 +233,7 @@ def _verify(
     count: int,
     max_dice_drop: float,
 ) -> Verification:
+    """Verify a file against its float network, if known, on ``count`` of the images."""
     from tinyseg.compression.quantization import convert_float
     from tinyseg.runtime.keras import KerasRunner
 
@@ -260,129 +251,3 @@ def _verify(
         float_twin=twin,
         max_dice_drop=max_dice_drop,
     )
-
-
-def quantize(
-    plan: Plan,
-    weights: Path,
-    folder: Path,
-    *,
-    split_file: str | Path | None = None,
-    verify_images: int = 8,
-    max_dice_drop: float = MAX_DICE_DROP,
-    profiled: bool = True,
-) -> dict[str, Any]:
-    """Quantize a trained network, then score, verify, profile and report the file.
-
-    Writes ``MODEL.tflite``, ``plan.json``, ``split.json``, MLTK's reports and
-    ``report.{html,md,json}`` with pictures into ``folder``.
-
-    Returns:
-        The run, as stored in ``report.json``; ``failures`` is empty if all gates passed.
-    """
-    from tinyseg.compression import quantization
-    from tinyseg.profiling import mltk
-    from tinyseg.reporting import report
-    from tinyseg.runtime.keras import KerasRunner
-    from tinyseg.runtime.tflite import TfliteRunner
-    from tinyseg.zoo.summary import count_macs
-
-    if profiled:
-        mltk.mltk_python()  # Fail before the long part, not after it.
-    trained_on = plans.beside(weights)
-    plan = dataclasses.replace(plan, weights=files.sha256(weights))
-    plan, images = open_images(plan, split_file, weights.parent)
-    training, test = images.part("train"), images.part("test")
-    network = load_trained(plan, weights)
-
-    log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
-    rows = quantization.calibration_rows(
-        training.labels, plan.quantization.calibration_images, plan.seed
-    )
-    calibration = training.select([training.names[row] for row in rows])
-    content = quantization.quantize(network, plan, calibration.inputs(plan.preprocessing))
-    path = files.write_bytes(folder / f"{plan.model.name}.tflite", content)
-    images.split.write(folder / SPLIT)
-    plans.write(plan, folder, path)
-    model = TfliteModel.read(path)
-
-    log.info("scoring float and integer network on %d held-out images", len(test))
-    float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
-    scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
-    log.info("verifying on TensorFlow Lite Micro")
-    verdict = _verify(model, network, test, plan, verify_images, max_dice_drop)
-    profile, mltk_report = mltk.profile(model) if profiled else (None, None)
-    failures = list(verdict.failures)
-    drop = float_scores["dice"] - scores["dice"]
-    if drop > max_dice_drop and not any("Dice falls" in line for line in failures):
-        failures.append(drop_message(str(path), drop, max_dice_drop))
-    run = {
-        "model": {
-            "name": plan.model.name,
-            "arguments": dict(plan.model.arguments),
-            "input_shape": list(network.input_shape[1:]),
-            "parameters": network.count_params(),
-            "macs": count_macs(network),
-        },
-        "data": {
-            "name": presets.slug(plan.data.source),
-            "fingerprint": plan.data.fingerprint,
-            "images": len(images.store),
-            "labels": {k: images.store.labels.count(k) for k in sorted(set(images.store.labels))},
-            "train": len(images.split.train),
-            "validation": len(images.split.validation),
-            "test": len(images.split.test),
-        },
-        "weights": {
-            "file": weights.name,
-            "trained_on": presets.slug(trained_on.data.source) if trained_on else "unknown data",
-        },
-        "recipe": plan.quantization.recipe,
-        "io": plan.quantization.io,
-        "file": path.name,
-        "file_bytes": len(content),
-        "file_sha256": files.sha256(path),
-        "test": {"float": float_scores, "integer": scores},
-        "verification": verdict.as_dict(),
-        "profile": profile,
-        "failures": failures,
-        "provenance": plans.provenance(),
-    }
-    if profiled:
-        mltk.write(profile, mltk_report, folder, plan.model.name)
-    shown = _worst_first(test, float_masks, masks)
-    report.write(run, shown, _history(weights), folder)
-    return run
-
-
-def _worst_first(test: ImageStore, float_masks: np.ndarray, masks: np.ndarray) -> Sequence[Any]:
-    """Pick the worst half and an even sample of the rest, ordered by the integer net's Dice."""
-    from tinyseg.reporting.pictures import Example
-    from tinyseg.training.metrics import Confusion
-
-    float_dice = Confusion.of(test.masks, float_masks).scores()["dice"]
-    dice = Confusion.of(test.masks, masks).scores()["dice"]
-    order = np.argsort(dice, kind="stable")
-    worst, rest = order[: _EXAMPLES // 2], order[_EXAMPLES // 2 :]
-    if len(rest):
-        rest = rest[np.linspace(0, len(rest) - 1, min(_EXAMPLES // 2, len(rest))).astype(int)]
-    return [
-        Example(
-            test.names[row],
-            test.images[row],
-            test.masks[row, ..., 0].astype(bool),
-            float_masks[row, ..., 0],
-            masks[row, ..., 0],
-            float(float_dice[row]),
-            float(dice[row]),
-        )
-        for row in (*worst, *rest)
-    ]
-
-
-def _history(weights: Path) -> list[dict[str, str]]:
-    path = weights.parent / "history.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))

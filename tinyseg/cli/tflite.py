@@ -61,8 +61,8 @@ def quantize(
       tinyseg quantize attention_unet_ds
       tinyseg quantize attention_unet_ds --data path/to/images --recipe static_wi8_ai16
     """
+    from tinyseg import deployment, presets, workflow
     from tinyseg import plan as plans
-    from tinyseg import presets, workflow
     from tinyseg.compression.recipe import parse
     from tinyseg.zoo import network
 
@@ -81,7 +81,7 @@ def quantize(
         terminal.print_json(plans.as_dict(plan))
         return
     folder = output or presets.run_folder(plan, plan.quantization.recipe)
-    run = workflow.quantize(
+    run = deployment.quantize(
         plan,
         weights,
         folder,

@@ -1,0 +1,183 @@
+"""From trained weights to a quantized file that is scored, verified, profiled and reported."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyseg import files, presets
+from tinyseg import plan as plans
+from tinyseg.data.store import ImageStore
+from tinyseg.plan import Plan
+from tinyseg.profiling import mltk
+from tinyseg.tflite import TfliteModel
+from tinyseg.verification.verify import MAX_DICE_DROP, drop_message
+from tinyseg.workflow import SPLIT, Images, load_trained, open_images, score, verify_against
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+    from tinyseg.reporting.pictures import Example
+
+log = logging.getLogger(__name__)
+
+_EXAMPLES = 8
+
+
+def quantize(
+    plan: Plan,
+    weights: Path,
+    folder: Path,
+    *,
+    split_file: str | Path | None = None,
+    verify_images: int = 8,
+    max_dice_drop: float = MAX_DICE_DROP,
+    profiled: bool = True,
+) -> dict[str, Any]:
+    """Quantize a trained network, then score, verify, profile and report the file.
+
+    Writes ``MODEL.tflite``, ``plan.json``, ``split.json``, MLTK's reports and
+    ``report.{html,md,json}`` with pictures into ``folder``.
+
+    Args:
+        plan: network, data, preprocessing and recipe.
+        weights: float weights.
+        folder: where the results go.
+        split_file: division of the images; None for the one the weights were trained with.
+        verify_images: how many test images run on the slow reference interpreters.
+        max_dice_drop: the most by which mean Dice may fall, on those and on all test images.
+        profiled: whether MLTK takes part.
+
+    Returns:
+        The run, as stored in ``report.json``; ``failures`` is empty if all gates passed.
+
+    Raises:
+        InputError: unusable weights, images or settings; MLTK missing.
+    """
+    from tinyseg.reporting import report
+    from tinyseg.runtime.keras import KerasRunner
+    from tinyseg.runtime.tflite import TfliteRunner
+
+    if profiled:
+        mltk.mltk_python()  # Fail before the long part, not after it.
+    plan = dataclasses.replace(plan, weights=files.sha256(weights))
+    network = load_trained(plan, weights)
+    plan, images = open_images(plan, split_file, weights.parent)
+    test = images.part("test")
+
+    log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
+    path = _write_quantized(network, plan, images, folder)
+    model = TfliteModel.read(path)
+    log.info("scoring float and integer network on %d held-out images", len(test))
+    float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
+    scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
+    log.info("verifying on TensorFlow Lite Micro")
+    verdict = verify_against(model, network, test, plan, verify_images, max_dice_drop)
+    failures = list(verdict.failures)
+    drop = float_scores["dice"] - scores["dice"]
+    if drop > max_dice_drop and not any("Dice falls" in line for line in failures):
+        failures.append(drop_message(str(path), drop, max_dice_drop))
+    profile = None
+    if profiled:
+        log.info("profiling with MLTK")
+        profile, mltk_report = mltk.profile(model)
+        mltk.write(profile, mltk_report, folder, plan.model.name)
+    run = {
+        "model": _describe_model(network, plan),
+        "data": _describe_data(images, plan),
+        "weights": _describe_weights(weights),
+        "recipe": plan.quantization.recipe,
+        "io": plan.quantization.io,
+        "file": path.name,
+        "file_bytes": len(model.content),
+        "file_sha256": files.sha256(path),
+        "test": {"float": float_scores, "integer": scores},
+        "verification": verdict.as_dict(),
+        "profile": profile,
+        "failures": failures,
+        "provenance": plans.provenance(),
+    }
+    report.write(run, _worst_first(test, float_masks, masks), _history(weights), folder)
+    return run
+
+
+def _write_quantized(network: keras.Model, plan: Plan, images: Images, folder: Path) -> Path:
+    from tinyseg.compression import quantization
+
+    training = images.part("train")
+    rows = quantization.calibration_rows(
+        training.labels, plan.quantization.calibration_images, plan.seed
+    )
+    calibration = training.select([training.names[row] for row in rows])
+    content = quantization.quantize(network, plan, calibration.inputs(plan.preprocessing))
+    path = files.write_bytes(folder / f"{plan.model.name}.tflite", content)
+    images.split.write(folder / SPLIT)
+    plans.write(plan, folder, path)
+    return path
+
+
+def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:
+    from tinyseg.zoo.summary import count_macs
+
+    return {
+        "name": plan.model.name,
+        "arguments": dict(plan.model.arguments),
+        "input_shape": list(network.input_shape[1:]),
+        "parameters": network.count_params(),
+        "macs": count_macs(network),
+    }
+
+
+def _describe_data(images: Images, plan: Plan) -> dict[str, Any]:
+    labels = images.store.labels
+    return {
+        "name": presets.slug(plan.data.source),
+        "fingerprint": plan.data.fingerprint,
+        "images": len(images.store),
+        "labels": {label: labels.count(label) for label in sorted(set(labels))},
+        **{part: len(names) for part, names in dataclasses.asdict(images.split).items()},
+    }
+
+
+def _describe_weights(weights: Path) -> dict[str, str]:
+    trained = plans.beside(weights)
+    source = presets.slug(trained.data.source) if trained else "unknown data"
+    return {"file": weights.name, "trained_on": source}
+
+
+def _worst_first(test: ImageStore, float_masks: np.ndarray, masks: np.ndarray) -> list[Example]:
+    """Pick the worst half and an even sample of the rest, ordered by the integer net's Dice."""
+    from tinyseg.reporting.pictures import Example
+    from tinyseg.training.metrics import Confusion
+
+    float_dice = Confusion.of(test.masks, float_masks).scores()["dice"]
+    dice = Confusion.of(test.masks, masks).scores()["dice"]
+    order = np.argsort(dice, kind="stable")
+    worst, rest = order[: _EXAMPLES // 2], order[_EXAMPLES // 2 :]
+    if len(rest):
+        rest = rest[np.linspace(0, len(rest) - 1, min(_EXAMPLES // 2, len(rest))).astype(int)]
+    return [
+        Example(
+            test.names[row],
+            test.images[row],
+            test.masks[row, ..., 0].astype(bool),
+            float_masks[row, ..., 0],
+            masks[row, ..., 0],
+            float(float_dice[row]),
+            float(dice[row]),
+        )
+        for row in (*worst, *rest)
+    ]
+
+
+def _history(weights: Path) -> list[dict[str, str]]:
+    path = weights.parent / "history.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
