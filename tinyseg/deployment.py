@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import csv
 import dataclasses
 import logging
@@ -73,19 +74,20 @@ def quantize(
     log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
     path = _write_quantized(network, plan, images, folder)
     model = TfliteModel.read(path)
-    log.info("scoring float and integer network on %d held-out images", len(test))
-    float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
-    scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
-    log.info("verifying on TensorFlow Lite Micro")
-    verdict = verify_against(model, network, test, plan, verify_images, max_dice_drop)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        # MLTK runs in a process of its own; there is time for it meanwhile.
+        profiling = pool.submit(mltk.profile, model) if profiled else None
+        log.info("scoring float and integer network on %d held-out images", len(test))
+        float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
+        scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
+        log.info("verifying on TensorFlow Lite Micro")
+        verdict = verify_against(model, network, test, plan, verify_images, max_dice_drop)
+        profile, mltk_report = profiling.result() if profiling else (None, None)
     failures = list(verdict.failures)
     drop = float_scores["dice"] - scores["dice"]
     if drop > max_dice_drop and not any("Dice falls" in line for line in failures):
         failures.append(drop_message(str(path), drop, max_dice_drop))
-    profile = None
-    if profiled:
-        log.info("profiling with MLTK")
-        profile, mltk_report = mltk.profile(model)
+    if profile:
         mltk.write(profile, mltk_report, folder, plan.model.name)
     run = {
         "model": _describe_model(network, plan),

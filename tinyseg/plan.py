@@ -119,7 +119,7 @@ class QuantizationPlan:
 
     recipe: str = "static_wi8_ai8"
     io: str = "integer"
-    calibration_images: int = 64
+    calibration_images: int = 32
 
 
 @dataclasses.dataclass(frozen=True)

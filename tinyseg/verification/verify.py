@@ -108,31 +108,33 @@ def verify(
     inputs = images.inputs(preprocessing)
     _check_shape(model, inputs)
     truth = images.masks.astype(bool)
+    specification = border(model)[1]
 
     def score(probabilities: np.ndarray) -> dict:
         return summarise(truth, probabilities > preprocessing.threshold)
 
     scores: dict[str, dict | None] = {"float": None, "int8": None, "tflm": None}
-    arena, bit_exact, differing = None, False, 0
-    if not unsupported:
-        arena, outputs, device_outputs = _run_both(model, inputs)
-        specification = border(model)[1]
-        scores["int8"] = score(specification.dequantize(outputs))
-        scores["tflm"] = score(specification.dequantize(device_outputs))
-        differing = int((outputs != device_outputs).sum())
-        bit_exact = differing == 0
-        if not bit_exact:
-            failures.append(
-                f"{model.path}: TFLM and TFLite reference kernels differ in {differing} of "
-                f"{outputs.size} output values"
-            )
-    if float_runner is not None:
-        scores["float"] = score(predict(float_runner, inputs))
-        if scores["tflm"]:
-            drop = scores["float"]["dice"] - scores["tflm"]["dice"]
-            if drop > max_dice_drop:
-                failures.append(drop_message(model.path, drop, max_dice_drop))
-    sqnr = layer_sqnr(float_twin, model, inputs[0]) if float_twin else []
+    arena, bit_exact, differing, sqnr = None, False, 0, []
+    with _Interpreters(model, inputs, start=not unsupported) as interpreters:
+        if float_runner is not None:
+            scores["float"] = score(predict(float_runner, inputs))
+        if float_twin is not None:
+            sqnr = layer_sqnr(float_twin, model, inputs[0])
+        if not unsupported:
+            outputs, device_outputs, arena = interpreters.results()
+            scores["int8"] = score(specification.dequantize(outputs))
+            scores["tflm"] = score(specification.dequantize(device_outputs))
+            differing = int((outputs != device_outputs).sum())
+            bit_exact = differing == 0
+    if differing:
+        failures.append(
+            f"{model.path}: TFLM and TFLite reference kernels differ in {differing} of "
+            f"{truth.size} output values"
+        )
+    if scores["float"] and scores["tflm"]:
+        drop = scores["float"]["dice"] - scores["tflm"]["dice"]
+        if drop > max_dice_drop:
+            failures.append(drop_message(model.path, drop, max_dice_drop))
     return Verification(
         tuple(failures),
         arena,
@@ -154,23 +156,39 @@ def drop_message(path: str, drop: float, allowed: float) -> str:
     )
 
 
-def _run_both(model: TfliteModel, inputs: np.ndarray) -> tuple[Arena, np.ndarray, np.ndarray]:
-    """Run TFLM in its process and TFLite here at the same time; reference kernels are slow."""
-    with progress.bar() as bar:
-        task = bar.add_task("TFLM and TFLite reference", total=2 * len(inputs), note="")
+class _Interpreters:
+    """TFLM, started at once in its own process, and TFLite's reference kernels, run when asked.
 
-        def advance() -> None:
-            bar.advance(task)
+    Both take seconds an image; TFLM keeps one core busy while this process does other work.
+    """
 
-        device = TflmRunner(model, progress=advance)
-        host = TfliteRunner(model, reference=True, progress=advance)
-        stored = host.input.quantize(inputs)
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            device_outputs = pool.submit(device.run, stored)
-            outputs = host.run(stored)
-            # In this order: the arena is known once the device has run.
-            result = device_outputs.result()
-            return device.arena, outputs, result
+    def __init__(self, model: TfliteModel, inputs: np.ndarray, start: bool) -> None:
+        self._model, self._inputs, self._start = model, inputs, start
+        self._bar = progress.bar()
+        self._pool = concurrent.futures.ThreadPoolExecutor(1)
+
+    def __enter__(self) -> _Interpreters:
+        if self._start:
+            self._bar.start()
+            total = 2 * len(self._inputs)
+            task = self._bar.add_task("TFLM and TFLite reference", total=total, note="")
+            self._advance = lambda: self._bar.advance(task)
+            self._device = TflmRunner(self._model, progress=self._advance)
+            stored = self._device.input.quantize(self._inputs)
+            self._device_outputs = self._pool.submit(self._device.run, stored)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+        self._pool.shutdown()
+
+    def results(self) -> tuple[np.ndarray, np.ndarray, Arena]:
+        """Return the outputs of TFLite and of TFLM, and TFLM's arena."""
+        host = TfliteRunner(self._model, reference=True, progress=self._advance)
+        outputs = host.run(host.input.quantize(self._inputs))
+        # In this order: the arena is known once the device has run.
+        device_outputs = self._device_outputs.result()
+        return outputs, device_outputs, self._device.arena
 
 
 def _check_shape(model: TfliteModel, inputs: np.ndarray) -> None:
