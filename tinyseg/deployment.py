@@ -14,6 +14,7 @@ import numpy as np
 from tinyseg import files, presets
 from tinyseg import plan as plans
 from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
@@ -76,7 +77,7 @@ def quantize(
     model = TfliteModel.read(path)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
-        profiling = pool.submit(mltk.profile, model) if profiled else None
+        profiling = pool.submit(_profile, model) if profiled else None
         log.info("scoring float and integer network on %d held-out images", len(test))
         float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
         scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
@@ -106,6 +107,15 @@ def quantize(
     }
     report.write(run, _worst_first(test, float_masks, masks), _history(weights), folder)
     return run
+
+
+def _profile(model: TfliteModel) -> tuple[dict[str, Any], str] | tuple[None, None]:
+    """Profile a file; MLTK refusing it (it lacks int16 kernels) must not cost the report."""
+    try:
+        return mltk.profile(model)
+    except InputError as error:
+        log.warning("%s; the report goes without MLTK's figures", error)
+        return None, None
 
 
 def _write_quantized(network: keras.Model, plan: Plan, images: Images, folder: Path) -> Path:

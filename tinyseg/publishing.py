@@ -71,7 +71,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
         run=report, tables=tables(report)[:4], training=dataclasses.asdict(plan.training), plan=plan
     )
     written.append(files.write_text(target / "README.md", card))
-    report["profile"].pop("layers")
+    del report["profile"]["layers"]
     written.append(files.write_json(target / RESULTS, report))
     written.append(plans.write(integer_plan, target, *written))
     return written

@@ -138,7 +138,7 @@ def test_checksum_notices_a_flipped_bit_in_any_constant():
         "zero point",
         "missing operator",
         "logits as output",
-    ],  # fmt: skip
+    ],
 )
 def test_checksum_notices_a_changed_graph(change):
     model = fixtures.unpack(fixtures.quantized())

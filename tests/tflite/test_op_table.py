@@ -1,10 +1,8 @@
 """Costs by hand, and support as the TensorFlow Lite Micro interpreter itself tells it."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +17,8 @@ from tinyseg.zoo.summary import count_macs
 RELU = schema.ActivationFunctionType.RELU
 RELU6 = schema.ActivationFunctionType.RELU6
 NONE = schema.ActivationFunctionType.NONE
+VALID = schema.Padding.VALID
+SAME_2 = {"padding": schema.Padding.SAME, "strideH": 2, "strideW": 2}
 
 
 def tensor(*shape, dtype="int8", data=None):
@@ -53,16 +53,25 @@ COSTS = {
     # Each of 8*6*3 inputs meets 2x2 kernels of 5 filters: 144 * 20 = 2880; MLTK's quirk in the
     # bias: 5 filters at ceil(8/2) * ceil(6/2) = 12 places.
     "transpose conv": ("TRANSPOSE_CONV", [tensor(4), tensor(5, 2, 2, 3), IMAGE, tensor(5)],
-                       (1, 16, 12, 5), {"strideH": 2, "strideW": 2}, 2880, 2 * 2880 + 60),
+                       (1, 16, 12, 5), SAME_2, 2880, 2 * 2880 + 60),
     # Odd sides round up: 3 filters at ceil(5/2) * ceil(3/2) = 6 places; 15 * 9*3*2 = 810 MACs.
     "transpose conv, odd": ("TRANSPOSE_CONV",
                             [tensor(4), tensor(3, 3, 3, 2), tensor(1, 5, 3, 2), tensor(3)],
-                            (1, 10, 6, 3), {"strideH": 2, "strideW": 2}, 810, 2 * 810 + 18),
+                            (1, 10, 6, 3), SAME_2, 810, 2 * 810 + 18),
+    # Without padding an ordinary convolution fits ceil((8 - 2) / 3) * ceil((6 - 2) / 3) = 4
+    # places; 5 filters of 3x3 on 144 inputs are 6480 MACs.
+    "transpose conv, valid": ("TRANSPOSE_CONV", [tensor(4), tensor(5, 3, 3, 3), IMAGE, tensor(5)],
+                              (1, 24, 18, 5), {"padding": VALID, "strideH": 3, "strideW": 3},
+                              6480, 2 * 6480 + 20),
     # Without a bias there is nothing to add.
     "transpose conv, no bias": ("TRANSPOSE_CONV", [tensor(4), tensor(5, 2, 2, 3), IMAGE],
-                                (1, 16, 12, 5), {"strideH": 2, "strideW": 2}, 2880, 2 * 2880),
+                                (1, 16, 12, 5), SAME_2, 2880, 2 * 2880),
     "dense": ("FULLY_CONNECTED", [tensor(1, 144), tensor(10, 144), tensor(10)], (1, 10), {},
               1440, 2890),
+    "dense relu": ("FULLY_CONNECTED", [tensor(1, 144), tensor(10, 144), tensor(10)], (1, 10),
+                   {"fusedActivationFunction": RELU}, 1440, 2910),
+    "dense, no bias": ("FULLY_CONNECTED", [tensor(1, 144), tensor(10, 144), None], (1, 10), {},
+                       1440, 2880),
     "matrix product": ("BATCH_MATMUL", [tensor(2, 5, 7), tensor(2, 7, 3)], (2, 5, 3),
                        {"adjX": False, "adjY": False}, 210, 420),
     "matrix product, transposed": ("BATCH_MATMUL", [tensor(2, 7, 5), tensor(2, 7, 3)], (2, 5, 3),
@@ -72,6 +81,9 @@ COSTS = {
                  0, 144),
     "average pool": ("AVERAGE_POOL_2D", [IMAGE], (1, 4, 3, 3),
                      {"filterHeight": 2, "filterWidth": 2}, 0, 180),
+    "max pool relu": ("MAX_POOL_2D", [IMAGE], (1, 4, 3, 3),
+                      {"filterHeight": 2, "filterWidth": 2, "fusedActivationFunction": RELU},
+                      0, 144 + 72),
     # The size of the first input, even where the second is broadcast.
     "add": ("ADD", [IMAGE, tensor(3)], (1, 8, 6, 3), {}, 0, 144),
     # The size of the output: here the first input is broadcast.
@@ -177,7 +189,7 @@ def test_custom_support_is_that_of_the_tflm_interpreter():
     missing = _missing_in_tflm(
         {name: fixtures.one_operator("CUSTOM", [draft], draft, custom=name) for name in custom}
     )
-    assert TFLM_CUSTOM_OPS == set(custom) - missing
+    assert set(custom) - missing == TFLM_CUSTOM_OPS
 
 
 @pytest.mark.parametrize(
@@ -203,15 +215,9 @@ def test_supported(opcode, dtype, custom, expected):
     assert supported(operator(opcode, [output], output, custom)) is expected
 
 
-def _published():
-    if not os.environ.get("TINYSEG_DATA"):
-        pytest.skip("TINYSEG_DATA is not set")
-    return Path(os.environ["TINYSEG_DATA"]).parent / "seeds" / "edgeml"
-
-
 @pytest.mark.real_data
 def test_seed_file_costs_what_mltk_published():
-    model = TfliteModel.read(_published() / "ds_cnn_model_quant.tflite")
+    model = TfliteModel.read(fixtures.seed_folder() / "ds_cnn_model_quant.tflite")
     assert len(model.operators) == 112
     assert total_cost(model) == Cost(2_874_605_568, 5_842_715_648)
     assert model.plan == {}

@@ -88,7 +88,7 @@ def test_ratio_of_a_layer_is_that_of_its_tensors(models, rows):
         reference = fixtures.interpreter(model.content, experimental_preserve_all_tensors=True)
         details = reference.get_input_details()[0]
         scale, zero_point = details["quantization"]
-        stored = image if not scale else np.round(image / scale) + zero_point
+        stored = np.clip(np.round(image / scale) + zero_point, -128, 127) if scale else image
         reference.set_tensor(details["index"], stored.astype(details["dtype"]))
         reference.invoke()
         named = {t["name"]: t for t in reference.get_tensor_details()[: len(model.tensors)]}
@@ -97,7 +97,8 @@ def test_ratio_of_a_layer_is_that_of_its_tensors(models, rows):
         tensor = reference.get_tensor(details["index"]).astype(np.float64)
         found.append((tensor - zero_point) * scale if scale else tensor)
     expected = 10 * np.log10(np.sum(found[0] ** 2) / np.sum((found[0] - found[1]) ** 2))
-    assert rows[operator.index]["sqnr_db"] == pytest.approx(expected, abs=0.5)
+    # There the optimised kernels ran, which differ in last places.
+    assert rows[operator.index]["sqnr_db"] == pytest.approx(expected, abs=0.1)
 
 
 def test_wider_activations_are_less_noisy(models, rows):

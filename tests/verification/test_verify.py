@@ -15,7 +15,8 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.keras import KerasRunner
 from tinyseg.runtime.runner import TensorSpec
 from tinyseg.tflite import TfliteModel
-from tinyseg.verification.verify import usable, verify
+from tinyseg.tflite.lint import usable
+from tinyseg.verification.verify import verify
 
 PREPROCESSING = PreprocessingPlan(height=fixtures.SIZE, width=fixtures.SIZE)
 
@@ -124,15 +125,25 @@ def test_without_the_float_network_its_scores_are_absent(model, images):
     assert record["sqnr"] == []
 
 
-@pytest.mark.parametrize(
-    ("recipe", "io"), [("static_wi8_ai8", "float32"), ("static_wi8_ai16", "integer")]
-)
-def test_other_types_pass_too(images, recipe, io):
-    model = TfliteModel.parse(fixtures.quantized(recipe, io))
+def test_float_input_and_output_pass_too(images):
+    model = TfliteModel.parse(fixtures.quantized(io="float32"))
     verdict = verify(model, images, PREPROCESSING)
     assert verdict.ok
     assert verdict.bit_exact
     assert verdict.scores["tflm"]["dice"] > 0.9
+
+
+@pytest.mark.parametrize("io", ["integer", "float32"])
+def test_rounding_of_int16_products_is_no_failure(io):
+    """TFLM rounds them once, TensorFlow Lite twice: on enough images last places differ."""
+    pixels = (255 * fixtures.pictures(16, seed=11)).astype(np.uint8)
+    masks = fixtures.network()(pixels / np.float32(255), training=False).numpy() > 0.5
+    model = TfliteModel.parse(fixtures.quantized("static_wi8_ai16", io))
+    verdict = verify(model, store(pixels, masks), PREPROCESSING)
+    assert 0 < verdict.differing_bytes < masks.size / 100
+    assert not verdict.bit_exact
+    assert verdict.scores["tflm"]["dice"] > 0.95
+    assert verdict.ok
 
 
 def test_gate_fails_when_the_float_network_is_much_better(model, images):
@@ -182,10 +193,7 @@ def test_empty_masks_give_finite_scores(model, images):
 
 
 def test_unsupported_operator_is_named_not_run(images):
-    """The input repeated into three channels, by an operator that TFLM lacks."""
-    repeats = Draft([4], "int32", np.array([1, 1, 1, 1], np.int32))
-    shape = [1, fixtures.SIZE, fixtures.SIZE, 3]
-    content = one_operator("TILE", [Draft(shape), repeats], Draft(shape))
+    content = one_operator("TILE", [Draft([1, 32, 32, 3])], Draft([1, 32, 32, 1]))
     model = TfliteModel.parse(content, "tile.tflite")
     truth = images.masks
     verdict = verify(model, images, PREPROCESSING, float_runner=Oracle(truth))
@@ -242,7 +250,7 @@ def test_networks_whose_output_is_no_mask(images):
 
 
 def test_network_of_more_classes_than_the_masks_have(images):
-    assert_refused("", network_of(keras.layers.Conv2D(2, 1)), images)
+    assert_refused("not a mask", network_of(keras.layers.Conv2D(2, 1)), images)
 
 
 def test_float_file_is_refused(images):
@@ -267,10 +275,8 @@ def test_several_errors_are_counted(model, images):
 
 def test_model_that_only_tflm_refuses(images):
     """Lint does not know that EXP takes floats only; TFLM's reason comes through."""
-    shape = [1, fixtures.SIZE, fixtures.SIZE, 3]
-    content = one_operator("EXP", [Draft(shape)], Draft(shape))
-    with pytest.raises(InputError, match=r"exp\.tflite: TF.*cannot"):
-        verify(TfliteModel.parse(content, "exp.tflite"), images, PREPROCESSING)
+    content = one_operator("EXP", [Draft([1, 32, 32, 3])], Draft([1, 32, 32, 1]))
+    assert_refused("TFLM cannot run it", TfliteModel.parse(content, "exp.tflite"), images)
 
 
 def test_usable_accepts_float_files_on_request(model):

@@ -127,7 +127,10 @@ def _call(model: TfliteModel, accelerator: str | None) -> tuple[dict[str, Any], 
             )
         except subprocess.TimeoutExpired:
             raise InputError(f"{model.path}: MLTK took more than {TIMEOUT_S} s on it") from None
-        answer = json.loads(record.read_text()) if record.is_file() else {}
+        try:
+            answer = json.loads(record.read_text())
+        except (OSError, ValueError):
+            answer = {}  # It crashed before, or while, it wrote its answer.
         if result.returncode == 0 and "layers" in answer:
             return answer, report.read_text()
         cause = answer.get("error", f"crashed with status {result.returncode}")

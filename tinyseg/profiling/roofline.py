@@ -51,4 +51,8 @@ def bound_cycles(operator: Operator, core: Core) -> int:
 def _traffic(operator: Operator) -> int:
     """Return the bytes of all distinct inputs and outputs, each moved once."""
     tensors = {t.index: t for t in (*operator.inputs, *operator.outputs) if t is not None}
-    return sum(t.elements * np.dtype(t.dtype).itemsize for t in tensors.values())
+    bits = [
+        t.elements * (4 if t.dtype == "int4" else 8 * np.dtype(t.dtype).itemsize)
+        for t in tensors.values()
+    ]
+    return sum(bits) // 8

@@ -39,7 +39,8 @@ class TensorSpec:
             return np.asarray(values, np.float32)
         limits = np.iinfo(self.dtype)
         scaled = np.asarray(values, np.float32) / np.float32(self.scale)
-        rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
+        # In float32 the sum would round the largest number below a half up to one.
+        rounded = np.trunc(scaled + np.copysign(0.5, scaled, dtype=np.float64))
         return np.clip(rounded + self.zero_point, limits.min, limits.max).astype(self.dtype)
 
     def dequantize(self, stored: np.ndarray) -> np.ndarray:

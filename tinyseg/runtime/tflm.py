@@ -20,7 +20,7 @@ _WORKER = Path(__file__).with_name("tflm_worker.py")
 # The first size holds every net of this size; only what the model asks for is ever touched.
 _ARENAS = tuple(1 << bits for bits in (26, 28, 30))
 _ALLOCATION = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
-_TOO_SMALL = re.compile(r"(Failed to (resize|allocate)|exceeds|Arena size is too small)", re.I)
+_TOO_SMALL = re.compile(r"(resize buffer|allocate \w+ memory)\. Requested: \d+, available \d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +109,8 @@ def _reason(code: int, errors: str) -> str:
     if code < 0:
         return f"TFLM crashed on it (signal {-code}); the file is damaged, convert it again"
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    # TFLM prints its reason before Python's traceback.
-    before = [line for line in lines if not line.startswith(("Traceback", "File", "RuntimeError"))]
-    return f"TFLM cannot run it ({before[0] if before else lines[-1] if lines else 'no reason'})"
+    lines = [line for line in lines if not line.startswith("[RecordingMicroAllocator]")]
+    # TFLM prints its reason before Python's traceback; without one, the exception names it.
+    start = next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))
+    said = [*lines[:start], *lines[-1:], "no reason"]
+    return f"TFLM cannot run it ({said[0]})"

@@ -6,10 +6,11 @@ import dataclasses
 from typing import Literal
 
 import numpy as np
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import supported
+from tinyseg.tflite.op_table import cost, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
@@ -134,11 +135,13 @@ def _check_tensor(tensor: Tensor) -> list[Finding]:
 
 def _check_operator(operator: Operator) -> list[Finding]:
     checks = (_check_support, _check_hybrid, _check_relu6, _check_transpose_conv)
-    return [
-        Finding(found[0], _name(operator), found[1])
-        for found in (check(operator) for check in checks)
-        if found
-    ]
+    try:
+        # Whoever counts work later needs the same tensors, dimensions and options.
+        cost(operator)
+        found = [result for check in checks if (result := check(operator))]
+    except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError):
+        found = [("error", "lacks a tensor, dimension or option that it needs; damaged")]
+    return [Finding(severity, _name(operator), message) for severity, message in found]
 
 
 def _check_support(operator: Operator) -> tuple[str, str] | None:
@@ -171,7 +174,10 @@ def _check_transpose_conv(operator: Operator) -> tuple[str, str] | None:
     if operator.opcode != "TRANSPOSE_CONV":
         return None
     _, height, width, channels = operator.inputs[1].shape
-    if (height, width) != (4, 4) or operator.options.strideH != 2 or channels > 16:
+    options = operator.options
+    if (height, width, options.strideH) != (4, 4, 2) or channels > 16:
+        return None
+    if options.padding != schema.Padding.SAME:
         return None
     return "warning", (
         "4x4 stride-2 SAME with at most 16 input channels is wrong in CMSIS-NN before July 2026 "

@@ -164,9 +164,10 @@ class TfliteModel:
     def plan(self) -> dict[str, Any]:
         """Pre- and post-processing that tinyseg stored in the file, empty in others' files."""
         try:
-            return json.loads(self.metadata.get(METADATA_NAME, b"{}"))
+            plan = json.loads(self.metadata.get(METADATA_NAME, b"{}"))
         except ValueError:
             return {}
+        return plan if isinstance(plan, dict) else {}
 
     def checksum(self) -> str:
         """Return a SHA-256 over graph, quantization and constants; names and metadata are out."""
@@ -181,6 +182,8 @@ class TfliteModel:
             options = vars(operator.options) if operator.options else {}
             scalars = {k: v for k, v in sorted(options.items()) if np.isscalar(v)}
             digest.update(repr((operator.opcode, indices, scalars)).encode())
+        border = [[tensor.index for tensor in group] for group in (self.inputs, self.outputs)]
+        digest.update(repr(border).encode())
         return digest.hexdigest()
 
     @property
@@ -206,11 +209,12 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         _tensor(index, tensor, model.buffers, path) for index, tensor in enumerate(graph.tensors)
     )
 
-    def pick(indices: Any) -> tuple[Tensor | None, ...]:
+    def pick(indices: Any, lowest: int = 0) -> tuple[Tensor | None, ...]:
+        """Look up tensors; an optional input is -1 where it is absent, an output never is."""
         if indices is None:
             return ()
         for index in indices:
-            if not -1 <= index < len(tensors):
+            if not lowest <= index < len(tensors):
                 raise InputError(f"{path}: refers to tensor {index} of {len(tensors)}; damaged")
         return tuple(None if index == -1 else tensors[index] for index in indices)
 
@@ -226,7 +230,7 @@ def _parse(content: bytes, path: str) -> TfliteModel:
             Operator(
                 index,
                 name,
-                pick(operator.inputs),
+                pick(operator.inputs, -1),
                 pick(operator.outputs),
                 operator.builtinOptions,
                 custom,

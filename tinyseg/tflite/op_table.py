@@ -58,16 +58,21 @@ def _transpose_convolution(operator: Operator) -> Cost:
     out_channels, height, width, _ = operator.inputs[1].shape
     data = operator.inputs[2]
     macs = height * width * out_channels * data.elements
-    # MLTK counts the bias as if this were an ordinary convolution of the same stride.
-    rows = -(-data.shape[1] // operator.options.strideH)
-    columns = -(-data.shape[2] // operator.options.strideW)
+    if len(operator.inputs) < 4:
+        return Cost(macs, 2 * macs)
+    # MLTK counts the bias as if this were an ordinary convolution of the same options.
+    options = operator.options
+    valid = options.padding == schema.Padding.VALID
+    rows = -(-(data.shape[1] - valid * (height - 1)) // options.strideH)
+    columns = -(-(data.shape[2] - valid * (width - 1)) // options.strideW)
     return Cost(macs, 2 * macs + out_channels * rows * columns)
 
 
 def _fully_connected(operator: Operator) -> Cost:
     output = operator.outputs[0]
     macs = operator.inputs[1].shape[-1] * output.elements
-    return Cost(macs, 2 * macs + output.elements)
+    bias = output.elements if operator.inputs[2:] not in ((), (None,)) else 0
+    return Cost(macs, 2 * macs + bias + _activation_ops(operator))
 
 
 def _batch_matmul(operator: Operator) -> Cost:
@@ -80,7 +85,8 @@ def _batch_matmul(operator: Operator) -> Cost:
 def _pool(extra: int) -> Callable[[Operator], Cost]:
     def cost(operator: Operator) -> Cost:
         window = operator.options.filterHeight * operator.options.filterWidth
-        return Cost(0, operator.outputs[0].elements * (window + extra))
+        work = operator.outputs[0].elements * (window + extra)
+        return Cost(0, work + _activation_ops(operator))
 
     return cost
 
@@ -155,8 +161,13 @@ _UNCOUNTED = """
     UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
 """
 OPS |= {name: OpInfo() for name in _UNCOUNTED.split()}
-# The one custom operator that TFLM registers under a name of its own.
-TFLM_CUSTOM_OPS = frozenset({"TFLM_DECODE"})
+# Custom operators that TFLM registers under names of their own.
+_CUSTOM = """
+    CIRCULAR_BUFFER SignalDelay SignalEnergy SignalFftAutoScale SignalFilterBank
+    SignalFilterBankLog SignalFilterBankSquareRoot SignalFramer SignalIrfft SignalOverlapAdd
+    SignalPCAN SignalRfft SignalStacker SignalWindow TFLM_DECODE TFLite_Detection_PostProcess
+"""
+TFLM_CUSTOM_OPS = frozenset(_CUSTOM.split())
 
 
 def supported(operator: Operator) -> bool:

@@ -106,7 +106,7 @@ def verify(
     unsupported = [f for f in findings if f.severity == "unsupported"]
     failures = [f"{model.path}: {finding}" for finding in unsupported]
     inputs = images.inputs(preprocessing)
-    _check_shape(model, inputs)
+    _check_shape(model, inputs, images.masks)
     truth = images.masks.astype(bool)
     specification = border(model)[1]
 
@@ -122,15 +122,20 @@ def verify(
             sqnr = layer_sqnr(float_twin, model, inputs[0])
         if not unsupported:
             outputs, device_outputs, arena = interpreters.results()
-            scores["int8"] = score(specification.dequantize(outputs))
-            scores["tflm"] = score(specification.dequantize(device_outputs))
+            host, device = map(specification.dequantize, (outputs, device_outputs))
+            scores["int8"], scores["tflm"] = score(host), score(device)
             differing = int((outputs != device_outputs).sum())
             bit_exact = differing == 0
+    warnings = [str(f) for f in findings if f.severity == "warning"]
     if differing:
-        failures.append(
+        message = (
             f"{model.path}: TFLM and TFLite reference kernels differ in {differing} of "
-            f"{truth.size} output values"
+            f"{truth.size} output values, by {np.abs(host - device).max():.2g} at most"
         )
+        # TFLM rounds a product of int16 values once, TFLite twice: nobody can make their last
+        # places agree. For int8 there is no such excuse.
+        wide = any(t.dtype == "int16" for op in model.operators for t in op.outputs)
+        (warnings if wide else failures).append(message)
     if scores["float"] and scores["tflm"]:
         drop = scores["float"]["dice"] - scores["tflm"]["dice"]
         if drop > max_dice_drop:
@@ -141,7 +146,7 @@ def verify(
         bit_exact,
         differing,
         tuple(sorted({op.opcode for op in model.operators if not supported(op)})),
-        tuple(str(f) for f in findings if f.severity == "warning"),
+        tuple(warnings),
         scores,
         tuple(sqnr),
         tuple(images.names),
@@ -191,11 +196,13 @@ class _Interpreters:
         return outputs, device_outputs, self._device.arena
 
 
-def _check_shape(model: TfliteModel, inputs: np.ndarray) -> None:
+def _check_shape(model: TfliteModel, inputs: np.ndarray, masks: np.ndarray) -> None:
     specification, output = border(model)
     if specification.shape[1:] != inputs.shape[1:]:
         raise InputError(
             f"{model.path}: takes {specification.shape[1:]} but the images are {inputs.shape[1:]}"
         )
-    if len(output.shape) != 4 or output.shape[1:3] != inputs.shape[1:3]:
-        raise InputError(f"{model.path}: output {output.shape} is not a mask of the input's size")
+    if output.shape[1:] != masks.shape[1:]:
+        raise InputError(
+            f"{model.path}: output {output.shape[1:]} is not a mask, those are {masks.shape[1:]}"
+        )
