@@ -86,7 +86,7 @@ def test_macs_follow_the_formula_on_a_net_small_enough_for_hand_arithmetic():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": 5}, "256x256"),
+        ({"depth": 6}, "use 256x128"),
         ({"base_width": 0}, "base_width"),
         ({"classes": 0}, "classes"),
         ({"dropout": 1.5}, "dropout"),
@@ -96,7 +96,7 @@ def test_macs_follow_the_formula_on_a_net_small_enough_for_hand_arithmetic():
 )
 def test_bad_arguments_name_the_cure(arguments, message):
     with pytest.raises(InputError, match=message):
-        build(ModelPlan("attention_unet", arguments), PreprocessingPlan(height=240, width=250))
+        build(ModelPlan("attention_unet", arguments), PreprocessingPlan(height=224, width=96))
 
 
 def test_indivisible_input_proposes_a_size():
@@ -135,8 +135,7 @@ def test_half_precision_weights_are_smaller_and_rounded(small, tmp_path):
 def test_weights_of_a_whole_model_file_load_without_running_its_lambda(small, tmp_path):
     import tf_keras as keras
 
-    marker = tmp_path / "lambda-ran"
-    x = keras.layers.Lambda(lambda t: t if marker.exists() else t * 1.0, name="evil")(small.output)
+    x = keras.layers.Lambda(lambda t: t * 0.0, name="evil")(small.output)
     whole = keras.Model(small.input, x)
     for suffix in (".h5", ".keras"):
         whole.save(tmp_path / f"model{suffix}")

@@ -59,10 +59,11 @@ def evaluation_batches(
     store: ImageStore, preprocessing: PreprocessingPlan, batch_size: int
 ) -> tf.data.Dataset:
     """Return all images once, in order, as ``(float32 (b, h, w, c), float32 (b, h, w, 1))``."""
-    rows = tf.data.Dataset.range(len(store)).batch(batch_size)
-    return _load(
-        rows.map(lambda rows: (rows,)), lambda rows: _plain(store, rows, preprocessing), store
-    )
+
+    def load(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _plain(store, rows, preprocessing)
+
+    return _load(tf.data.Dataset.range(len(store)).batch(batch_size), load, store)
 
 
 def _load(

@@ -83,7 +83,9 @@ def _halve(path: Path) -> None:
                 made = target.create_group(name)
             else:
                 values = item[()].astype(np.float16) if item.dtype == np.float32 else item[()]
-                packing = {"compression": "gzip", "shuffle": True} if np.ndim(values) else {}
+                # Compressed arrays have an overhead that small ones do not earn back.
+                large = np.size(values) > 4096
+                packing = {"compression": "gzip", "shuffle": True} if large else {}
                 made = target.create_dataset(name, data=values, **packing)
             made.attrs.update(item.attrs)
 
