@@ -72,6 +72,15 @@ def quantize(
     plan, images = open_images(plan, split_file, weights.parent)
     test = images.part("test")
 
+    described = _describe_weights(weights, plan.data.fingerprint)
+    if not described["same_data"]:
+        log.warning(
+            "the weights were trained on %s, not on these images; 'tinyseg train %s --data %s' "
+            "makes better ones",
+            described["trained_on"],
+            plan.model.name,
+            plan.data.source,
+        )
     log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
     path = _write_quantized(network, plan, images, folder)
     model = TfliteModel.read(path)
@@ -93,7 +102,7 @@ def quantize(
     run = {
         "model": _describe_model(network, plan),
         "data": _describe_data(images, plan),
-        "weights": _describe_weights(weights),
+        "weights": described,
         "recipe": plan.quantization.recipe,
         "io": plan.quantization.io,
         "file": path.name,
@@ -156,10 +165,13 @@ def _describe_data(images: Images, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _describe_weights(weights: Path) -> dict[str, str]:
+def _describe_weights(weights: Path, fingerprint: str) -> dict[str, Any]:
     trained = plans.beside(weights)
-    source = presets.slug(trained.data.source) if trained else "unknown data"
-    return {"file": weights.name, "trained_on": source}
+    return {
+        "file": weights.name,
+        "trained_on": presets.slug(trained.data.source) if trained else "unknown data",
+        "same_data": trained is not None and trained.data.fingerprint == fingerprint,
+    }
 
 
 def _worst_first(test: ImageStore, float_masks: np.ndarray, masks: np.ndarray) -> list[Example]:

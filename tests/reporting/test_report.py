@@ -53,7 +53,7 @@ def run():
                 "name": "phantom", "fingerprint": "f" * 64, "images": 20, "labels": {"benign": 20},
                 "train": 14, "validation": 3, "test": 3,
             },
-            "weights": {"file": "weights.h5", "trained_on": "phantom"},
+            "weights": {"file": "weights.h5", "trained_on": "phantom", "same_data": True},
             "recipe": "static_wi8_ai8", "io": "integer", "file": "attention_unet_ds.tflite",
             "file_bytes": 54_321, "file_sha256": "a" * 64,
             "test": {"float": scores, "integer": scores},
