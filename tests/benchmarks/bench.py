@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import psutil
 
-from tinyseg import data, files, plan, presets
+from tinyseg import data, files, plan, presets, terminal
 from tinyseg.data.phantom import load_phantom
 from tinyseg.data.store import open_store
 
@@ -136,7 +136,7 @@ def quantize(model, folder):
 
 
 def inference(model):
-    """Return seconds an image of the shipped int8 file on the host."""
+    """Return seconds an image of the shipped int8 file on the host; TFLM's start included."""
     from tinyseg.runtime.tflite import TfliteRunner
     from tinyseg.runtime.tflm import TflmRunner
     from tinyseg.tflite import TfliteModel
@@ -162,6 +162,7 @@ def inference(model):
 
 def main():
     """Run all benchmarks."""
+    terminal.quiet(verbose=False)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", default="build/bench.json")
     parser.add_argument("--model", default="attention_unet_ds")
