@@ -83,6 +83,7 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
     from tinyseg.runtime.keras import KerasRunner
     from tinyseg.training.fit import WEIGHTS, fit, new_network
 
+    plan = dataclasses.replace(plan, weights="")  # A published plan names those it led to.
     model = new_network(plan)  # Before the images, which take longer to open.
     plan, images = open_images(plan, split_file)
     validation = images.part("validation")
