@@ -200,7 +200,7 @@ def _worst_first(test: ImageStore, float_masks: np.ndarray, masks: np.ndarray) -
 
 
 def _history(weights: Path) -> list[dict[str, str]]:
-    path = weights.parent / "history.csv"
+    path = weights.parent / presets.HISTORY
     if not path.is_file():
         return []
     with path.open(newline="") as stream:

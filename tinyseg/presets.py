@@ -12,6 +12,7 @@ from tinyseg.plan import Plan
 
 BUILD = Path("build")
 WEIGHTS = "weights.h5"
+HISTORY = "history.csv"
 
 
 def slug(source: str) -> str:

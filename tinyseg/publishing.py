@@ -47,7 +47,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
         source = Path(scratch, "float")
         model = workflow.load_trained(plan, weights)
         half = save_weights(model, source / presets.WEIGHTS, half=True)
-        history = shutil.copy(run / "history.csv", source)
+        history = shutil.copy(run / presets.HISTORY, source)
         shutil.copy(run / workflow.SPLIT, source)
         plans.write(plan, source, half, history)
         results = Path(scratch, "integer")
@@ -58,7 +58,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
         kept = [results / pattern.format(name=name) for pattern in _KEPT]
         written = [
             files.write_bytes(target / path.name, path.read_bytes())
-            for path in (half, source / "history.csv", *kept)
+            for path in (half, source / presets.HISTORY, *kept)
         ]
         integer_plan = plans.read(results / plans.FILE_NAME)
     environment = jinja2.Environment(

@@ -81,7 +81,7 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
         ``{"weights", "folder", "validation": scores}``.
     """
     from tinyseg.runtime.keras import KerasRunner
-    from tinyseg.training.fit import WEIGHTS, fit, new_network
+    from tinyseg.training.fit import fit, new_network
 
     plan = dataclasses.replace(plan, weights="")  # A published plan names those it led to.
     model = new_network(plan)  # Before the images, which take longer to open.
@@ -92,7 +92,7 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
     scores, _ = score(KerasRunner(model), validation, plan.preprocessing)
     return {
         "folder": str(folder),
-        "weights": str(Path(folder) / WEIGHTS),
+        "weights": str(Path(folder) / presets.WEIGHTS),
         "validation": scores,
     }
 

@@ -43,7 +43,7 @@ def test_signature_computes_what_the_network_computed(converted, annotated):
     runner = fixtures.interpreter(annotated).get_signature_runner("serving_default")
     outputs = np.concatenate([runner(image=image[None])["mask"] for image in inputs])
     np.testing.assert_array_equal(outputs, fixtures.reference_outputs(converted, inputs))
-    assert len(np.unique(outputs)) > 4  # Else anything would be equal.
+    assert len(np.unique(outputs)) > 10
 
 
 def test_plan_and_description_read_back(converted, annotated):

@@ -84,7 +84,7 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
         findings.append(
             Finding("error", "model", "no operators, inputs or outputs; convert it again")
         )
-    known = {tensor.index for tensor in (*model.inputs, *model.tensors) if tensor.constant}
+    known = {tensor.index for tensor in model.tensors if tensor.constant}
     known |= {tensor.index for tensor in model.inputs}
     for operator in model.operators:
         for tensor in operator.inputs:
@@ -97,7 +97,8 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
         known |= {tensor.index for tensor in operator.outputs}
     if all(t.dtype == "float32" for t in model.tensors if not t.constant):
         findings.append(Finding("error", "model", NOT_QUANTIZED))
-    if model.plan.get("checksum", model.checksum()) != model.checksum():
+    stored = model.plan.get("checksum")
+    if stored is not None and stored != model.checksum():
         findings.append(Finding("error", "model", "content differs from its checksum; restore it"))
     return findings
 

@@ -14,6 +14,7 @@ from tinyseg.data.pipeline import evaluation_batches, training_batches
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
+from tinyseg.presets import HISTORY, WEIGHTS
 from tinyseg.training.callbacks import History, ProgressBar, TrainingState
 from tinyseg.training.losses import BceDiceLoss
 from tinyseg.training.metrics import image_dice
@@ -22,8 +23,6 @@ from tinyseg.zoo.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = "weights.h5"
-HISTORY = "history.csv"
 _STATE = "checkpoint"
 
 

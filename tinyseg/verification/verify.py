@@ -22,7 +22,6 @@ from tinyseg.tflite.op_table import supported
 from tinyseg.training.metrics import summarise
 from tinyseg.verification.sqnr import layer_sqnr
 
-DEFAULT_IMAGES = 8
 MAX_DICE_DROP = 0.01
 
 
