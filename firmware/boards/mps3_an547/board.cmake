@@ -1,0 +1,2 @@
+set(TINYSEG_CPU_FLAGS -mcpu=cortex-m55 -mfloat-abi=hard -mfpu=auto)
+set(TINYSEG_TFLM_ARCH cortex-m55)

@@ -1,0 +1,63 @@
+#include "core/image.h"
+
+#include <cstring>
+
+namespace tinyseg {
+namespace {
+
+template <typename T>
+T Load(const void* values, size_t index) {
+  T value;
+  std::memcpy(&value, static_cast<const uint8_t*>(values) + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+template <typename T>
+bool Above(const ModelDescription& model, ByteView tensor, uint32_t index) {
+  return Load<T>(tensor.data, index) > Load<T>(model.mask_threshold, 0);
+}
+
+}  // namespace
+
+Status PixelsToTensor(const ModelDescription& model, ByteView pixels, MutableBytes tensor) {
+  const uint32_t grey = model.input_elements / model.input_channels;
+  if (pixels.size != model.input_elements && pixels.size != grey) {
+    return {Code::kWrongLength, model.input_elements, "image has another number of pixels"};
+  }
+  const size_t width = ElementSize(model.input_type);
+  const size_t repeats = model.input_elements / pixels.size;
+  const uint8_t* table = static_cast<const uint8_t*>(model.input_table);
+  uint8_t* out = tensor.data;
+  for (size_t i = 0; i < pixels.size; ++i) {
+    const uint8_t* element = table + pixels.data[i] * width;
+    for (size_t repeat = 0; repeat < repeats; ++repeat, out += width) {
+      std::memcpy(out, element, width);
+    }
+  }
+  return {};
+}
+
+bool IsForeground(const ModelDescription& model, ByteView tensor, uint32_t index) {
+  switch (model.output_type) {
+    case ElementType::kInt8:
+      return Above<int8_t>(model, tensor, index);
+    case ElementType::kInt16:
+      return Above<int16_t>(model, tensor, index);
+    case ElementType::kFloat32:
+      return Above<float>(model, tensor, index);
+  }
+  return false;
+}
+
+uint8_t MaskByte(const ModelDescription& model, ByteView tensor, uint32_t byte) {
+  uint8_t bits = 0;
+  for (uint32_t bit = 0; bit < 8; ++bit) {
+    const uint32_t index = 8 * byte + bit;
+    if (index < model.output_elements && IsForeground(model, tensor, index)) {
+      bits = static_cast<uint8_t>(bits | 0x80 >> bit);
+    }
+  }
+  return bits;
+}
+
+}  // namespace tinyseg
