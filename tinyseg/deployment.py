@@ -40,6 +40,7 @@ def quantize(
     verify_images: int = 8,
     max_dice_drop: float = MAX_DICE_DROP,
     profiled: bool = True,
+    board: str | None = None,
 ) -> dict[str, Any]:
     """Quantize a trained network, then score, verify, profile and report the file.
 
@@ -54,6 +55,7 @@ def quantize(
         verify_images: how many test images run on the slow reference interpreters.
         max_dice_drop: the most by which mean Dice may fall, on those and on all test images.
         profiled: whether MLTK takes part.
+        board: emulated board that runs the verified images too.
 
     Returns:
         The run, as stored in ``report.json``; ``failures`` is empty if all gates passed.
@@ -91,7 +93,7 @@ def quantize(
         float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
         scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
         log.info("verifying on TensorFlow Lite Micro")
-        verdict = verify_against(model, network, test, plan, verify_images, max_dice_drop)
+        verdict = verify_against(model, network, test, plan, verify_images, max_dice_drop, board)
         profile, mltk_report = profiling.result() if profiling else (None, None)
     failures = list(verdict.failures)
     drop = float_scores["dice"] - scores["dice"]

@@ -92,7 +92,6 @@ class TrainingPlan:
         augment: random flips, affine maps, contrast and brightness.
         precision: ``float32``, ``mixed``, or ``auto`` (mixed on a GPU that gains from it).
         initial_weights: weights file to start from; empty for random weights.
-        initial_weights: weights file to start from; empty for random weights.
     """
 
     epochs: int = 40
@@ -103,7 +102,6 @@ class TrainingPlan:
     patience: int = 12
     augment: bool = True
     precision: str = "auto"
-    initial_weights: str = ""
     initial_weights: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from pathlib import Path
@@ -204,18 +205,20 @@ def verify_file(
     count: int,
     max_dice_drop: float,
     weights: str | Path | None = None,
+    board: str | None = None,
 ) -> Verification:
     """Verify a ``.tflite`` file on ``count`` images of the test part.
 
     The float network takes part if its weights are given, or if the plan beside the file tells
-    their hash and they are still there.
+    their hash and they are still there; so does the emulated board, if one is named.
     """
     model = TfliteModel.read(path)
     usable(model)
     plan, _ = plan_of(str(path), source)
     plan, images = open_images(plan, home=Path(path).parent)
     float_model = _float_model(plan, path, weights)
-    return verify_against(model, float_model, images.part("test"), plan, count, max_dice_drop)
+    test = images.part("test")
+    return verify_against(model, float_model, test, plan, count, max_dice_drop, board)
 
 
 def _float_model(plan: Plan, path: str | Path, weights: str | Path | None) -> keras.Model | None:
@@ -233,22 +236,34 @@ def verify_against(
     plan: Plan,
     count: int,
     max_dice_drop: float,
+    board: str | None = None,
 ) -> Verification:
-    """Verify a file against its float network, if known, on ``count`` of the images."""
+    """Verify a file against its float network and on a board, on ``count`` of the images."""
     from tinyseg.compression.quantization import convert_float
     from tinyseg.runtime.keras import KerasRunner
 
-    # Evenly spaced rows hold every label, for samples lie in order of labels.
-    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
-    chosen = images.select([images.names[row] for row in rows])
     twin = None
     if float_model is not None:
         twin = TfliteModel.parse(convert_float(float_model, plan), "float conversion")
-    return verify(
-        model,
-        chosen,
-        plan.preprocessing,
-        float_runner=KerasRunner(float_model) if float_model is not None else None,
-        float_twin=twin,
-        max_dice_drop=max_dice_drop,
-    )
+    with contextlib.ExitStack() as stack:
+        runner = None
+        if board is not None:
+            from tinyseg.boards.firmware import booted
+
+            runner = stack.enter_context(booted(model, plan.preprocessing, board))
+        return verify(
+            model,
+            sample(images, count),
+            plan.preprocessing,
+            float_runner=KerasRunner(float_model) if float_model is not None else None,
+            float_twin=twin,
+            device=runner,
+            max_dice_drop=max_dice_drop,
+        )
+
+
+def sample(images: ImageStore, count: int) -> ImageStore:
+    """Return ``count`` of the images, or all if there are fewer; the same ones every time."""
+    # Evenly spaced rows hold every label, for samples lie in order of labels.
+    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
+    return images.select([images.names[row] for row in rows])

@@ -1,0 +1,47 @@
+# Tests and fuzzers for this machine: ctest runs the tests and replays the fuzzers' corpora.
+#
+# A fuzzer goes on from its corpus; -merge=1 keeps what reaches new code:
+#   cmake -G Ninja -S firmware -B BUILD -DTINYSEG_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++
+#   mkdir NEW; BUILD/frame_fuzzer -max_total_time=300 NEW firmware/fuzz/corpus/frame
+#   BUILD/frame_fuzzer -merge=1 firmware/fuzz/corpus/frame NEW
+if(TINYSEG_FUZZ AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  message(FATAL_ERROR "TINYSEG_FUZZ needs clang: add -DCMAKE_CXX_COMPILER=clang++ (Debian's \
+packages clang and libclang-rt-dev)")
+endif()
+find_package(GTest QUIET)
+if(NOT GTest_FOUND)
+  message(FATAL_ERROR "GoogleTest is missing: install Debian's package libgtest-dev, or run \
+'make toolchain'")
+endif()
+
+if(TINYSEG_SANITIZE OR TINYSEG_FUZZ)
+  set(_sanitize -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_compile_options(options INTERFACE ${_sanitize} -g -fno-omit-frame-pointer)
+  target_link_options(options INTERFACE ${_sanitize})
+endif()
+if(TINYSEG_FUZZ)
+  target_compile_options(options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+enable_testing()
+include(GoogleTest)
+
+# GoogleTest's headers adapt to -fno-exceptions and -fno-rtti, so tests are built as the firmware.
+add_executable(unit_tests
+  tests/binary_conv_test.cc tests/bytes_test.cc tests/crc32_test.cc tests/frame_decoder_test.cc
+  tests/frame_encoder_test.cc tests/image_test.cc tests/model_check_test.cc
+  tests/server_error_test.cc tests/server_test.cc tests/sha256_test.cc tests/stack_test.cc)
+target_link_libraries(unit_tests PRIVATE core options GTest::gtest_main)
+gtest_discover_tests(unit_tests NO_PRETTY_VALUES)
+
+foreach(name frame server)
+  add_executable(${name}_replay fuzz/${name}_fuzzer.cc fuzz/replay.cc)
+  target_link_libraries(${name}_replay PRIVATE core options)
+  add_test(NAME replay_${name}_corpus
+    COMMAND ${name}_replay ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
+  if(TINYSEG_FUZZ)
+    add_executable(${name}_fuzzer fuzz/${name}_fuzzer.cc)
+    target_link_libraries(${name}_fuzzer PRIVATE core options)
+    target_link_options(${name}_fuzzer PRIVATE -fsanitize=fuzzer)
+  endif()
+endforeach()

@@ -45,3 +45,7 @@ set_target_properties(tflm PROPERTIES IMPORTED_LOCATION "${TFLM_LIBRARY}")
 target_include_directories(tflm SYSTEM INTERFACE ${_include})
 # As the library was compiled: structures differ without it.
 target_compile_definitions(tflm INTERFACE TF_LITE_STATIC_MEMORY)
+if(TFLM_LIBRARY MATCHES "cmsis_nn")
+  # Its headers declare the int8 kernels then.
+  target_compile_definitions(tflm INTERFACE CMSIS_NN)
+endif()

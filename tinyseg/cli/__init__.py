@@ -8,6 +8,15 @@ import click
 
 import tinyseg
 from tinyseg import terminal
+from tinyseg.cli.boards import (
+    boards,
+    device,
+    doctor,
+    emulate,
+    export_c,
+    flash,
+    make_firmware,
+)
 from tinyseg.cli.data import data
 from tinyseg.cli.networks import evaluate, publish, train, zoo
 from tinyseg.cli.tflite import profile, quantize, verify
@@ -33,13 +42,16 @@ def cli(verbose: bool) -> None:
       tinyseg data check path/to/images
       tinyseg train attention_unet_ds --data path/to/images
       tinyseg verify attention_unet_ds
+      tinyseg emulate attention_unet_ds --board mps3_an547
 
     Exit codes: 0 all well, 1 a gate failed, 2 bad input.
     """
     terminal.quiet(verbose)
 
 
-for _verb in (zoo, data, train, evaluate, quantize, verify, profile, publish):
+_NETWORKS = (zoo, data, train, evaluate, quantize, verify, profile, publish)
+_BOARDS = (boards, doctor, export_c, make_firmware, emulate, flash, device)
+for _verb in (*_NETWORKS, *_BOARDS):
     cli.add_command(_verb)
 
 

@@ -53,6 +53,13 @@ COUNT = click.option(
     help="Test images to run through the (slow) reference interpreters.",
 )
 
+ON = click.option(
+    "--on",
+    "board",
+    metavar="BOARD",
+    help="Run the images on this emulated board too; see 'tinyseg boards'.",
+)
+
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     """Turn ``KEY=VALUE`` strings into values by dotted name; values are YAML."""

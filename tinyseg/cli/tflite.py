@@ -14,6 +14,7 @@ from tinyseg.cli.options import (
     DRY_RUN,
     JSON,
     MAX_DROP,
+    ON,
     OUTPUT,
     RECIPE,
     SET,
@@ -37,6 +38,7 @@ from tinyseg.cli.options import (
 @MAX_DROP
 @COUNT
 @click.option("--no-profile", is_flag=True, help="Leave out MLTK.")
+@ON
 @DRY_RUN
 @JSON
 def quantize(
@@ -51,6 +53,7 @@ def quantize(
     max_dice_drop: float,
     images: int,
     no_profile: bool,
+    board: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -89,6 +92,7 @@ def quantize(
         verify_images=images,
         max_dice_drop=max_dice_drop,
         profiled=not no_profile,
+        board=board,
     )
     if as_json:
         terminal.print_json(run)
@@ -102,6 +106,7 @@ def quantize(
 @DATA
 @RECIPE
 @click.option("--weights", help="Weights of the float network to compare with.")
+@ON
 @COUNT
 @MAX_DROP
 @JSON
@@ -110,6 +115,7 @@ def verify(
     data: str | None,
     recipe: str,
     weights: str | None,
+    board: str | None,
     images: int,
     max_dice_drop: float,
     as_json: bool,
@@ -120,12 +126,13 @@ def verify(
     Examples:
       tinyseg verify attention_unet_ds
       tinyseg verify path/to/model.tflite --data path/to/images
+      tinyseg verify attention_unet_ds --on mps3_an547
     """
     from tinyseg import presets, workflow
     from tinyseg.reporting.numbers import score, size
 
     file = str(presets.find_tflite(file, data, recipe))
-    verdict = workflow.verify_file(file, data, images, max_dice_drop, weights)
+    verdict = workflow.verify_file(file, data, images, max_dice_drop, weights, board)
     values = verdict.as_dict()
     if as_json:
         terminal.print_json(values)
@@ -135,6 +142,7 @@ def verify(
             [
                 ["tensor arena", size(values["arena_bytes"])],
                 ["TFLM bytes equal TFLite reference", "yes" if verdict.bit_exact else "no"],
+                *_device_rows(values["device"]),
                 ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
                 *([f"Dice, {name}", score(value)] for name, value in values["dice"].items()),
             ],
@@ -199,6 +207,18 @@ def profile(
     )
     for path in paths:
         click.echo(path)
+
+
+def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
+    if device is None:
+        return []
+    mean = sum(device["work"]) / len(device["work"])
+    return [
+        [f"bytes of {device['board']} equal TFLM", "yes" if device["bit_exact"] else "no"],
+        [f"{device['unit']}, mean", f"{mean:,.0f}"],
+        ["the same again", "yes" if device["repeatable"] else "no"],
+        ["tensor arena used there", f"{device['arena_used']:,} of {device['arena_size']:,} bytes"],
+    ]
 
 
 def _print_run(run: dict[str, Any], folder: Path) -> None:

@@ -169,6 +169,10 @@ class TfliteModel:
             return {}
         return plan if isinstance(plan, dict) else {}
 
+    def sha256(self) -> str:
+        """Return the SHA-256 of the whole file, in hex digits."""
+        return hashlib.sha256(self.content).hexdigest()
+
     def checksum(self) -> str:
         """Return a SHA-256 over graph, quantization and constants; names and metadata are out."""
         digest = hashlib.sha256()

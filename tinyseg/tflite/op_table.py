@@ -9,7 +9,7 @@ bias, activation and element-wise work. Support is that of the interpreter in th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
@@ -168,6 +168,51 @@ _CUSTOM = """
     SignalPCAN SignalRfft SignalStacker SignalWindow TFLM_DECODE TFLite_Detection_PostProcess
 """
 TFLM_CUSTOM_OPS = frozenset(_CUSTOM.split())
+# Our own operators, in firmware/ops; the interpreter on the host does not have them.
+FIRMWARE_OPS = {
+    "TINYSEG_BINARY_CONV_2D": (
+        "AddCustom(tinyseg::kBinaryConvName, tinyseg::RegisterBinaryConv())"
+    ),
+}
+# Where TFLM's method for an operator is not its name in camel case.
+_METHODS = {
+    "ADD_N": "AddAddN",
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "CUMSUM": "AddCumSum",
+    "PADV2": "AddPadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
+    "TFLM_DECODE": "AddDecode",
+}
+# Operators with kernels for int8 alone, which take less flash than those for all types.
+_INT8 = """
+    ADD AVERAGE_POOL_2D BATCH_MATMUL CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED MAXIMUM
+    MAX_POOL_2D MINIMUM MUL PAD SOFTMAX TRANSPOSE TRANSPOSE_CONV
+"""
+_INT8_KERNELS = frozenset(_INT8.split())
+
+
+def registration(uses: Sequence[Operator]) -> str | None:
+    """Return the call that registers an operator with TFLM's ``MicroMutableOpResolver``.
+
+    Args:
+        uses: all uses of one operator in a model.
+
+    Returns:
+        The call without the object, None if neither TFLM nor our firmware has the operator.
+    """
+    opcode = uses[0].opcode
+    if opcode in FIRMWARE_OPS:
+        return FIRMWARE_OPS[opcode]
+    if not all(map(supported, uses)) or (uses[0].custom and opcode not in _METHODS):
+        return None
+    parts = (part if part == "2D" else part.capitalize() for part in opcode.split("_"))
+    method = _METHODS.get(opcode, f"Add{''.join(parts)}")
+    if opcode not in _INT8_KERNELS:
+        return f"{method}()"
+    # Constants beside them may be int32: biases, shapes, paddings.
+    types = {t.dtype for op in uses for t in (*op.inputs, *op.outputs) if t is not None}
+    int8 = types <= {"int8", "int32"}
+    return f"{method}(tflite::Register_{opcode}_INT8())" if int8 else f"{method}()"
 
 
 def supported(operator: Operator) -> bool:

@@ -13,6 +13,7 @@ from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
+from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.runner import border, predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
@@ -20,6 +21,7 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.op_table import supported
 from tinyseg.training.metrics import summarise
+from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr
 
 MAX_DICE_DROP = 0.01
@@ -36,10 +38,11 @@ class Verification:
         differing_bytes: output elements that differ.
         unsupported_ops: operators that TFLM lacks.
         warnings: what to know beside the failures.
-        scores: by backend (``float``, ``int8``, ``tflm``) as of
+        scores: by backend (``float``, ``int8``, ``tflm``, with a board also ``device``) as of
             :func:`tinyseg.training.metrics.summarise`; None where it did not run.
         sqnr: per layer, empty without the float network.
         images: names of the images used.
+        device: what a board made of them; None if none took part.
     """
 
     failures: tuple[str, ...]
@@ -51,6 +54,7 @@ class Verification:
     scores: dict[str, dict | None]
     sqnr: tuple[dict[str, Any], ...]
     images: tuple[str, ...]
+    device: OnDevice | None = None
 
     @property
     def ok(self) -> bool:
@@ -76,6 +80,7 @@ class Verification:
             "differing_bytes": self.differing_bytes,
             "sqnr": list(self.sqnr),
             "images": list(self.images),
+            "device": self.device and dataclasses.asdict(self.device),
         }
 
 
@@ -86,9 +91,10 @@ def verify(
     *,
     float_runner: Runner | None = None,
     float_twin: TfliteModel | None = None,
+    device: DeviceRunner | None = None,
     max_dice_drop: float = MAX_DICE_DROP,
 ) -> Verification:
-    """Run a file on TFLM, on TFLite's reference kernels and, if given, the float network.
+    """Run a file on TFLM, on TFLite's reference kernels, and on the float network and a board.
 
     Args:
         model: quantized file.
@@ -96,6 +102,7 @@ def verify(
         preprocessing: normalisation and threshold.
         float_runner: the float network, for its scores.
         float_twin: float conversion of the network, for the SQNR of each layer.
+        device: a board with the file in its firmware.
         max_dice_drop: the most by which mean Dice on TFLM may lie below the float network's.
 
     Raises:
@@ -120,16 +127,21 @@ def verify(
         if float_twin is not None:
             sqnr = layer_sqnr(float_twin, model, inputs[0])
         if not unsupported:
-            outputs, device_outputs, arena = interpreters.results()
-            host, device = map(specification.dequantize, (outputs, device_outputs))
-            scores["int8"], scores["tflm"] = score(host), score(device)
-            differing = int((outputs != device_outputs).sum())
+            outputs, tflm_outputs, arena = interpreters.results()
+            host, tflm = map(specification.dequantize, (outputs, tflm_outputs))
+            scores["int8"], scores["tflm"] = score(host), score(tflm)
+            differing = int((outputs != tflm_outputs).sum())
             bit_exact = differing == 0
+    on_device = None
+    if device is not None and not unsupported:
+        on_device, device_outputs = run_on_device(device, inputs, tflm_outputs)
+        scores["device"] = score(specification.dequantize(device_outputs))
+        failures += [f"{model.path}: {line}" for line in on_device.failures()]
     warnings = [str(f) for f in findings if f.severity == "warning"]
     if differing:
         message = (
             f"{model.path}: TFLM and TFLite reference kernels differ in {differing} of "
-            f"{truth.size} output values, by {np.abs(host - device).max():.2g} at most"
+            f"{truth.size} output values, by {np.abs(host - tflm).max():.2g} at most"
         )
         # TFLM rounds a product of int16 values once, TFLite twice: nobody can make their last
         # places agree. For int8 there is no such excuse.
@@ -149,6 +161,7 @@ def verify(
         scores,
         tuple(sqnr),
         tuple(images.names),
+        on_device,
     )
 
 
@@ -177,9 +190,9 @@ class _Interpreters:
             total = 2 * len(self._inputs)
             task = self._bar.add_task("TFLM and TFLite reference", total=total, note="")
             self._advance = lambda: self._bar.advance(task)
-            self._device = TflmRunner(self._model, progress=self._advance)
-            stored = self._device.input.quantize(self._inputs)
-            self._device_outputs = self._pool.submit(self._device.run, stored)
+            self._tflm = TflmRunner(self._model, progress=self._advance)
+            stored = self._tflm.input.quantize(self._inputs)
+            self._tflm_outputs = self._pool.submit(self._tflm.run, stored)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -190,9 +203,9 @@ class _Interpreters:
         """Return the outputs of TFLite and of TFLM, and TFLM's arena."""
         host = TfliteRunner(self._model, reference=True, progress=self._advance)
         outputs = host.run(host.input.quantize(self._inputs))
-        # In this order: the arena is known once the device has run.
-        device_outputs = self._device_outputs.result()
-        return outputs, device_outputs, self._device.arena
+        # In this order: the arena is known once TFLM has run.
+        tflm_outputs = self._tflm_outputs.result()
+        return outputs, tflm_outputs, self._tflm.arena
 
 
 def _check_shape(model: TfliteModel, inputs: np.ndarray, masks: np.ndarray) -> None:

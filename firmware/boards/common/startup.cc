@@ -1,4 +1,5 @@
 // From reset to main() on any Cortex-M: vectors, FPU, RAM contents, constructors.
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -26,6 +27,8 @@ void SysTickHandler();  // In ticks.cc.
 // What compiled C++ asks for; nothing is ever destroyed.
 void* __dso_handle = nullptr;
 int __aeabi_atexit(void*, void (*)(void*), void*) { return 0; }
+// There is no heap: the C library's number formatting links malloc(), which finds nothing.
+void* _sbrk(ptrdiff_t) { return reinterpret_cast<void*>(-1); }
 
 // A fault can not be recovered from: start again, so that the device answers the next request.
 [[noreturn]] void FaultHandler() { tinyseg::RebootCore(); }

@@ -1,0 +1,22 @@
+#include "core/bytes.h"
+
+#include <gtest/gtest.h>
+
+namespace tinyseg {
+namespace {
+
+TEST(ReadLittleEndianTest, ReadsTheLowestByteFirst) {
+  const uint8_t bytes[] = {0x78, 0x56, 0x34, 0x92};
+  EXPECT_EQ(ReadLittleEndian(bytes, 1), 0x78u);
+  EXPECT_EQ(ReadLittleEndian(bytes, 2), 0x5678u);
+  EXPECT_EQ(ReadLittleEndian(bytes, 3), 0x345678u);
+  EXPECT_EQ(ReadLittleEndian(bytes, 4), 0x92345678u);
+}
+
+TEST(ByteViewTest, IsEmptyByDefault) {
+  EXPECT_EQ(ByteView().size, 0u);
+  EXPECT_EQ(MutableBytes().size, 0u);
+}
+
+}  // namespace
+}  // namespace tinyseg

@@ -1,0 +1,64 @@
+"""Compile firmware for a board."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinyseg.boards.board import Board, firmware_folder
+from tinyseg.boards.image import Image
+from tinyseg.boards.tools import need
+from tinyseg.errors import InputError
+
+_OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
+_CMAKE_ERROR = re.compile(r"CMake Error at [^\n]*\n+(.*?)\n(?:Call Stack|\s*\n)", re.S)
+SELFTEST, FIRMWARE = "selftest", "firmware"
+
+
+def build(board: Board, folder: str | Path, sources: str | Path | None = None) -> Image:
+    """Compile firmware.
+
+    Args:
+        board: what to compile for.
+        folder: for build files; a second call compiles only what changed.
+        sources: output of :func:`tinyseg.boards.c_source.export`; None builds the self-test,
+            which needs no TensorFlow Lite Micro.
+
+    Raises:
+        InputError: a tool or TFLite Micro is missing, or the model does not fit the board.
+    """
+    for tool in ("arm-none-eabi-g++", "cmake", "ninja"):
+        need(tool)
+    folder = Path(folder).resolve()
+    target = FIRMWARE if sources else SELFTEST
+    settings = {
+        "BOARD": board.name,
+        "MODEL_DIR": Path(sources).resolve() if sources else "",
+        "TFLM_ROOT": os.environ.get("TFLM_ROOT", ""),
+    }
+    definitions = [f"-D{key}={value}" for key, value in settings.items()]
+    configure = ["cmake", "-G", "Ninja", "-S", str(firmware_folder()), "-B", str(folder)]
+    _run([*configure, *definitions], board)
+    _run(["cmake", "--build", str(folder), "--target", target], board)
+    return Image(folder / f"{target}.elf")
+
+
+def _run(command: Sequence[str], board: Board) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise InputError(_reason(result.stdout + "\n" + result.stderr, board))
+
+
+def _reason(output: str, board: Board) -> str:
+    overflow = _OVERFLOW.findall(output)
+    if overflow:
+        lacks = ", ".join(f"{int(size):,} bytes of {region}" for region, size in overflow)
+        return f"{board.name}: the model does not fit, it lacks {lacks}; take a smaller one"
+    stated = _CMAKE_ERROR.search(output + "\n\n")
+    if stated:
+        return " ".join(stated[1].split())
+    errors = [line.strip() for line in output.splitlines() if "error" in line.lower()]
+    return f"{board.name}: the firmware does not compile ({(errors or ['no reason'])[0]})"

@@ -1,0 +1,192 @@
+"""A ``.tflite`` file as C++ source: content, arena, quantization, operators."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+import tinyseg
+from tinyseg import files
+from tinyseg.data.store import normalise
+from tinyseg.errors import InputError
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime.runner import TensorSpec, border
+from tinyseg.tflite import Operator, TfliteModel
+from tinyseg.tflite.lint import usable
+from tinyseg.tflite.op_table import registration
+
+FILES = ("model_data.h", "model_data.cc", "model_ops.h")
+# For what differs between two runs of the allocator: alignment of the arena itself.
+MARGIN = 1024
+_TYPES = {"int8": (1, "int8_t"), "int16": (2, "int16_t"), "float32": (3, "float")}
+
+
+@dataclasses.dataclass(frozen=True)
+class ArenaSize:
+    """Bytes of tensor arena to reserve.
+
+    Attributes:
+        measured: what an interpreter used.
+        size: what to reserve, a multiple of 16.
+        source: where it was measured, and the margin.
+    """
+
+    measured: int
+    size: int
+    source: str
+
+    @classmethod
+    def on_device(cls, measured: int, board: str) -> ArenaSize:
+        """Return the size for a device with the kernels that were measured."""
+        return cls(
+            measured,
+            _round_up(measured + MARGIN),
+            f"{measured:,} measured on {board}, {MARGIN:,} of margin",
+        )
+
+    @classmethod
+    def on_host(cls, measured: int, model: TfliteModel) -> ArenaSize:
+        """Return the size for a device whose optimised kernels want scratch of their own."""
+        margin = MARGIN + _kernel_scratch(model)
+        return cls(
+            measured,
+            _round_up(measured + margin),
+            f"{measured:,} measured in TFLM on the host, {margin:,} of margin for other kernels",
+        )
+
+
+def _round_up(size: int) -> int:
+    return -(-size // 16) * 16
+
+
+def _kernel_scratch(model: TfliteModel) -> int:
+    """Return the most that CMSIS-NN asks for one convolution: two columns of int16, and sums."""
+
+    def scratch(operator: Operator) -> int:
+        weights = [t for t in operator.inputs if t is not None and t.constant and len(t.shape) == 4]
+        return max((4 * t.elements // t.shape[0] + 8 * t.shape[0] for t in weights), default=0)
+
+    return max(map(scratch, model.operators), default=0)
+
+
+def export(
+    model: TfliteModel,
+    preprocessing: PreprocessingPlan,
+    arena: ArenaSize,
+    folder: str | Path,
+    name: str,
+) -> list[Path]:
+    """Write ``model_data.h``, ``model_data.cc`` and ``model_ops.h``; the same bytes every time.
+
+    Args:
+        model: any file that TFLM can run, with one image in and one mask or score out.
+        preprocessing: becomes the table of input values and the mask's threshold.
+        arena: what to reserve.
+        folder: where to write; files that would not change are left alone.
+        name: of the model, for people.
+
+    Returns:
+        The paths.
+
+    Raises:
+        InputError: the file has an operator that the firmware lacks, or is otherwise unusable.
+    """
+    usable(model, floats=True)
+    source, target = border(model)
+    if len(source.shape) != 4:
+        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
+    values = {
+        "name": name,
+        "version": tinyseg.__version__,
+        "length": len(model.content),
+        "crc32": zlib.crc32(model.content),
+        "sha256": model.sha256(),
+        "sha256_bytes": _numbers(hashlib.sha256(model.content).digest(), "0x%02x"),
+        "arena_source": arena.source,
+        "arena_measured": arena.measured,
+        "arena_size": arena.size,
+        "input": _tensor(model, source),
+        "output": _tensor(model, target),
+        "preprocessing": preprocessing,
+        "input_table": _numbers(input_table(source, preprocessing).tolist()),
+        "mask_threshold": mask_threshold(model, target, preprocessing.threshold),
+        "operator_count": len(model.operators),
+        "registrations": _registrations(model),
+        "custom": any(op.custom and not op.opcode.startswith("TFLM_") for op in model.operators),
+        "content": _numbers(model.content, "0x%02x"),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tinyseg.boards"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    paths = [Path(folder) / file for file in FILES]
+    for path in paths:
+        text = environment.get_template(path.name).render(values)
+        if not path.is_file() or path.read_text() != text:
+            files.write_text(path, text)
+    return paths
+
+
+def input_table(source: TensorSpec, preprocessing: PreprocessingPlan) -> np.ndarray:
+    """Return the stored input of each pixel value 0..255."""
+    return source.quantize(normalise(np.arange(256, dtype=np.uint8), preprocessing))
+
+
+def mask_threshold(model: TfliteModel, target: TensorSpec, threshold: float) -> float | int:
+    """Return the largest stored output that is not above a threshold.
+
+    Raises:
+        InputError: all outputs are above it.
+    """
+    if target.dtype == "float32":
+        return float(np.float32(threshold))
+    limits = np.iinfo(target.dtype)
+    stored = np.arange(limits.min, limits.max + 1).astype(target.dtype)
+    below = stored[~(target.dequantize(stored) > threshold)]
+    if not below.size:
+        raise InputError(f"{model.path}: every output is above the threshold {threshold}")
+    return int(below.max())
+
+
+def _tensor(model: TfliteModel, specification: TensorSpec) -> dict[str, Any]:
+    if specification.dtype not in _TYPES:
+        raise InputError(
+            f"{model.path}: input or output of type {specification.dtype}; the firmware takes "
+            f"{', '.join(_TYPES)}"
+        )
+    code, ctype = _TYPES[specification.dtype]
+    return {
+        **dataclasses.asdict(specification),
+        # A shortest decimal that reads back as the same float, and as one in C++.
+        "scale": np.format_float_scientific(np.float32(specification.scale), unique=True),
+        "code": code,
+        "ctype": ctype,
+        "elements": int(np.prod(specification.shape)),
+    }
+
+
+def _registrations(model: TfliteModel) -> list[str]:
+    operators: dict[str, list[Operator]] = {}
+    for operator in model.operators:
+        operators.setdefault(operator.opcode, []).append(operator)
+    calls = []
+    for opcode, uses in sorted(operators.items()):
+        call = registration(uses)
+        if call is None:
+            raise InputError(f"{model.path}: the firmware has no operator {opcode}")
+        calls.append(call)
+    return calls
+
+
+def _numbers(values: Iterable[int | float], form: str = "%s") -> str:
+    texts = [form % value for value in values]
+    rows = (", ".join(texts[i : i + 16]) for i in range(0, len(texts), 16))
+    return ",\n".join(f"    {row}" for row in rows)

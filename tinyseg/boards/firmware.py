@@ -1,0 +1,128 @@
+"""From a ``.tflite`` file to firmware: export, measure the arena, compile."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tinyseg import presets
+from tinyseg.boards import c_source, emulator
+from tinyseg.boards.board import Board, load
+from tinyseg.boards.build import build
+from tinyseg.boards.c_source import ArenaSize
+from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
+from tinyseg.errors import InputError
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime.device import DeviceRunner
+from tinyseg.runtime.protocol import Code
+from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.op_table import FIRMWARE_OPS
+
+
+@dataclasses.dataclass(frozen=True)
+class Firmware:
+    """Firmware for a model and a board.
+
+    Attributes:
+        board: what it is for.
+        model: file built in.
+        image: files to flash.
+        arena: tensor arena.
+        footprint: memory that it takes.
+    """
+
+    board: Board
+    model: TfliteModel
+    image: Image
+    arena: ArenaSize
+    footprint: Footprint
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "board": self.board.name,
+            "model": self.model.path,
+            "sha256": self.model.sha256(),
+            "elf": str(self.image.elf),
+            "arena": dataclasses.asdict(self.arena),
+            "text_bytes": self.footprint.text,
+            "model_bytes": self.footprint.model,
+            "data_bytes": self.footprint.data,
+            "flash_bytes": self.footprint.flash,
+            "regions": [dataclasses.asdict(usage) for usage in self.footprint.regions],
+        }
+
+
+def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> Firmware:
+    """Compile firmware with an arena of the size that the board's kernels use.
+
+    That size is measured by booting the firmware on an emulated board with the same core; where
+    there is none, TFLM on the host measures it.
+
+    Args:
+        model: linted by the exporter.
+        preprocessing: goes into the firmware.
+        board: what to compile for, in ``build/firmware/BOARD/MODEL``.
+
+    Raises:
+        InputError: a tool is missing, or the model cannot run on or does not fit the board.
+    """
+    arena = host_arena(model)
+    if board.machine or board.emulated_by:
+        arena = _measure(model, preprocessing, emulator.emulated(board), arena)
+    image = _compile(model, preprocessing, board, arena)
+    if board.family_id is not None:
+        write_uf2(image, board)
+    return Firmware(board, model, image, arena, footprint(image, board))
+
+
+@contextlib.contextmanager
+def booted(
+    model: TfliteModel, preprocessing: PreprocessingPlan, board: str
+) -> Iterator[DeviceRunner]:
+    """Make firmware for an emulated board, or the emulated board with its core, and boot it.
+
+    Raises:
+        InputError: as of :func:`make`.
+    """
+    machine = emulator.emulated(load(board))
+    made = make(model, preprocessing, machine)
+    with emulator.start(machine, made.image.elf) as device:
+        yield DeviceRunner(device, model)
+
+
+def host_arena(model: TfliteModel) -> ArenaSize:
+    """Return the arena that TFLM's reference kernels on the host use, with a margin."""
+    if any(operator.opcode in FIRMWARE_OPS for operator in model.operators):
+        # The host cannot run it. All activations at once are an upper bound.
+        total = sum(t.elements * 8 for t in model.tensors if not t.constant)
+        return ArenaSize.on_host(total + (64 << 10), model)
+    return ArenaSize.on_host(TflmRunner(model).arena.total, model)
+
+
+def _measure(
+    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, guess: ArenaSize
+) -> ArenaSize:
+    """Boot a firmware with a generous arena and ask how much of it was used."""
+    room = board.region("ARENA").length - model.inputs[0].elements * 4 - 4096
+    generous = dataclasses.replace(guess, size=min(guess.size, room // 16 * 16))
+    image = _compile(model, preprocessing, board, generous)
+    with emulator.start(board, image.elf) as device:
+        info = device.info()
+    if info.code != Code.OK:
+        reason = f"{info.text} ({info.detail:,})" if info.detail else info.text
+        raise InputError(f"{model.path}: {board.name} cannot run it: {reason}")
+    return ArenaSize.on_device(info.arena_used, board.name)
+
+
+def _compile(
+    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, arena: ArenaSize
+) -> Image:
+    folder = presets.BUILD / "firmware" / board.name / Path(model.path).stem
+    sources = folder / "generated"
+    c_source.export(model, preprocessing, arena, sources, Path(model.path).stem)
+    return build(board, folder / "cmake", sources)

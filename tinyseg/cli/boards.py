@@ -1,0 +1,323 @@
+"""Verbs on boards: export, compile, emulate, flash, talk to them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyseg import terminal
+from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on
+
+if TYPE_CHECKING:
+    from tinyseg.boards.firmware import Firmware
+
+BOARD = click.option("--board", required=True, help="A board's name; see 'tinyseg boards'.")
+MODEL = click.argument("model", metavar="MODEL|FILE.tflite")
+PORT = click.option(
+    "--port", required=True, metavar="PORT", help="/dev/ttyACM0, or socket://HOST:PORT."
+)
+BAUD = click.option("--baud", type=click.IntRange(1), help="Speed of a serial port.")
+
+
+@click.command()
+@JSON
+def boards(as_json: bool) -> None:
+    """List the boards."""
+    from tinyseg import boards as known
+
+    rows = [known.load(name) for name in known.names()]
+    if as_json:
+        terminal.print_json(
+            [{"name": b.name, "title": b.title, "core": b.core, "machine": b.machine} for b in rows]
+        )
+        return
+    terminal.print_table(
+        ["board", "name", "core", "emulated by"],
+        [[b.name, b.title, b.core, "itself" if b.machine else b.emulated_by or "-"] for b in rows],
+    )
+
+
+@click.command()
+@JSON
+def doctor(as_json: bool) -> None:
+    """List every tool that firmware work needs, and how to get the missing ones."""
+    import dataclasses
+
+    from tinyseg.boards import tools
+
+    found = tools.survey()
+    if as_json:
+        terminal.print_json([dataclasses.asdict(tool) for tool in found])
+        return
+    terminal.print_table(
+        ["tool", "for", "found"],
+        [[t.name, t.purpose, t.version or t.found or f"missing: {t.cure}"] for t in found],
+    )
+
+
+@click.command("export-c")
+@MODEL
+@DATA
+@RECIPE
+@click.option("--arena", type=click.IntRange(1), help="Bytes of tensor arena, if you know better.")
+@OUTPUT
+@JSON
+def export_c(
+    model: str, data: str | None, recipe: str, arena: int | None, output: Path | None, as_json: bool
+) -> None:
+    """Write a file as C++ source: model, arena size, input table, operators.
+
+    \b
+    Example: tinyseg export-c attention_unet_ds -o build/c
+    """
+    from tinyseg import presets, workflow
+    from tinyseg.boards import c_source, firmware
+    from tinyseg.tflite import TfliteModel
+
+    path = presets.find_tflite(model, data, recipe)
+    plan, _ = workflow.plan_of(str(path), data)
+    parsed = TfliteModel.read(path)
+    size = c_source.ArenaSize(arena, arena, "as asked") if arena else firmware.host_arena(parsed)
+    folder = output or presets.BUILD / "c" / path.stem
+    paths = c_source.export(parsed, plan.preprocessing, size, folder, path.stem)
+    if as_json:
+        terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
+        return
+    click.echo(f"tensor arena: {size.size:,} bytes ({size.source})")
+    for written in paths:
+        click.echo(written)
+
+
+@click.command("firmware")
+@MODEL
+@BOARD
+@DATA
+@RECIPE
+@JSON
+def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json: bool) -> None:
+    """Compile firmware with a model for a board.
+
+    \b
+    Example: tinyseg firmware attention_unet_ds --board mps3_an547
+    """
+    made = _make(model, board, data, recipe)
+    if as_json:
+        terminal.print_json(made.as_dict())
+        return
+    sizes = made.footprint
+    terminal.print_table(
+        ["memory", "bytes", "of"],
+        [
+            ["code and constants", f"{sizes.text:,}", ""],
+            ["model", f"{sizes.model:,}", ""],
+            ["tensor arena", f"{made.arena.size:,}", made.arena.source],
+            *([u.region, f"{u.used:,}", f"{u.length:,}"] for u in sizes.regions),
+        ],
+        title=f"{made.model.path} for {made.board.title}",
+    )
+    click.echo(made.image.elf)
+
+
+@click.command()
+@MODEL
+@BOARD
+@DATA
+@RECIPE
+@COUNT
+@click.option(
+    "--serve", type=click.IntRange(1, 65535), metavar="PORT", help="Keep running; listen there."
+)
+@JSON
+def emulate(
+    model: str,
+    board: str,
+    data: str | None,
+    recipe: str,
+    images: int,
+    serve: int | None,
+    as_json: bool,
+) -> None:
+    """Run a model on an emulated board: test images, Dice, instructions of each operator.
+
+    \b
+    Examples:
+      tinyseg emulate attention_unet_ds --board mps2_an500 --images 2
+      tinyseg emulate attention_unet_ds --board mps2_an500 --serve 5555
+    """
+    from tinyseg import on_board
+    from tinyseg.boards import emulator, load
+
+    machine = emulator.emulated(load(board))
+    made = _make(model, machine.name, data, recipe)
+    if serve:
+        click.echo(
+            f"{machine.name} serves {made.model.path} at socket://127.0.0.1:{serve}; "
+            "Ctrl-C ends it",
+            err=as_json,
+        )
+        on_board.serve(machine, made.image.elf, serve)
+        return
+    record = on_board.emulate(made, data, images)
+    if as_json:
+        terminal.print_json(record)
+        return
+    terminal.print_table(
+        ["quantity", "value"],
+        [
+            ["instructions, mean", f"{record['instructions_mean']:,.0f}"],
+            ["tensor arena", f"{record['arena_used']:,} of {record['arena_size']:,} bytes"],
+            ["stack", f"{record['stack_used']:,} of {record['stack_size']:,} bytes"],
+            ["Dice", f"{record['scores']['dice']:.4f}"],
+            ["IoU", f"{record['scores']['iou']:.4f}"],
+        ],
+        title=f"{made.model.path} on {machine.name}, {len(record['images'])} images",
+    )
+    top = sorted(record["operators"], key=lambda row: -row["instructions"])[:8]
+    terminal.print_table(
+        ["#", "operator", "layer", "instructions", "per MAC"],
+        [
+            [
+                str(row["index"]),
+                row["opcode"],
+                row["layer"],
+                f"{row['instructions']:,}",
+                f"{row['instructions'] / row['macs']:.2f}" if row["macs"] else "-",
+            ]
+            for row in top
+        ],
+        title="What takes longest",
+    )
+
+
+@click.command()
+@MODEL
+@BOARD
+@DATA
+@RECIPE
+@click.option("--tool", help="Flash with this tool; the first installed one by default.")
+@click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
+def flash(
+    model: str, board: str, data: str | None, recipe: str, tool: str | None, dry_run: bool
+) -> None:
+    """Compile firmware and write it to a board.
+
+    \b
+    Example: tinyseg flash attention_unet_ds --board nucleo_h743zi --dry-run
+    """
+    from tinyseg.boards import flash as flashing
+    from tinyseg.boards import load
+
+    chosen = flashing.choose(load(board), tool)
+    made = _make(model, board, data, recipe)
+    command = flashing.command(made.board, made.image, chosen)
+    click.echo(shlex.join(command))
+    if not dry_run:
+        flashing.flash(made.board, made.image, chosen)
+
+
+@click.group()
+def device() -> None:
+    """Talk to a board that runs tinyseg's firmware."""
+
+
+@device.command("info")
+@PORT
+@BAUD
+@JSON
+def device_info(port: str, baud: int | None, as_json: bool) -> None:
+    """Show what a device tells of itself."""
+    import dataclasses
+
+    from tinyseg.runtime.device import Device, open_port
+
+    with open_port(port, baud or 115200) as opened:
+        record = dataclasses.asdict(Device(opened, port).info())
+    if as_json:
+        terminal.print_json(record)
+    else:
+        terminal.print_table(["quantity", "value"], [[k, str(v)] for k, v in record.items()])
+
+
+@device.command("run")
+@PORT
+@BAUD
+@MODEL
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@DATA
+@RECIPE
+@OUTPUT
+@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds an image.")
+@JSON
+def device_run(
+    port: str,
+    baud: int | None,
+    model: str,
+    images: tuple[Path, ...],
+    data: str | None,
+    recipe: str,
+    output: Path | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Send image files to a device that runs MODEL; save its masks, compare with the host.
+
+    \b
+    Example: tinyseg device run --port /dev/ttyACM0 attention_unet_ds scan.png
+    """
+    import dataclasses
+
+    from tinyseg import on_board, presets, workflow
+    from tinyseg.tflite import TfliteModel
+
+    path = presets.find_tflite(model, data, recipe)
+    plan, _ = workflow.plan_of(str(path), data)
+    info, records = on_board.run_images(
+        port,
+        baud or 115200,
+        TfliteModel.read(path),
+        plan,
+        images,
+        output or presets.BUILD / "device",
+        timeout,
+    )
+    if as_json:
+        rows = [dataclasses.asdict(record) for record in records]
+        terminal.print_json({"device": info, "images": rows})
+    else:
+        terminal.print_table(
+            ["image", "ticks", "ms", "foreground", "pixels unlike the host's", "mask"],
+            [
+                [
+                    r.image,
+                    f"{r.ticks:,}",
+                    f"{r.milliseconds:,.1f}",
+                    f"{100 * r.foreground:.1f} %",
+                    str(r.differing_pixels),
+                    r.mask,
+                ]
+                for r in records
+            ],
+            title=f"{info['model']} on {info['board']}",
+        )
+    fail_on(
+        [
+            f"{r.image}: {r.differing_pixels} mask pixels differ from the host's"
+            for r in records
+            if r.differing_pixels
+        ]
+    )
+
+
+def _make(model: str, board: str, data: str | None, recipe: str) -> Firmware:
+    from tinyseg import boards as known
+    from tinyseg import presets, workflow
+    from tinyseg.boards import firmware
+    from tinyseg.tflite import TfliteModel
+
+    target = known.load(board)
+    path = presets.find_tflite(model, data, recipe)
+    plan, _ = workflow.plan_of(str(path), data)
+    return firmware.make(TfliteModel.read(path), plan.preprocessing, target)
