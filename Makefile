@@ -2,6 +2,7 @@
 MODEL ?= attention_unet_ds
 DATA ?= phantom
 RECIPE ?= static_wi8_ai8
+BOARD ?= mps2_an500
 # More options for the verb, for example ARGS="--epochs 5".
 ARGS ?=
 PYTHON ?= python3
@@ -9,17 +10,21 @@ PYTHON ?= python3
 ENV := .venv/.ready
 MLTK := .venv-mltk/.ready
 TINYSEG := .venv/bin/tinyseg
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi \
+	libstdc++-arm-none-eabi-newlib qemu-system-arm libgtest-dev clang-format
+TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk zoo check train quantize evaluate verify profile publish bench table \
-	test test-slow lint format clean
+.PHONY: help setup mltk toolchain zoo check train quantize evaluate verify profile publish \
+	firmware emulate flash doctor bench table test test-slow test-cpp lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  MODEL=$(MODEL) DATA=$(DATA) RECIPE=$(RECIPE) ARGS="more options"'
+	@echo '  MODEL=$(MODEL) DATA=$(DATA) RECIPE=$(RECIPE) BOARD=$(BOARD) ARGS="more options"'
 
 # Installed from the constraints file, so that every machine gets the tested versions.
 $(ENV): setup.cfg pyproject.toml constraints.txt
@@ -33,6 +38,14 @@ $(MLTK): tinyseg/profiling/requirements-mltk.txt
 	test -x .venv-mltk/bin/python || $(PYTHON) -m venv .venv-mltk
 	.venv-mltk/bin/pip install --quiet --no-deps --requirement $<
 	@touch $@
+
+toolchain: ## install compilers and the emulator for firmware (Debian)
+	@for tool in $(TOOLS); do command -v $$tool > /dev/null || missing=1; done; \
+	test -f /usr/include/gtest/gtest.h || missing=1; \
+	test -z "$$missing" || { command -v apt-get > /dev/null || \
+		{ echo "install the equivalents of Debian's $(PACKAGES)" >&2; exit 2; }; \
+		$(SUDO) apt-get update -qq && \
+		$(SUDO) apt-get install -qq --yes --no-install-recommends $(PACKAGES); }
 
 setup: $(ENV) ## make the main environment
 mltk: $(MLTK) ## make the environment of Silicon Labs MLTK
@@ -61,25 +74,46 @@ profile: $(ENV) $(MLTK) ## profile FILE (or MODEL) with MLTK
 publish: $(ENV) $(MLTK) ## make the trained MODEL the one in models/
 	@$(TINYSEG) publish $(MODEL) --data "$(DATA)" $(ARGS)
 
+firmware: $(ENV) ## compile MODEL for BOARD (needs TFLM_ROOT)
+	@$(TINYSEG) firmware "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+emulate: $(ENV) ## run MODEL on emulated BOARD (needs TFLM_ROOT)
+	@$(TINYSEG) emulate "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+flash: $(ENV) ## write MODEL to BOARD (needs TFLM_ROOT)
+	@$(TINYSEG) flash "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+doctor: $(ENV) ## list the tools for firmware, found and missing
+	@$(TINYSEG) doctor $(ARGS)
+
 bench: $(ENV) $(MLTK) ## measure speed and memory into build/bench.json
 	@.venv/bin/python tests/benchmarks/bench.py $(ARGS)
 
 table: $(ENV) ## write the README's results table from models/
 	@.venv/bin/python -m tinyseg.reporting.table $(ARGS)
 
-test: $(ENV) $(MLTK) ## fast tests
+test-cpp: toolchain ## the firmware's own tests, with sanitizers
+	cmake -G Ninja -S firmware -B build/host -DTINYSEG_SANITIZE=ON > /dev/null
+	cmake --build build/host
+	ctest --test-dir build/host --output-on-failure $(ARGS)
+
+test: $(ENV) $(MLTK) test-cpp ## fast tests
 	.venv/bin/pytest -m "not slow" $(ARGS)
 
 test-slow: $(ENV) $(MLTK) ## tests that take minutes
 	.venv/bin/pytest -m slow $(ARGS)
 
-lint: $(ENV) ## check style
+CPP = $(shell find firmware -name '*.cc' -o -name '*.h')
+
+lint: $(ENV) toolchain ## check style
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	clang-format --dry-run --Werror $(CPP)
 
 format: $(ENV) ## apply style
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+	clang-format -i $(CPP)
 
 clean: ## remove results; environments stay
 	rm -rf build

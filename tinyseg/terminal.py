@@ -40,14 +40,15 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: list[str], rows: list[list[str]], title: str = "") -> None:
-    """Print a table on stdout; the first column is text, the others are numbers."""
+    """Print a table on stdout; columns of numbers are aligned right, those of text left."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        is_text = index == 0 or not any(row[index][:1].isdigit() for row in rows)
+        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     # A pipe has no width; give lines the room they need there.

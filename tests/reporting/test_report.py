@@ -33,6 +33,7 @@ def run():
         "iou": {"float": 0.8, "int8": 0.8, "tflm": 0.8},
         "failures": [], "warnings": ["tensor <b>3</b>: odd"], "images": ["a", "b"],
         "sqnr": [{"operator": 0, "opcode": "CONV_2D", "layer": "encoder1_conv1", "sqnr_db": 31.25}],
+        "device": None,
     }  # fmt: skip
     profile = {
         "ram_bytes": 100_000, "macs": 36, "ops": 90, "cycles": None, "unsupported_layers": 0,
@@ -133,6 +134,23 @@ def test_report_without_profile_or_float_network(run, tmp_path):
     run["verification"]["sqnr"] = []
     html, _, _ = report.write(run, [], [], tmp_path)
     assert "Layer by layer" not in html.read_text()
+
+
+def test_a_board_adds_its_counts_of_each_operator(run, tmp_path):
+    run["verification"]["device"] = {
+        "board": "mps2_an500", "bit_exact": True, "differing_bytes": 0, "repeatable": True,
+        "unit": "instructions", "work": [1000, 2000], "operator_work": [111, 222, 333],
+        "arena_used": 4567, "arena_size": 5000, "stack_used": 890, "stack_size": 2048,
+    }  # fmt: skip
+    run["verification"]["dice"]["device"] = run["verification"]["iou"]["device"] = 0.77
+    _, markdown, _ = report.write(run, [], [], tmp_path)
+    text = markdown.read_text()
+    assert "instructions (mps2_an500)" in text
+    assert "Those of mps2_an500 equal." in text
+    assert "1,500" in text
+    assert "4,567" in text
+    rows = [line for line in text.splitlines() if line.startswith(("| 0 |", "| 1 |", "| 2 |"))]
+    assert all(number in row for number, row in zip(("111", "222", "333"), rows, strict=True))
 
 
 def test_error_map_colours_each_kind():

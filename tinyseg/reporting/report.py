@@ -106,9 +106,14 @@ def _same_images(run: dict[str, Any]) -> dict[str, Any]:
         "int8": "TFLite, reference kernels",
         "tflm": "TFLite Micro",
     }
+    device = check["device"]
+    note = f"TFLM and TFLite reference bytes {'equal' if check['bit_exact'] else 'DIFFER'}."
+    if device:
+        labels["device"] = f"{device['board']}"
+        note += f" Those of {device['board']} {'equal' if device['bit_exact'] else 'DIFFER'}."
     return {
         "title": f"The same {len(check['images'])} images on every backend",
-        "note": f"TFLM and TFLite reference bytes {'equal' if check['bit_exact'] else 'DIFFER'}.",
+        "note": note,
         "header": ["backend", "Dice", "IoU"],
         "rows": [
             [label, score(check["dice"][key]), score(check["iou"][key])]
@@ -119,6 +124,7 @@ def _same_images(run: dict[str, Any]) -> dict[str, Any]:
 
 def _cost(run: dict[str, Any]) -> dict[str, Any]:
     profile, check = run["profile"], run["verification"]
+    device = check["device"]
     rows = [
         [".tflite file (flash)", size(run["file_bytes"])],
         ["tensor arena, TFLM on the host", size(check["arena_bytes"])],
@@ -131,6 +137,16 @@ def _cost(run: dict[str, Any]) -> dict[str, Any]:
             ["operations, MLTK", count(profile["ops"])],
             ["operators", count(len(profile["layers"]))],
             ["operators MLTK does not support", count(profile["unsupported_layers"])],
+        ]
+    if device:
+        board = device["board"]
+        rows += [
+            [f"tensor arena, {board}", size(device["arena_used"])],
+            [f"stack, {board}", size(device["stack_used"])],
+            [
+                f"{device['unit']}, {board}, mean of {len(device['work'])} images",
+                count(sum(device["work"]) // len(device["work"])),
+            ],
         ]
     return {"title": "Size and work", "note": "", "header": ["quantity", "value"], "rows": rows}
 
@@ -155,11 +171,24 @@ def _layers(run: dict[str, Any]) -> dict[str, Any]:
     missing = sum(layer["estimate"] == "none" for layer in layers)
     total = max(sum(layer["macs"] for layer in layers), 1)
     estimate = {"none": lambda layer: "no estimate", "mltk": _cycles}
+    device = run["verification"]["device"]
+    measured = dict(enumerate(device["operator_work"])) if device else {}
+    column = [f"{device['unit']} ({device['board']})"] if device else []
     return {
         "title": "Layer by layer",
         "note": f"MLTK has no cycle estimate for {missing} of {len(layers)} operators"
         + (" (its estimator is downloaded, and was not)." if missing == len(layers) else "."),
-        "header": ["#", "operator", "layer", "MACs", "share", "cycles (MLTK)", "SQNR", "output"],
+        "header": [
+            "#",
+            "operator",
+            "layer",
+            "MACs",
+            "share",
+            "cycles (MLTK)",
+            *column,
+            "SQNR",
+            "output",
+        ],
         "rows": [
             [
                 str(layer["index"]),
@@ -168,6 +197,7 @@ def _layers(run: dict[str, Any]) -> dict[str, Any]:
                 count(layer["macs"]),
                 percent(layer["macs"] / total),
                 estimate.get(layer["estimate"], _implausible)(layer),
+                *([count(measured.get(layer["index"]))] if device else []),
                 decibels(noise.get(layer["index"])),
                 layer["outputs"],
             ]
