@@ -58,7 +58,7 @@ def emulate(firmware: Firmware, source: str | None, count: int) -> dict[str, Any
     with emulator.start(firmware.board, firmware.image.elf) as device:
         runner = DeviceRunner(device, model)
         scores, _ = score(runner, chosen, plan.preprocessing)
-        info = device.info()
+        info = runner.refresh()
     operators = zip(model.operators, runner.operator_work, strict=False)
     return {
         "board": firmware.board.name,

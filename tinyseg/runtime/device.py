@@ -264,6 +264,11 @@ class DeviceRunner:
             self.operator_work = [self._count(ticks) for ticks in self._device.profile()]
         return outputs
 
+    def refresh(self) -> DeviceInfo:
+        """Ask again, for memory that the runs needed; return the new ``info``."""
+        self.info = self._device.info()
+        return self.info
+
     def _count(self, ticks: int) -> int:
         convert = self._device.instructions
         return convert(ticks, self.info.clock_hz) if convert else ticks

@@ -71,7 +71,7 @@ def run_on_device(
     again = runner.run(stored[:1])
     # Cycles of a real board vary with its memories' refresh; instructions never do.
     counts_repeat = runner.unit != "instructions" or runner.work[-1] == work[0]
-    info = runner.info
+    info = runner.refresh()
     differing = int((outputs != expected).sum())
     return OnDevice(
         board=info.board,
