@@ -13,12 +13,13 @@ import numpy as np
 
 from tinyseg import files, presets
 from tinyseg import plan as plans
+from tinyseg.compression.recipe import parse
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
-from tinyseg.verification.verify import MAX_DICE_DROP, drop_message
+from tinyseg.verification.verify import drop_message
 from tinyseg.workflow import SPLIT, Images, load_trained, open_images, score, verify_against
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EXAMPLES = 8
+# Of the mask pixels, between quantization-aware training and the integer file.
+MIN_AGREEMENT = 0.999
 
 
 def quantize(
@@ -38,7 +41,7 @@ def quantize(
     *,
     split_file: str | Path | None = None,
     verify_images: int = 8,
-    max_dice_drop: float = MAX_DICE_DROP,
+    max_dice_drop: float | None = None,
     profiled: bool = True,
     board: str | None = None,
 ) -> dict[str, Any]:
@@ -53,7 +56,8 @@ def quantize(
         folder: where the results go.
         split_file: division of the images; None for the one the weights were trained with.
         verify_images: how many test images run on the slow reference interpreters.
-        max_dice_drop: the most by which mean Dice may fall, on those and on all test images.
+        max_dice_drop: the most by which mean Dice may fall, on those and on all test images;
+            None for the recipe's.
         profiled: whether MLTK takes part.
         board: emulated board that runs the verified images too.
 
@@ -67,6 +71,8 @@ def quantize(
     from tinyseg.runtime.keras import KerasRunner
     from tinyseg.runtime.tflite import TfliteRunner
 
+    recipe = parse(plan.quantization.recipe)
+    max_dice_drop = recipe.max_dice_drop if max_dice_drop is None else max_dice_drop
     if profiled:
         mltk.mltk_python()  # Fail before the long part, not after it.
     plan = dataclasses.replace(plan, weights=files.sha256(weights))
@@ -84,7 +90,7 @@ def quantize(
             plan.data.source,
         )
     log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
-    path = _write_quantized(network, plan, images, folder)
+    path, aware = _write_quantized(network, plan, images, folder)
     model = TfliteModel.read(path)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
@@ -99,6 +105,14 @@ def quantize(
     drop = float_scores["dice"] - scores["dice"]
     if drop > max_dice_drop and not any("Dice falls" in line for line in failures):
         failures.append(drop_message(str(path), drop, max_dice_drop))
+    agreement = None
+    if aware is not None:
+        agreement = float((score(KerasRunner(aware), test, plan.preprocessing)[1] == masks).mean())
+        if agreement < MIN_AGREEMENT:
+            failures.append(
+                f"{path}: {agreement:.2%} of the mask pixels are those of quantization-aware "
+                f"training, {MIN_AGREEMENT:.1%} are asked; report this network"
+            )
     if profile:
         mltk.write(profile, mltk_report, folder, plan.model.name)
     run = {
@@ -111,6 +125,7 @@ def quantize(
         "file_bytes": len(model.content),
         "file_sha256": files.sha256(path),
         "test": {"float": float_scores, "integer": scores},
+        "simulation_agreement": agreement,
         "verification": verdict.as_dict(),
         "profile": profile,
         "failures": failures,
@@ -129,19 +144,47 @@ def _profile(model: TfliteModel) -> tuple[dict[str, Any], str] | tuple[None, Non
         return None, None
 
 
-def _write_quantized(network: keras.Model, plan: Plan, images: Images, folder: Path) -> Path:
+def _write_quantized(
+    network: keras.Model, plan: Plan, images: Images, folder: Path
+) -> tuple[Path, keras.Model | None]:
+    """Write the integer file; return it with the network of quantization-aware training."""
     from tinyseg.compression import quantization
 
     training = images.part("train")
     rows = quantization.calibration_rows(
         training.labels, plan.quantization.calibration_images, plan.seed
     )
-    calibration = training.select([training.names[row] for row in rows])
-    content = quantization.quantize(network, plan, calibration.inputs(plan.preprocessing))
+    calibration = training.select([training.names[row] for row in rows]).inputs(plan.preprocessing)
+    aware = None
+    if parse(plan.quantization.recipe).method == "qat":
+        aware = _train_quantized(network, plan, images, calibration, folder / "training")
+        content = quantization.convert_quantization_aware(aware, plan)
+    else:
+        content = quantization.quantize(network, plan, calibration)
     path = files.write_bytes(folder / f"{plan.model.name}.tflite", content)
     images.split.write(folder / SPLIT)
     plans.write(plan, folder, path)
-    return path
+    return path, aware
+
+
+def _train_quantized(
+    network: keras.Model, plan: Plan, images: Images, calibration: np.ndarray, folder: Path
+) -> keras.Model:
+    """Go on training with the rounding of the integer form; resumes where it was interrupted."""
+    from tinyseg.compression.quantization_aware import quantization_aware
+    from tinyseg.training.fit import fit
+
+    aware = quantization_aware(network, calibration)
+    settings = dataclasses.replace(
+        plan.training,
+        epochs=plan.quantization.epochs,
+        learning_rate=plan.quantization.learning_rate,
+        warmup_epochs=0.0,
+        patience=plan.quantization.epochs,
+    )
+    plan = dataclasses.replace(plan, training=settings)
+    fit(aware, plan, images.part("train"), images.part("validation"), folder)
+    return aware
 
 
 def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:

@@ -110,14 +110,18 @@ class QuantizationPlan:
     """How the network becomes integers.
 
     Attributes:
-        recipe: ``static_wi8_ai8`` or ``static_wi8_ai16``.
+        recipe: ``static_wi8_ai8``, ``static_wi8_ai16`` or ``qat_wi8_ai8``.
         io: ``integer`` or ``float32`` type of the network's input and output.
         calibration_images: size of the representative dataset, from the training split.
+        epochs: of quantization-aware training.
+        learning_rate: of quantization-aware training at its start.
     """
 
     recipe: str = "static_wi8_ai8"
     io: str = "integer"
     calibration_images: int = 32
+    epochs: int = 4
+    learning_rate: float = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
-from tinyseg.verification.verify import Verification, verify
+from tinyseg.verification.verify import MAX_DICE_DROP, Verification, verify
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -203,7 +203,7 @@ def verify_file(
     path: str | Path,
     source: str | None,
     count: int,
-    max_dice_drop: float,
+    max_dice_drop: float | None,
     weights: str | Path | None = None,
     board: str | None = None,
 ) -> Verification:
@@ -218,6 +218,8 @@ def verify_file(
     plan, images = open_images(plan, home=Path(path).parent)
     float_model = _float_model(plan, path, weights)
     test = images.part("test")
+    if max_dice_drop is None:
+        max_dice_drop = MAX_DICE_DROP
     return verify_against(model, float_model, test, plan, count, max_dice_drop, board)
 
 

@@ -29,7 +29,9 @@ from tinyseg.cli.options import (
 @DATA
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights file to quantize.")
 @click.option(
-    "--recipe", help="static_wi8_ai8 (the default) or static_wi8_ai16 (int16 activations)."
+    "--recipe",
+    help="static_wi8_ai8 (the default), static_wi8_ai16 (int16 activations), or qat_wi8_ai8 "
+    "(goes on training with the rounding in place).",
 )
 @click.option("--float-io", is_flag=True, help="Keep float32 input and output.")
 @SET
@@ -50,7 +52,7 @@ def quantize(
     settings: tuple[str, ...],
     split: str | None,
     output: Path | None,
-    max_dice_drop: float,
+    max_dice_drop: float | None,
     images: int,
     no_profile: bool,
     board: str | None,
@@ -117,7 +119,7 @@ def verify(
     weights: str | None,
     board: str | None,
     images: int,
-    max_dice_drop: float,
+    max_dice_drop: float | None,
     as_json: bool,
 ) -> None:
     """Check that a file runs on TensorFlow Lite Micro with the same bytes and Dice.

@@ -49,12 +49,30 @@ def quantize(model: keras.Model, plan: Plan, calibration: np.ndarray) -> bytes:
         if wide
         else tf.lite.OpsSet.TFLITE_BUILTINS_INT8
     ]
-    kind = {"integer": tf.int16 if wide else tf.int8, "float32": tf.float32}
+    _set_border(converter, plan, tf.int16 if wide else tf.int8)
+    return _finish(_convert(converter, model.name), plan)
+
+
+def convert_quantization_aware(model: keras.Model, plan: Plan) -> bytes:
+    """Convert a network of :func:`tinyseg.compression.quantization_aware.quantization_aware`.
+
+    Its fake quantization already holds every scale; no calibration images are needed.
+
+    Returns:
+        Bytes of an int8 ``.tflite`` file with a batch of 1.
+    """
+    converter = _converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    _set_border(converter, plan, tf.int8)
+    return _finish(_convert(converter, model.name), plan)
+
+
+def _set_border(converter: tf.lite.TFLiteConverter, plan: Plan, integer: tf.DType) -> None:
+    kind = {"integer": integer, "float32": tf.float32}
     if plan.quantization.io not in kind:
         raise InputError(f"quantization.io: '{plan.quantization.io}' is not integer or float32")
     converter.inference_input_type = kind[plan.quantization.io]
     converter.inference_output_type = kind[plan.quantization.io]
-    return _finish(_convert(converter, model.name), plan)
 
 
 def convert_float(model: keras.Model, plan: Plan) -> bytes:

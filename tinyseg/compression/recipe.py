@@ -14,7 +14,8 @@ class Recipe(NamedTuple):
     """A parsed recipe name such as ``static_wi8_ai8``.
 
     Attributes:
-        method: ``static`` is calibration after training.
+        method: ``static`` is calibration after training, ``qat`` training that goes on with the
+            rounding in place.
         weight_bits: bits of the integer weights, symmetric and per channel.
         activation_bits: bits of the integer activations: 8 asymmetric, 16 symmetric.
     """
@@ -23,10 +24,16 @@ class Recipe(NamedTuple):
     weight_bits: int
     activation_bits: int
 
+    @property
+    def max_dice_drop(self) -> float:
+        """The most by which mean Dice may fall from float to integer, unless told otherwise."""
+        return 0.005 if self.method == "qat" else 0.01
+
 
 RECIPES = {
     "static_wi8_ai8": Recipe("static", 8, 8),
     "static_wi8_ai16": Recipe("static", 8, 16),
+    "qat_wi8_ai8": Recipe("qat", 8, 8),
 }
 
 

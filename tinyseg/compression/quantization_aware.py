@@ -1,0 +1,227 @@
+"""Quantization-aware training: the network learns with the rounding of its integer form.
+
+Jacob et al., 2018, arXiv:1712.05877, with TensorFlow Model Optimization's wrapper and fake
+quantization. Each layer of :func:`tinyseg.compression.folding.fold` is one integer operator;
+its weights are rounded per output channel, its output to a range that calibration found. Tensors
+that TFLite Micro keeps on one scale (around pooling, nearest and bilinear resizing,
+concatenation) share a range, so that no operator is needed to convert between scales.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from tensorflow_model_optimization.quantization.keras import QuantizeConfig, QuantizeWrapperV2
+from tensorflow_model_optimization.quantization.keras.quantizers import Quantizer
+
+from tinyseg.compression.folding import CONVOLUTIONS, fold, walk
+from tinyseg.errors import InputError
+
+# Operators whose integer kernels keep the scale of their input.
+_SAME_SCALE = (
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.UpSampling2D,
+    keras.layers.Concatenate,
+    keras.layers.Reshape,
+    keras.layers.ZeroPadding2D,
+)
+_OWN_SCALE = (
+    *CONVOLUTIONS,
+    keras.layers.Dense,
+    keras.layers.Add,
+    keras.layers.Multiply,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.GlobalAveragePooling2D,
+)
+# Outputs of these have a scale that the kernel fixes.
+_FIXED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+_BATCH = 8
+
+
+class KernelQuantizer(Quantizer):
+    """Rounds weights to -127..127, symmetric, one scale for each output channel.
+
+    Args:
+        kind: ``last`` if the last axis of the kernel is that of the output channels,
+            ``depthwise`` if the last two are, ``tensor`` for a single scale.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """The scale follows the weights; nothing is stored."""
+        return {}
+
+    def __call__(self, inputs: tf.Tensor, training: Any, weights: Any, **_: Any) -> tf.Tensor:
+        """Return rounded weights; the gradient passes unchanged."""
+        if self.kind == "tensor":
+            limit = tf.reduce_max(tf.abs(tf.stop_gradient(inputs)))
+            return tf.quantization.fake_quant_with_min_max_vars(
+                inputs, -limit, limit, narrow_range=True
+            )
+        shape = tuple(inputs.shape)
+        # (height, width, channels, multiplier) has the memory layout of one last axis.
+        flat = (*shape[:2], 1, shape[2] * shape[3]) if self.kind == "depthwise" else shape
+        kernel = tf.reshape(inputs, flat)
+        axes = list(range(len(flat) - 1))
+        limit = tf.maximum(tf.reduce_max(tf.abs(tf.stop_gradient(kernel)), axes), 1e-6)
+        rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            kernel, -limit, limit, narrow_range=True
+        )
+        return tf.reshape(rounded, shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {"kind": self.kind}
+
+
+class RangeQuantizer(Quantizer):
+    """Rounds activations to 256 steps of a fixed range that holds zero."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """The range is fixed; nothing is stored."""
+        return {}
+
+    def __call__(self, inputs: tf.Tensor, training: Any, weights: Any, **_: Any) -> tf.Tensor:
+        """Return rounded activations; the gradient passes within the range."""
+        return tf.quantization.fake_quant_with_min_max_args(inputs, self.low, self.high)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {"low": self.low, "high": self.high}
+
+
+class IntegerOperator(QuantizeConfig):
+    """Rounds a layer's kernel, if it has one, and its output, if it has a scale of its own."""
+
+    def __init__(self, output: tuple[float, float] | None = None) -> None:
+        self.output = output
+
+    def get_weights_and_quantizers(self, layer: keras.layers.Layer) -> list:
+        """See :class:`QuantizeConfig`."""
+        return [(getattr(layer, name), KernelQuantizer(kind)) for name, kind in _kernels(layer)]
+
+    def set_quantize_weights(self, layer: keras.layers.Layer, quantize_weights: list) -> None:
+        """See :class:`QuantizeConfig`."""
+        for (name, _), value in zip(_kernels(layer), quantize_weights, strict=True):
+            setattr(layer, name, value)
+
+    def get_activations_and_quantizers(self, layer: keras.layers.Layer) -> list:
+        """Activations are rounded as outputs."""
+        return []
+
+    def set_quantize_activations(
+        self, layer: keras.layers.Layer, quantize_activations: Any
+    ) -> None:
+        """Nothing to set."""
+        del layer, quantize_activations
+
+    def get_output_quantizers(self, layer: keras.layers.Layer) -> list[Quantizer]:
+        """See :class:`QuantizeConfig`."""
+        return [RangeQuantizer(*self.output)] if self.output else []
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {"output": self.output}
+
+
+def _kernels(layer: keras.layers.Layer) -> list[tuple[str, str]]:
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return [("depthwise_kernel", "depthwise")]
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        # The converter takes one scale only here: its channels are not on the last axis.
+        return [("kernel", "tensor")]
+    if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+        return [("kernel", "last")]
+    return []
+
+
+def quantization_aware(model: keras.Model, calibration: np.ndarray) -> keras.Model:
+    """Return a network that computes in float32 what its integer form will compute.
+
+    Args:
+        model: trained float network.
+        calibration: network inputs float32 ``(images, height, width, channels)``.
+
+    Returns:
+        Trainable network of the same input and output; batch normalizations are folded and
+        ranges fixed.
+
+    Raises:
+        InputError: a layer has no integer form; the message names it.
+    """
+    folded = fold(model)
+    for layer in folded.layers[1:]:
+        if not isinstance(layer, (*_SAME_SCALE, *_OWN_SCALE)):
+            raise InputError(
+                f"{layer.name}: quantization-aware training does not know "
+                f"{type(layer).__name__}; use recipe static_wi8_ai8"
+            )
+    ranges = _ranges(folded, calibration)
+
+    def visit(layer: keras.layers.Layer, sources: list[keras.KerasTensor]) -> keras.KerasTensor:
+        copy = layer.__class__.from_config(layer.get_config())
+        # Before it is wrapped: then its kernel is the rounded one.
+        copy.build(layer.input_shape)
+        copy.set_weights(layer.get_weights())
+        wrapped = QuantizeWrapperV2(copy, IntegerOperator(ranges.get(layer.name)), name=layer.name)
+        if folded.inputs[0] is layer.inbound_nodes[0].keras_inputs[0]:
+            sources = [rounded_input(sources[0])]
+        return wrapped(sources if len(sources) > 1 else sources[0])
+
+    image = folded.inputs[0].name
+    entry = keras.layers.Activation("linear", name=f"{image}_rounding")
+    rounded_input = QuantizeWrapperV2(entry, IntegerOperator(ranges[image]), name=entry.name)
+    return walk(folded, visit)
+
+
+def _ranges(model: keras.Model, calibration: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Return the range of each layer's output; layers on one scale have the same one."""
+    observed = _observe(model, calibration)
+    group = {layer.name: layer.name for layer in model.layers}
+
+    def root(name: str) -> str:
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    for layer in model.layers:
+        if isinstance(layer, _SAME_SCALE):
+            for node in layer.inbound_nodes[0].parent_nodes:
+                group[root(node.layer.name)] = root(layer.name)
+    fixed = {
+        root(layer.name): _FIXED[layer.activation.__name__]
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Activation) and layer.activation.__name__ in _FIXED
+    }
+    merged: dict[str, tuple[float, float]] = {}
+    for name, (low, high) in observed.items():
+        known = merged.get(root(name), (0.0, 0.0))
+        merged[root(name)] = (min(low, known[0]), max(high, known[1]))
+    return {
+        layer.name: fixed.get(root(layer.name), merged[root(layer.name)])
+        for layer in model.layers
+        if not isinstance(layer, _SAME_SCALE)
+    }
+
+
+def _observe(model: keras.Model, calibration: np.ndarray) -> dict[str, tuple[float, float]]:
+    names = [layer.name for layer in model.layers]
+    probe = keras.Model(model.inputs, [layer.output for layer in model.layers])
+    low, high = np.zeros(len(names)), np.zeros(len(names))
+    for start in range(0, len(calibration), _BATCH):
+        outputs = probe(calibration[start : start + _BATCH], training=False)
+        low = np.minimum(low, [float(tf.reduce_min(output)) for output in outputs])
+        high = np.maximum(high, [float(tf.reduce_max(output)) for output in outputs])
+    # A layer that is zero on all images still needs a range.
+    high = np.maximum(high, low + 1e-6)
+    return {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
