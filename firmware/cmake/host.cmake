@@ -1,9 +1,9 @@
 # Tests and fuzzers for this machine: ctest runs the tests and replays the fuzzers' corpora.
 #
-# A fuzzer goes on from its corpus; -merge=1 keeps what reaches new code:
+# A fuzzer goes on from its corpus; a merge adds the fewest files that reach all it found:
 #   cmake -G Ninja -S firmware -B BUILD -DTINYSEG_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++
-#   mkdir NEW; BUILD/frame_fuzzer -max_total_time=300 NEW firmware/fuzz/corpus/frame
-#   BUILD/frame_fuzzer -merge=1 firmware/fuzz/corpus/frame NEW
+#   mkdir NEW; BUILD/frame_fuzzer -max_total_time=300 -max_len=600 NEW firmware/fuzz/corpus/frame
+#   BUILD/frame_fuzzer -set_cover_merge=1 firmware/fuzz/corpus/frame NEW
 if(TINYSEG_FUZZ AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "TINYSEG_FUZZ needs clang: add -DCMAKE_CXX_COMPILER=clang++ (Debian's \
 packages clang and libclang-rt-dev)")

@@ -79,7 +79,8 @@ void Server::AnswerInfo(uint8_t sequence) {
   reply.Add({model_.sha256, kSha256Size});
   const char* const texts[] = {clock_.board, model_.name, started_.text};
   for (const char* text : texts) {
-    const ByteView view = Text(text);
+    ByteView view = Text(text);
+    if (view.size > 255) view.size = 255;  // Its length is one byte.
     reply.AddNumber(view.size, 1);
     reply.Add(view);
   }
@@ -106,9 +107,10 @@ void Server::AnswerRun(const Frame& request) {
     clock_.reset();
     status = engine_.Run();
     ticks = clock_.ticks();
-  }
-  if (status.ok() && StackOverflowed(stack_)) {
-    status = {Code::kStackOverflow, stack_.size(), "stack is too small; raise kStackSize"};
+    // The likelier cause, if the run failed too.
+    if (StackOverflowed(stack_)) {
+      status = {Code::kStackOverflow, stack_.size(), "stack is too small; raise __stack_size"};
+    }
   }
   if (!status.ok()) return SendError(status, request.type, request.sequence);
 

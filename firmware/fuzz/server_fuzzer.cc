@@ -1,9 +1,17 @@
 // Any bytes into a server: it answers each request once, in frames, and stays alive.
+#include "core/image.h"
 #include "fuzz/script.h"
 #include "tests/fake_device.h"
 
 namespace tinyseg {
 namespace {
+
+bool MayRun(const Message& request) {
+  const size_t size = request.body.size();
+  const bool is_image = request.type == static_cast<uint8_t>(Request::kRunImage);
+  return size == FakeEngine::kInputs ||
+         (is_image && size == FakeEngine::kInputs / FakeEngine::kChannels);
+}
 
 bool Answers(const Message& reply, const Message& request) {
   if (reply.sequence != request.sequence) return false;
@@ -32,8 +40,19 @@ void CheckRequest(FakeDevice& device, const Message& request) {
     return;
   }
   Require(Answers(reply, request), "a reply belongs to its request");
-  if (request.type == static_cast<uint8_t>(Request::kPing)) {
-    Require(reply.body == request.body, "a ping comes back");
+  if (reply.type == kErrorFrame) return;
+  switch (static_cast<Request>(request.type)) {
+    case Request::kPing:
+      return Require(reply.body == request.body, "a ping comes back");
+    case Request::kRunTensor:
+      Require(MayRun(request), "a tensor runs with its own size only");
+      return Require(reply.body.size() == 8 + FakeEngine::kOutputs, "a tensor comes back");
+    case Request::kRunImage:
+      Require(MayRun(request), "an image runs with its own size only");
+      return Require(reply.body.size() == 8 + MaskSize(device.model), "a mask comes back");
+    case Request::kInfo:
+    case Request::kProfile:
+      return;
   }
 }
 

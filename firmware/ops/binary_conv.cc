@@ -103,7 +103,8 @@ void PackSigns(const int8_t* values, size_t positions, int32_t channels, int32_t
 }
 
 inline int8_t Requantize(int32_t sum, const Requantization& to, const BinaryConvRange& range) {
-  const int32_t fine = (sum << kBinaryConvFractionBits) + to.bias;
+  // C++17 has no left shift of negative numbers.
+  const int32_t fine = sum * (1 << kBinaryConvFractionBits) + to.bias;
   const int64_t product = int64_t{fine} * to.multiplier + (int64_t{1} << 30 << to.shift);
   // The upper word first: one shift of 32 bits instead of one of 64.
   const int32_t scaled = static_cast<int32_t>(product >> 32) >> (to.shift - 1);

@@ -134,6 +134,17 @@ TEST(FrameDecoderTest, RefusesContentShorterThanTheFixedPart) {
   }
 }
 
+TEST(FrameDecoderTest, RefusesACorrectChecksumWithoutTypeAndSequence) {
+  for (const Bytes& content : {Bytes{}, Bytes{0x42}}) {
+    const uint32_t crc = ReferenceCrc32(content);
+    const Bytes sent =
+        content + Bytes{static_cast<uint8_t>(crc), static_cast<uint8_t>(crc >> 8),
+                        static_cast<uint8_t>(crc >> 16), static_cast<uint8_t>(crc >> 24)};
+    ExpectError(Decode(ReferenceStuff(sent) + Bytes{0}), Code::kTruncated,
+                static_cast<uint32_t>(sent.size()));
+  }
+}
+
 TEST(FrameDecoderTest, RefusesALoneCodeByteAsTruncated) {
   ExpectError(Decode({1, 0}), Code::kTruncated, 0);
   ExpectError(Decode({255, 0}), Code::kTruncated, 0);

@@ -112,7 +112,7 @@ def test_no_calibration_is_an_error(small):
         quantize(model, plan, images[:0])
 
 
-@pytest.mark.parametrize("name", ["int8", "static_wi4_ai8", "qat_wi8_ai8", "STATIC_wi8_ai8"])
+@pytest.mark.parametrize("name", ["int8", "static_wi4_ai8", "qat_wi8_ai16", "STATIC_wi8_ai8"])
 def test_unknown_recipe_lists_the_known(name):
     with pytest.raises(InputError, match="static_wi8_ai8, static_wi8_ai16"):
         recipe.parse(name)

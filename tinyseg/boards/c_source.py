@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ from tinyseg.tflite.op_table import registration
 FILES = ("model_data.h", "model_data.cc", "model_ops.h")
 # For what differs between two runs of the allocator: alignment of the arena itself.
 MARGIN = 1024
+_NAME_LENGTH = 64
 _TYPES = {"int8": (1, "int8_t"), "int16": (2, "int16_t"), "float32": (3, "float")}
 
 
@@ -103,7 +105,8 @@ def export(
     if len(source.shape) != 4:
         raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
     values = {
-        "name": name,
+        # It becomes a string and a comment in C++.
+        "name": re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:_NAME_LENGTH],
         "version": tinyseg.__version__,
         "length": len(model.content),
         "crc32": zlib.crc32(model.content),

@@ -130,8 +130,7 @@ def write_uf2(image: Image, board: Board) -> Path:
     See the UF2 specification, https://github.com/microsoft/uf2.
     """
     content = image.bin.read_bytes()
-    origin = board.region("FLASH").origin
-    first = min(region.origin for region in board.regions().values() if region.origin <= origin)
+    first = board.region("FLASH").origin
     count = -(-len(content) // 256)
     blocks = []
     for index in range(count):
