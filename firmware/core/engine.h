@@ -16,9 +16,9 @@ constexpr size_t ElementSize(ElementType type) {
 // What the network is: generated from the model, `tinyseg export-c` writes one.
 struct ModelDescription {
   const char* name;
-  ByteView content;            // The .tflite file; empty for engines without one.
-  uint32_t crc32;              // Of the content.
-  const uint8_t* sha256;       // Of the content, 32 bytes.
+  ByteView content;       // The .tflite file; empty for engines without one.
+  uint32_t crc32;         // Of the content.
+  const uint8_t* sha256;  // Of the content, 32 bytes.
   ElementType input_type;
   uint32_t input_elements;
   uint32_t input_channels;

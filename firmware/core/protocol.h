@@ -16,8 +16,8 @@ enum class Request : uint8_t {
   kProfile = 5,    // Ticks of each operator in the last inference.
 };
 
-constexpr uint8_t kReplyBit = 0x80;   // A reply's type is its request's, with this bit set.
-constexpr uint8_t kLogFrame = 0xFE;   // Unasked: a line of text.
+constexpr uint8_t kReplyBit = 0x80;    // A reply's type is its request's, with this bit set.
+constexpr uint8_t kLogFrame = 0xFE;    // Unasked: a line of text.
 constexpr uint8_t kErrorFrame = 0xFF;  // Code, request's type, detail (4 bytes), text.
 // Sequence number of frames that answer no request, such as errors of damaged ones.
 constexpr uint8_t kNoSequence = 0;

@@ -42,9 +42,12 @@ void* Init(TfLiteContext* context, const char* buffer, size_t length) {
   *data = {};
   if (buffer != nullptr && length >= sizeof(Options)) {
     const auto* bytes = reinterpret_cast<const uint8_t*>(buffer);
-    data->options = {bytes[0], bytes[1],
-                     bytes[2], bytes[3],
-                     static_cast<int8_t>(bytes[4]), static_cast<int8_t>(bytes[5])};
+    data->options = {bytes[0],
+                     bytes[1],
+                     bytes[2],
+                     bytes[3],
+                     static_cast<int8_t>(bytes[4]),
+                     static_cast<int8_t>(bytes[5])};
   }
   return data;
 }
@@ -102,8 +105,16 @@ TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node) {
   const Options& options = data->options;
   const bool valid = options.valid != 0;
   data->shape = {
-      in[1], in[2], in[3], out[1], out[2], out[3], weights[1], weights[2],
-      options.stride_height, options.stride_width,
+      in[1],
+      in[2],
+      in[3],
+      out[1],
+      out[2],
+      out[3],
+      weights[1],
+      weights[2],
+      options.stride_height,
+      options.stride_width,
       PadBefore(in[1], out[1], weights[1], options.stride_height, valid),
       PadBefore(in[2], out[2], weights[2], options.stride_width, valid),
   };

@@ -4,8 +4,8 @@
 
 namespace {
 
-__attribute__((section(".arena"))) uint8_t
-    receive_buffer[tinyseg::FrameBufferSize(32 * 32 * 64, tinyseg::ElementType::kInt8)];
+__attribute__((section(".arena")))
+uint8_t receive_buffer[tinyseg::FrameBufferSize(32 * 32 * 64, tinyseg::ElementType::kInt8)];
 
 }  // namespace
 

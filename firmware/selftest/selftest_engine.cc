@@ -43,8 +43,17 @@ constexpr PixelTable kTable;
 }  // namespace
 
 const ModelDescription kSelftestModel = {
-    "selftest", {},        0,  kNoDigest, ElementType::kInt8, kElements,     64,
-    ElementType::kInt8, kElements, kTable.values, &kZero,
+    "selftest",
+    {},
+    0,
+    kNoDigest,
+    ElementType::kInt8,
+    kElements,
+    64,
+    ElementType::kInt8,
+    kElements,
+    kTable.values,
+    &kZero,
 };
 
 Status SelftestEngine::Start() {

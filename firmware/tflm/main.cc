@@ -12,14 +12,14 @@ constexpr auto kInputType = static_cast<ElementType>(kModelInputType);
 constexpr auto kOutputType = static_cast<ElementType>(kModelOutputType);
 
 const tinyseg::ModelDescription kModel = {
-    kModelName,          {g_model, g_model_len}, kModelCrc32, kModelSha256,         kInputType,
-    kModelInputElements, kModelInputChannels,    kOutputType, kModelOutputElements, kModelInputTable,
-    &kModelMaskThreshold,
+    kModelName,           {g_model, g_model_len}, kModelCrc32,          kModelSha256,
+    kInputType,           kModelInputElements,    kModelInputChannels,  kOutputType,
+    kModelOutputElements, kModelInputTable,       &kModelMaskThreshold,
 };
 
 __attribute__((section(".arena"), aligned(16))) uint8_t arena[kModelArenaSize];
-__attribute__((section(".arena"))) uint8_t
-    receive_buffer[tinyseg::FrameBufferSize(kModelInputElements, kInputType)];
+__attribute__((section(".arena")))
+uint8_t receive_buffer[tinyseg::FrameBufferSize(kModelInputElements, kInputType)];
 uint64_t operator_ticks[kModelOperatorCount];
 ModelOpResolver resolver;
 

@@ -113,12 +113,12 @@ def load(name: str) -> Board:
     Raises:
         InputError: there is no such board, or its file is wrong.
     """
-    path = Path(__file__).with_name(f"{name}.toml")
     if name not in names():
         raise InputError(f"board '{name}' is unknown; choose from {', '.join(names())}")
+    path = Path(__file__).with_name(f"{name}.toml")
     try:
         values = tomllib.loads(path.read_text())
         config = dacite.Config(cast=[tuple], strict=True)
         return dacite.from_dict(Board, {"name": name, **values}, config)
-    except (tomllib.TOMLDecodeError, dacite.DaciteError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, dacite.DaciteError) as error:
         raise InputError(f"{path}: {error}; see docs/porting_a_board.md") from None

@@ -19,7 +19,11 @@ MODEL = click.argument("model", metavar="MODEL|FILE.tflite")
 PORT = click.option(
     "--port", required=True, metavar="PORT", help="/dev/ttyACM0, or socket://HOST:PORT."
 )
-BAUD = click.option("--baud", type=click.IntRange(1), help="Speed of a serial port.")
+BAUD = click.option(
+    "--baud",
+    type=click.IntRange(1),
+    help="Speed of a serial port, see 'tinyseg boards'; 115200 if not given.",
+)
 
 
 @click.command()
@@ -31,12 +35,24 @@ def boards(as_json: bool) -> None:
     rows = [known.load(name) for name in known.names()]
     if as_json:
         terminal.print_json(
-            [{"name": b.name, "title": b.title, "core": b.core, "machine": b.machine} for b in rows]
+            [
+                {
+                    "name": b.name,
+                    "title": b.title,
+                    "core": b.core,
+                    "machine": b.machine,
+                    "baud": b.baud,
+                }
+                for b in rows
+            ]
         )
         return
     terminal.print_table(
-        ["board", "name", "core", "emulated by"],
-        [[b.name, b.title, b.core, "itself" if b.machine else b.emulated_by or "-"] for b in rows],
+        ["board", "name", "core", "emulated by", "baud"],
+        [
+            [b.name, b.title, b.core, "itself" if b.machine else b.emulated_by or "-", str(b.baud)]
+            for b in rows
+        ],
     )
 
 

@@ -54,9 +54,20 @@ struct VectorTable {
 __attribute__((section(".vectors"), used)) const VectorTable kVectors = {
     __stack_top,
     {
-        ResetHandler, FaultHandler, FaultHandler, FaultHandler, FaultHandler, FaultHandler,
+        ResetHandler,
+        FaultHandler,
+        FaultHandler,
+        FaultHandler,
+        FaultHandler,
+        FaultHandler,
         FaultHandler,  // Secure fault on ARMv8-M.
-        nullptr, nullptr, nullptr, FaultHandler, FaultHandler, nullptr, FaultHandler,
+        nullptr,
+        nullptr,
+        nullptr,
+        FaultHandler,
+        FaultHandler,
+        nullptr,
+        FaultHandler,
         SysTickHandler,
     },
 };
