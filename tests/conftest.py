@@ -1,8 +1,13 @@
 """What all tests share."""
 
+import os
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
+
+ARM_TOOLS = ("arm-none-eabi-g++", "cmake", "ninja", "qemu-system-arm")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -10,3 +15,18 @@ def seeded():
     """Random initial weights are the same in every run, where Keras is in use at all."""
     if keras := sys.modules.get("tf_keras"):
         keras.utils.set_random_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Leave out what this machine cannot run, before any fixture starts to build."""
+    if item.get_closest_marker("arm"):
+        missing = [tool for tool in ARM_TOOLS if not shutil.which(tool)]
+        if missing:
+            # Nobody reads a skip there: a check that never runs must not look passed.
+            end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            end(f"{', '.join(missing)} missing: make toolchain")
+    if item.get_closest_marker("tflm"):
+        root = os.environ.get("TFLM_ROOT")
+        if not root or not Path(root).is_dir():
+            pytest.skip("TFLM_ROOT does not name TensorFlow Lite Micro; see docs/firmware.md")

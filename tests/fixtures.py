@@ -23,26 +23,26 @@ from tinyseg.zoo import build
 SIZE = 32
 
 
-def plan(recipe: str, io: str, base_width: int) -> plans.Plan:
-    """A depthwise separable attention U-Net at 32 x 32 x 3 with two stages."""
-    arguments = {"base_width": base_width, "depth": 2}
+def plan(recipe: str, io: str, base_width: int, size: int = SIZE, depth: int = 2) -> plans.Plan:
+    """A depthwise separable attention U-Net, at 32 x 32 x 3 with two stages if not told else."""
+    arguments = {"base_width": base_width, "depth": depth}
     return plans.from_mapping(
         {
             "model": {"name": "attention_unet_ds", "arguments": arguments},
-            "preprocessing": {"height": SIZE, "width": SIZE},
+            "preprocessing": {"height": size, "width": size},
             "quantization": {"recipe": recipe, "io": io},
         }
     )
 
 
-def network(base_width: int = 4) -> keras.Model:
+def network(base_width: int = 4, size: int = SIZE, depth: int = 2) -> keras.Model:
     """That network with random weights that keep the image visible in a mask of all greys."""
-    return _network(base_width)
+    return _network(base_width, size, depth)
 
 
 @functools.cache
-def _network(base_width: int) -> keras.Model:
-    choice = plan("static_wi8_ai8", "integer", base_width)
+def _network(base_width: int, size: int, depth: int) -> keras.Model:
+    choice = plan("static_wi8_ai8", "integer", base_width, size, depth)
     model = build(choice.model, choice.preprocessing)
     rng = np.random.default_rng(1)
     for weight in model.weights:
@@ -58,7 +58,7 @@ def _network(base_width: int) -> keras.Model:
     kernel, _ = head.get_weights()
     head.set_weights([10 * kernel, np.zeros(1)])
     # About half of the pixels are to be foreground.
-    probability = np.median(model(pictures(4), training=False))
+    probability = np.median(model(pictures(4, size=size), training=False))
     head.set_weights([10 * kernel, np.log([1 / probability - 1])])
     return model
 
@@ -70,23 +70,30 @@ def seed_folder() -> Path:
     return Path(os.environ["TINYSEG_DATA"]).parent / "seeds" / "edgeml"
 
 
-def pictures(count: int, seed: int = 0) -> np.ndarray:
+def pictures(count: int, seed: int = 0, size: int = SIZE) -> np.ndarray:
     """Network inputs in [0, 1): random patches of 4 x 4 pixels under a little noise."""
     rng = np.random.default_rng(seed)
-    patches = rng.random((count, SIZE // 4, SIZE // 4, 3), np.float32)
-    noise = rng.random((count, SIZE, SIZE, 3), np.float32)
+    patches = rng.random((count, size // 4, size // 4, 3), np.float32)
+    noise = rng.random((count, size, size, 3), np.float32)
     return 0.9 * patches.repeat(4, axis=1).repeat(4, axis=2) + 0.1 * noise
 
 
-def quantized(recipe: str = "static_wi8_ai8", io: str = "integer", base_width: int = 4) -> bytes:
+def quantized(
+    recipe: str = "static_wi8_ai8",
+    io: str = "integer",
+    base_width: int = 4,
+    size: int = SIZE,
+    depth: int = 2,
+) -> bytes:
     """The network as an integer file."""
-    return _quantized(recipe, io, base_width)
+    return _quantized(recipe, io, base_width, size, depth)
 
 
 # Behind a function of its own: the cache tells f() from f("default").
 @functools.cache
-def _quantized(recipe: str, io: str, base_width: int) -> bytes:
-    return quantize(network(base_width), plan(recipe, io, base_width), pictures(4))
+def _quantized(recipe: str, io: str, base_width: int, size: int, depth: int) -> bytes:
+    choice = plan(recipe, io, base_width, size, depth)
+    return quantize(network(base_width, size, depth), choice, pictures(4, size=size))
 
 
 @functools.cache
@@ -160,10 +167,16 @@ class Draft(NamedTuple):
     dtype: str = "int8"
     data: np.ndarray | None = None
     scale: float = 0.5
+    zero_point: int = 0
 
 
 def one_operator(
-    opcode: str, inputs: Sequence[Draft], output: Draft, options: Any = None, custom: str = ""
+    opcode: str,
+    inputs: Sequence[Draft],
+    output: Draft,
+    options: Any = None,
+    custom: str = "",
+    custom_options: bytes = b"",
 ) -> bytes:
     """Make a file with a single operator whose non-constant inputs are the file's.
 
@@ -172,6 +185,7 @@ def one_operator(
         inputs, output: its tensors.
         options: an object of the schema such as ``schema.Conv2DOptionsT()``.
         custom: name of the custom operator.
+        custom_options: its bytes.
     """
     builtin = getattr(schema.BuiltinOperator, opcode)
     code = schema.OperatorCodeT()
@@ -183,6 +197,8 @@ def one_operator(
         operator.builtinOptions = options
         name = type(options).__name__.removesuffix("T")
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+    if custom_options:
+        operator.customOptions = np.frombuffer(custom_options, np.uint8)
     graph.tensors, graph.operators = [], [operator]
     graph.inputs = [i for i, draft in enumerate(inputs) if draft.data is None]
     graph.outputs = operator.outputs
@@ -193,7 +209,7 @@ def one_operator(
         tensor, quantization = schema.TensorT(), schema.QuantizationParametersT()
         tensor.name, tensor.shape = f"tensor_{index}", list(draft.shape)
         tensor.type = getattr(schema.TensorType, draft.dtype.upper())
-        quantization.scale, quantization.zeroPoint = [draft.scale], [0]
+        quantization.scale, quantization.zeroPoint = [draft.scale], [draft.zero_point]
         tensor.quantization = quantization
         tensor.buffer = 0
         if draft.data is not None:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import dacite
 
@@ -117,8 +118,14 @@ def load(name: str) -> Board:
         raise InputError(f"board '{name}' is unknown; choose from {', '.join(names())}")
     path = Path(__file__).with_name(f"{name}.toml")
     try:
-        values = tomllib.loads(path.read_text())
-        config = dacite.Config(cast=[tuple], strict=True)
-        return dacite.from_dict(Board, {"name": name, **values}, config)
+        values = _tuples(tomllib.loads(path.read_text()))
+        return dacite.from_dict(Board, {"name": name, **values}, dacite.Config(strict=True))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, dacite.DaciteError) as error:
         raise InputError(f"{path}: {error}; see docs/porting_a_board.md") from None
+
+
+def _tuples(value: Any) -> Any:
+    """Turn lists into tuples, which frozen dataclasses have."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

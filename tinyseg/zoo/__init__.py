@@ -36,6 +36,9 @@ NETWORKS = {
     "attention_unet_ds": Network(
         "attention_unet:attention_unet", "segmentation", (256, 256, 3), {"separable": True}
     ),
+    "unet": Network("unet:unet", "segmentation", (256, 256, 1)),
+    "lw_unet": Network("unet:lw_unet", "segmentation", (256, 256, 1)),
+    "blu_net": Network("blu_net:blu_net", "segmentation", (256, 256, 1)),
 }
 
 
