@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests import fixtures
+from tinyseg import plan as plans
 from tinyseg.compression.folding import fold
 from tinyseg.compression.quantization import convert_quantization_aware
 from tinyseg.compression.quantization_aware import quantization_aware
@@ -17,9 +18,11 @@ from tinyseg.runtime.runner import predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.zoo import build
 
 L = keras.layers
 SHAPE = (16, 16, 3)
+PREPROCESSING = plans.PreprocessingPlan(16, 16, 3)
 PLAN = fixtures.plan("qat_wi8_ai8", "integer", 4)
 
 
@@ -187,6 +190,12 @@ def test_attention_unet_trains_with_rounding(images):
 def test_layers_without_an_integer_form_are_named(layer, message, images):
     with pytest.raises(InputError, match=message):
         quantization_aware(chain(layer)(), images)
+
+
+def test_subclasses_are_not_taken_for_their_parents(images):
+    network = build(plans.ModelPlan("blu_net", {"base_width": 2, "depth": 1}), PREPROCESSING)
+    with pytest.raises(InputError, match=r"encoder1_conv1: .* ResidualBinaryConv2D"):
+        quantization_aware(network, images)
 
 
 def test_shared_layers_are_named(images):

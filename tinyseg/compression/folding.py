@@ -19,6 +19,8 @@ from tinyseg.errors import InputError
 
 Layer = keras.layers.Layer
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose)
+# Compared by exact type: a subclass computes something else.
+_FOLDABLE = (keras.layers.SeparableConv2D, *CONVOLUTIONS)
 _FUSED = ("linear", "relu")
 
 
@@ -69,7 +71,7 @@ def fold(model: keras.Model) -> keras.Model:
         if isinstance(layer, keras.layers.BatchNormalization):
             return _depthwise(layer, sources[0])
         activation = "relu" if layer.name in fused else _activation(layer)
-        if isinstance(layer, (keras.layers.SeparableConv2D, *CONVOLUTIONS)):
+        if type(layer) in _FOLDABLE:
             norm = normalizations.get(layer.name)
             x = _convolve(layer, sources[0], norm, activation if activation in _FUSED else "linear")
         else:
@@ -112,7 +114,7 @@ def _foldable(model: keras.Model, consumers: dict[str, list[Layer]]) -> dict[str
     """Return the batch normalization that belongs to each convolution, by its name."""
     pairs = {}
     for layer in model.layers:
-        if isinstance(layer, (keras.layers.SeparableConv2D, *CONVOLUTIONS)):
+        if type(layer) in _FOLDABLE:
             norm = _only_consumer(consumers[layer.name], keras.layers.BatchNormalization)
             if norm is not None and _activation(layer) == "linear":
                 pairs[layer.name] = norm
@@ -123,7 +125,7 @@ def _fused_activations(model: keras.Model, consumers: dict[str, list[Layer]]) ->
     """Return names of convolutions and of the ReLU layers that they take over."""
     pairs = {}
     for layer in model.layers:
-        if not isinstance(layer, (keras.layers.SeparableConv2D, *CONVOLUTIONS)):
+        if type(layer) not in _FOLDABLE:
             continue
         if _activation(layer) != "linear":
             continue

@@ -161,7 +161,8 @@ def quantization_aware(model: keras.Model, calibration: np.ndarray) -> keras.Mod
     """
     folded = fold(model)
     for layer in folded.layers[1:]:
-        if not isinstance(layer, (*_SAME_SCALE, *_OWN_SCALE)):
+        # By exact type: a subclass computes something else.
+        if type(layer) not in (*_SAME_SCALE, *_OWN_SCALE):
             raise InputError(
                 f"{layer.name}: quantization-aware training does not know "
                 f"{type(layer).__name__}; use recipe static_wi8_ai8"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tf_keras as keras
 
 from tinyseg.zoo.blocks import attention_gate, double_conv, mask_head
+from tinyseg.zoo.blocks.arguments import check_sizes, dropout_rates
 
 
 def attention_unet(
@@ -44,7 +45,7 @@ def attention_unet(
     Raises:
         ValueError: an argument is out of range.
     """
-    _check(input_shape, base_width, depth, classes)
+    check_sizes(input_shape, base_width, depth, classes)
     rates = _dropout_rates(dropout, depth)
     image = keras.Input(input_shape, name="image")
     x, skips = image, []
@@ -74,28 +75,8 @@ def attention_unet(
     return keras.Model(image, mask_head(x, classes), name=name)
 
 
-def _check(input_shape: tuple[int, int, int], base_width: int, depth: int, classes: int) -> None:
-    for argument, value in (("base_width", base_width), ("depth", depth), ("classes", classes)):
-        if value < 1:
-            raise ValueError(f"{argument} must be at least 1, not {value}")
-    height, width, channels = input_shape
-    step = 2**depth
-    if height < step or width < step or height % step or width % step:
-        nearest = tuple(max(-(-side // step), 1) * step for side in (height, width))
-        raise ValueError(
-            f"input {height}x{width} must be divisible by {step} at depth {depth}; "
-            f"use {nearest[0]}x{nearest[1]}"
-        )
-    if channels < 1:
-        raise ValueError(f"input needs at least one channel, not {channels}")
-
-
 def _dropout_rates(dropout: float | Sequence[float] | None, depth: int) -> list[float]:
-    stages = 2 * depth + 1
     if dropout is None:
         encoder = [0.1 if stage < depth / 2 else 0.2 for stage in range(depth)]
         return [*encoder, 0.3, *reversed(encoder)]
-    rates = [float(dropout)] * stages if isinstance(dropout, int | float) else list(dropout)
-    if len(rates) != stages or not all(0 <= rate < 1 for rate in rates):
-        raise ValueError(f"dropout takes one rate in [0, 1) or {stages} of them, not {dropout}")
-    return rates
+    return dropout_rates(dropout, depth)
