@@ -15,6 +15,8 @@ from tinyseg.errors import InputError
 
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _CMAKE_ERROR = re.compile(r"CMake Error at [^\n]*\n+(.*?)\n(?:Call Stack|\s*\n)", re.S)
+# What compiler and linker say, not the commands that ninja repeats.
+_ERROR = re.compile(r"\berror: |undefined reference|/ld: ")
 SELFTEST, FIRMWARE = "selftest", "firmware"
 
 
@@ -60,5 +62,5 @@ def _reason(output: str, board: Board) -> str:
     stated = _CMAKE_ERROR.search(output + "\n\n")
     if stated:
         return " ".join(stated[1].split())
-    errors = [line.strip() for line in output.splitlines() if "error" in line.lower()]
+    errors = [line.strip() for line in output.splitlines() if _ERROR.search(line)]
     return f"{board.name}: the firmware does not compile ({(errors or ['no reason'])[0]})"

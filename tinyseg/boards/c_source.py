@@ -102,7 +102,7 @@ def export(
     """
     usable(model, floats=True)
     source, target = border(model)
-    if len(source.shape) != 4:
+    if len(source.shape) != 4 or source.shape[0] != 1:
         raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
     values = {
         # It becomes a string and a comment in C++.

@@ -82,7 +82,8 @@ def footprint(image: Image, board: Board) -> Footprint:
         if home is None and size:
             raise InputError(f"{image.elf}: section {name} lies outside the memory of {board.name}")
         if home is not None:
-            used[home] += size
+            # With the gaps that alignment leaves.
+            used[home] = max(used[home], address + size - regions[home].origin)
     sizes = {name: size for name, size, _ in sections}
     # Initial values of variables lie in flash too.
     used[board.roles()["FLASH"]] += sizes.get(".data", 0)

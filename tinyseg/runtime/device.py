@@ -20,6 +20,8 @@ from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
 
 _TRIES = 3
+# How many times a timeout may pass while bytes arrive.
+_PATIENCE = 4
 _TICKS = struct.Struct("<Q")
 # Short requests are answered at once, however slow the network is.
 _QUICK_SECONDS = 20.0
@@ -161,7 +163,7 @@ class Device:
     def _ask(self, request: Request, body: bytes = b"", timeout: float = _QUICK_SECONDS) -> bytes:
         frame = Frame(request, next(self._sequence), body)
         for _ in range(_TRIES):
-            self._port.write(protocol.encode(frame))
+            self._write(protocol.encode(frame))
             reply = self._await(frame, timeout)
             if reply is None:
                 continue
@@ -172,6 +174,12 @@ class Device:
             f"{self.name}: no answer to {request.name.lower().replace('_', ' ')}; check that it "
             "runs tinyseg's firmware, and the port's name and speed"
         )
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+        except (OSError, serial.SerialException) as error:
+            raise InputError(f"{self.name}: connection lost ({error})") from None
 
     def _await(self, request: Frame, timeout: float) -> Frame | None:
         """Return the reply, None if the request was damaged or nothing came in time."""
@@ -195,8 +203,13 @@ class Device:
         return None
 
     def _frames(self, timeout: float) -> Iterator[Frame | None]:
-        """Yield frames, None for damaged ones, until nothing arrived for so long."""
-        deadline = time.monotonic() + timeout
+        """Yield frames, None for damaged ones, until nothing arrived for so long.
+
+        Bytes put the end off, for a long reply takes its time; those of a device that talks for
+        ever do so only for a while.
+        """
+        start = time.monotonic()
+        deadline = start + timeout
         while True:
             end = self._received.find(0)
             if end >= 0:
@@ -213,7 +226,7 @@ class Device:
                 raise InputError(f"{self.name}: connection lost ({error})") from None
             if data:
                 self._received += data
-                deadline = time.monotonic() + timeout
+                deadline = min(time.monotonic() + timeout, start + _PATIENCE * timeout)
 
 
 class DeviceRunner:

@@ -136,7 +136,8 @@ def parse_info(body: bytes) -> DeviceInfo:
         *numbers, digest = _INFO.unpack_from(body)
         rest, texts = body[_INFO.size :], []
         for _ in range(3):
-            texts.append(rest[1 : 1 + rest[0]].decode("ascii", "replace"))
+            (text,) = struct.unpack_from(f"{rest[0]}s", rest, 1)
+            texts.append(text.decode("ascii", "replace"))
             rest = rest[1 + rest[0] :]
         return DeviceInfo(*numbers, digest.hex(), *texts)
     except (struct.error, IndexError):

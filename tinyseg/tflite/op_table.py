@@ -209,9 +209,11 @@ def registration(uses: Sequence[Operator]) -> str | None:
     method = _METHODS.get(opcode, f"Add{''.join(parts)}")
     if opcode not in _INT8_KERNELS:
         return f"{method}()"
-    # Constants beside them may be int32: biases, shapes, paddings.
-    types = {t.dtype for op in uses for t in (*op.inputs, *op.outputs) if t is not None}
-    int8 = types <= {"int8", "int32"}
+    # Constants may be int32 too: biases, paddings, axes.
+    tensors = [t for op in uses for t in (*op.inputs, *op.outputs) if t is not None]
+    constants = {tensor.dtype for tensor in tensors if tensor.constant}
+    activations = {tensor.dtype for tensor in tensors if not tensor.constant}
+    int8 = activations == {"int8"} and constants <= {"int8", "int32"}
     return f"{method}(tflite::Register_{opcode}_INT8())" if int8 else f"{method}()"
 
 
