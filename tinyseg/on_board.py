@@ -42,7 +42,7 @@ def serve(board: Board, elf: Path, port: int) -> None:
         return
     finally:
         process.kill()
-    raise InputError(f"{board.name}: QEMU ended ({(errors.strip().splitlines() or ['?'])[-1]})")
+    raise InputError(f"{board.name}: QEMU ended ({' '.join(errors.split()) or 'no reason given'})")
 
 
 def emulate(firmware: Firmware, source: str | None, count: int) -> dict[str, Any]:
@@ -129,9 +129,10 @@ def run_images(
         What the device told of itself, and a record for each image.
 
     Raises:
-        InputError: no device, another model on it, or an unreadable image.
+        InputError: no device, another model on it, an unreadable image, or two of one name.
     """
     usable(model)
+    _refuse_same_names(images)
     pixels = [resize_image(read_image(path), plan.preprocessing) for path in images]
     host = TfliteRunner(model, reference=True)
     records = []
@@ -158,6 +159,15 @@ def run_images(
                 )
             )
     return dataclasses.asdict(info), records
+
+
+def _refuse_same_names(images: Sequence[Path]) -> None:
+    """Two images of one name would leave one mask."""
+    seen: dict[str, Path] = {}
+    for path in images:
+        other = seen.setdefault(path.stem, path)
+        if other != path:
+            raise InputError(f"{other} and {path}: their masks would have the same name")
 
 
 def _host_mask(

@@ -9,6 +9,9 @@
 namespace tinyseg {
 namespace {
 
+// The interpreter's own objects alone take more; in less, it writes to address zero.
+constexpr uint32_t kLeastArena = 2048;
+
 // The first line that TFLM logged, for error messages: it tells the cause, later ones the way.
 char first_log_line[120];
 
@@ -50,11 +53,12 @@ Status TflmEngine::Start() {
   }
   Status status = CheckOperators(*model);
   if (!status.ok()) return status;
+  const uint32_t needed = arena_needed_ > kLeastArena ? arena_needed_ : kLeastArena;
+  if (arena_.size < needed) {
+    return {Code::kArenaTooSmall, needed, "tensor arena is too small, bytes needed"};
+  }
   interpreter_.emplace(model, resolver_, arena_.data, arena_.size, nullptr, &profiler_);
   if (interpreter_->AllocateTensors() != kTfLiteOk) {
-    if (arena_.size < arena_needed_) {
-      return {Code::kArenaTooSmall, arena_needed_, "tensor arena is too small, bytes needed"};
-    }
     return {Code::kPrepareFailed, 0, Reason("TFLM cannot prepare the model")};
   }
   input_ = interpreter_->input(0);

@@ -42,7 +42,7 @@ def test_board_is_complete(name):
     assert board.name == name
     assert board.title
     assert board.core in CORES
-    assert board.baud in (115_200, 230_400, 460_800, 921_600, 1_000_000)
+    assert 9600 <= board.baud <= 12_000_000
     for file in ("board.cc", "board.cmake", "memory.ld"):
         assert (board.folder / file).is_file()
     assert set(board.roles()) == set(ROLES)

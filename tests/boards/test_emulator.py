@@ -93,7 +93,9 @@ def test_info(machine):
     assert (info.protocol, info.code, info.detail) == (1, Code.OK, 0)
     assert (info.input_type, info.output_type) == (1, 1)
     assert info.input_elements == info.output_elements == 32 * 32 * 64
-    assert info.clock_hz == CLOCKS[machine.board.name] * 1_000_000
+    assert info.clock_hz > 0
+    if machine.board.name in CLOCKS:
+        assert info.clock_hz == CLOCKS[machine.board.name] * 1_000_000
     assert (info.model_length, info.model_crc32, info.model_sha256) == (0, 0, "00" * 32)
     # Input, output, filters, packed input with a field and its mask, and three words a channel.
     memory = 2 * 65536 + 4 * (64 * 18 + 32 * 32 * 2 + 2 * 18 + 64 * 3)
@@ -253,6 +255,7 @@ def test_emulator_that_does_not_start_says_why(tmp_path):
         pass
     message = str(caught.value)
     assert message.startswith("mps2_an500: QEMU does not start (")
+    assert "unsupported machine type" in message
     assert "\n" not in message
 
 

@@ -109,7 +109,9 @@ def _measure(
 ) -> ArenaSize:
     """Boot a firmware with a generous arena and ask how much of it was used."""
     room = board.region("ARENA").length - model.inputs[0].elements * 4 - 4096
-    generous = dataclasses.replace(guess, size=min(guess.size, room // 16 * 16))
+    size = min(guess.size, room // 16 * 16)
+    # The host may need more than the board; only what does not even start is too small.
+    generous = dataclasses.replace(guess, size=size, measured=min(guess.measured, size))
     image = _compile(model, preprocessing, board, generous)
     with emulator.start(board, image.elf) as device:
         info = device.info()

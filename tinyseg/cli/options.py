@@ -52,10 +52,23 @@ COUNT = click.option(
     help="Test images to run through the (slow) reference interpreters.",
 )
 
+
+def _emulated_board(
+    context: click.Context, parameter: click.Parameter, name: str | None
+) -> str | None:
+    """Refuse a board that cannot be emulated before the long work starts, not after it."""
+    if name is None:
+        return None
+    from tinyseg.boards import emulator, load
+
+    return emulator.emulated(load(name)).name
+
+
 ON = click.option(
     "--on",
     "board",
     metavar="BOARD",
+    callback=_emulated_board,
     help="Run the images on this emulated board too; see 'tinyseg boards'.",
 )
 

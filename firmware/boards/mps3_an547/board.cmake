@@ -1,2 +1,3 @@
 set(TINYSEG_CPU_FLAGS -mcpu=cortex-m55 -mfloat-abi=hard -mfpu=auto)
 set(TINYSEG_TFLM_ARCH cortex-m55)
+set(TINYSEG_EMULATED ON)
