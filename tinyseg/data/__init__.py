@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from tinyseg.data.busi import is_busi, load_busi, scan_busi
 from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.dsb2018 import is_dsb2018, load_dsb2018, scan_dsb2018
+from tinyseg.data.em_stack import is_em_stack, load_em_stack, scan_em_stack
 from tinyseg.data.folder import is_folder, load_folder, scan_folder
 from tinyseg.data.phantom import load_phantom
 from tinyseg.errors import InputError
@@ -35,6 +37,8 @@ class Layout(NamedTuple):
 LAYOUTS = {
     "busi": Layout(is_busi, scan_busi, load_busi, "busi/Dataset_BUSI_with_GT"),
     "folder": Layout(is_folder, scan_folder, load_folder),
+    "dsb2018": Layout(is_dsb2018, scan_dsb2018, load_dsb2018, "dsb2018"),
+    "em_isbi2012": Layout(is_em_stack, scan_em_stack, load_em_stack, "em_isbi2012"),
 }
 
 
@@ -43,8 +47,8 @@ def load(name_or_path: str | os.PathLike[str]) -> Dataset:
 
     Args:
         name_or_path: ``phantom``, or with arguments ``phantom:count=48,size=128,seed=3``;
-            ``busi`` for the copy below ``$TINYSEG_DATA``; or a folder in BUSI's layout or
-            with ``images/`` and ``masks/``.
+            ``busi``, ``dsb2018`` or ``em_isbi2012`` for the copy below ``$TINYSEG_DATA``; or
+            a folder in the layout of one of these or with ``images/`` and ``masks/``.
 
     Returns:
         The dataset; no image has been opened yet.
@@ -82,7 +86,9 @@ def find(name_or_path: str) -> tuple[Path, Layout]:
             return root, layout
     raise InputError(
         f"{root}: no images and masks found; expected images/ and masks/, or BUSI's layout "
-        "(benign/, malignant/, normal/ with NAME.png and NAME_mask.png)"
+        "(benign/, malignant/, normal/ with NAME.png and NAME_mask.png), or "
+        "stage1_train/ID/images/ID.png with ID/masks/*.png, or data/membrane/train/ with "
+        "image/N.png and label/N.png"
     )
 
 

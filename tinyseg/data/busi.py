@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import SUFFIXES
 from tinyseg.errors import InputError
 
@@ -39,7 +39,7 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
                 problems.append(f"{path}: same name as {other}; rename one of the images")
             else:
                 images[path.stem] = path
-        for stem in sorted(images.keys() | masks.keys(), key=lambda stem: (_natural(stem), stem)):
+        for stem in sorted(images.keys() | masks.keys(), key=natural_order):
             if stem not in images:
                 problems.append(f"{masks[stem][0]}: mask without image; add the image or remove it")
             elif stem not in masks:
@@ -62,8 +62,3 @@ def load_busi(root: Path) -> Dataset:
     if problems:
         raise InputError(problems[0])
     return Dataset("busi", tuple(samples), root)
-
-
-def _natural(stem: str) -> list[tuple[int, str]]:
-    """Sort key that puts ``benign (2)`` before ``benign (10)``."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", stem)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -29,6 +30,13 @@ class Sample:
     label: str = ""
     image: Path | None = None
     masks: tuple[Path, ...] = ()
+
+
+def natural_order(stem: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key that puts ``benign (2)`` before ``benign (10)``."""
+    parts = re.split(r"(\d+)", stem)
+    # The stem itself decides between equal numbers, such as 1 and 01.
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts], stem
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,11 @@ MAX_PIXELS = 89_478_485
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files of a folder, sorted; none if there is no such folder."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+
+
 def open_image(path: Path) -> Image.Image:
     """Open an image file, decode it wholly and apply its EXIF orientation.
 
