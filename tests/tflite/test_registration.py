@@ -6,9 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_micro.tensorflow.lite.micro.compression import model_editor
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite import Operator, Tensor
+from tests.tflite.few_values import conv_file, draw
+from tinyseg.boards.c_source import ArenaSize, export
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.tflite import Operator, Tensor, TfliteModel
 from tinyseg.tflite.op_table import FIRMWARE_OPS, OPS, TFLM_CUSTOM_OPS, registration
+from tinyseg.tflite.packing import pack
 
 BUILTINS = sorted(name for name, info in OPS.items() if info.tflm)
 # Kernels that CMSIS-NN has for int8 alone.
@@ -37,6 +43,8 @@ def use(opcode, *inputs, output="int8", custom=False):
         ("CONCATENATION", "AddConcatenation()"),
         ("L2_POOL_2D", "AddL2Pool2D()"),
         ("SPACE_TO_BATCH_ND", "AddSpaceToBatchNd()"),
+        ("CAST", "AddCast()"),
+        ("GATHER", "AddGather()"),
         ("ADD_N", "AddAddN()"),
         ("CUMSUM", "AddCumSum()"),
         ("CONV_2D", "AddConv2D(tflite::Register_CONV_2D_INT8())"),
@@ -100,6 +108,41 @@ def test_custom_operators():
 def test_our_own_operators_are_added_by_name(name):
     assert registration([use(name, "int8", custom=True)]) == FIRMWARE_OPS[name]
     assert FIRMWARE_OPS[name].startswith("AddCustom(")
+
+
+def packed_with_table():
+    """A packed convolution whose outputs a CAST and a GATHER look up."""
+    weights = draw(np.random.default_rng(0), (16, 3, 3, 16), 0, 4, own=False)
+    model = model_editor.read(pack(conv_file(weights)))
+    graph, types = model.subgraphs[0], schema.TensorType
+    (source,) = graph.outputs
+    table = graph.add_tensor(shape=(128,), dtype=types.INT8, data=np.arange(128, dtype=np.int8))
+    indices = graph.add_tensor(shape=source.shape, dtype=types.INT32)
+    target = graph.add_tensor(shape=source.shape, dtype=types.INT8)
+    target.quantization = model_editor.Quantization(0.5, 0)
+    graph.add_operator(opcode=schema.BuiltinOperator.CAST, inputs=[source], outputs=[indices])
+    graph.add_operator(
+        opcode=schema.BuiltinOperator.GATHER, inputs=[table, indices], outputs=[target]
+    )
+    graph.outputs = [target]
+    return bytes(model.build())
+
+
+def test_resolver_of_a_packed_file_with_tables(tmp_path):
+    model = TfliteModel.parse(packed_with_table())
+    assert model.opcodes == ["TFLM_DECODE", "CONV_2D", "CAST", "GATHER"]
+    preprocessing = PreprocessingPlan(height=4, width=4)
+    export(model, preprocessing, ArenaSize(1024, 2048, "a test"), tmp_path, "packed")
+    text = (tmp_path / "model_ops.h").read_text()
+    assert "MicroMutableOpResolver<4>" in text
+    assert re.findall(r"resolver->(.+) != kTfLiteOk", text) == [
+        "AddCast()",
+        "AddConv2D(tflite::Register_CONV_2D_INT8())",
+        "AddGather()",
+        "AddDecode()",
+    ]
+    # None of our own operators is in it.
+    assert "ops/" not in text
 
 
 def header(*parts):

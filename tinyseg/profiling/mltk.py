@@ -17,6 +17,7 @@ from tinyseg.errors import InputError
 from tinyseg.profiling.roofline import CORES, bound_cycles
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.packing import unpacked
 
 _WORKER = Path(__file__).with_name("mltk_worker.py")
 REQUIREMENTS = Path(__file__).with_name("requirements-mltk.txt")
@@ -56,7 +57,7 @@ def profile(model: TfliteModel, accelerator: str | None = None) -> tuple[dict[st
     ``bound_cycles`` by core.
 
     Args:
-        model: parsed file.
+        model: parsed file; MLTK sees packed weights unpacked, and profiles that file.
         accelerator: ``MVP`` for Silicon Labs' matrix processor.
 
     Returns:
@@ -66,6 +67,7 @@ def profile(model: TfliteModel, accelerator: str | None = None) -> tuple[dict[st
     Raises:
         InputError: MLTK is missing or refuses the file.
     """
+    model = unpacked(model)
     record, report = _call(model, accelerator)
     if len(record["layers"]) != len(model.operators):
         raise InputError(f"{model.path}: MLTK saw {len(record['layers'])} of its operators")

@@ -11,20 +11,21 @@ import numpy as np
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.packing import unpacked
 
 
 class TfliteRunner:
     """Runs a file on the TensorFlow Lite interpreter.
 
     Args:
-        model: parsed file.
+        model: parsed file; packed weights are unpacked, the interpreter lacks that operator.
         reference: use the reference kernels, whose bytes TFLM reproduces; the optimised ones
             are some 25 times faster and differ by one unit in the last place here and there.
         keep_tensors: keep intermediate tensors readable through :meth:`tensor`.
         progress: called after each image.
 
     Raises:
-        InputError: the interpreter refuses the file.
+        InputError: the interpreter refuses the file, or its packed weights are damaged.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class TfliteRunner:
         kind = resolver.BUILTIN_REF if reference else resolver.AUTO
         if keep_tensors and not reference:
             kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        model = unpacked(model)
         self.input, self.output = border(model)
         self._progress = progress
         try:

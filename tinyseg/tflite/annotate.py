@@ -45,14 +45,38 @@ def annotate(
     signature.inputs = [_tensor_map(input_name, graph.inputs[0])]
     signature.outputs = [_tensor_map(output_name, graph.outputs[0])]
     model.signatureDefs = [signature]
-    buffer = schema.BufferT()
     plan = {**plan, "checksum": TfliteModel.parse(content).checksum()}
-    buffer.data = np.frombuffer(json.dumps(plan, sort_keys=True).encode(), np.uint8)
-    model.buffers.append(buffer)
+    model.buffers.append(_plan_buffer(plan))
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    return _pack(model)
+    return _to_bytes(model)
+
+
+def seal(model: schema.ModelT) -> bytes:
+    """Return the bytes of an edited file, with the checksum in its plan brought up to date.
+
+    Args:
+        model: with a plan that has a checksum, or without (others' files stay without).
+
+    Returns:
+        The bytes of the file, buffers aligned to 16 bytes.
+    """
+    content = _to_bytes(model)
+    edited = TfliteModel.parse(content)
+    if "checksum" not in edited.plan:
+        return content
+    buffer = _plan_buffer({**edited.plan, "checksum": edited.checksum()})
+    for entry in model.metadata:
+        if entry.name in (METADATA_NAME, METADATA_NAME.encode()):
+            model.buffers[entry.buffer] = buffer
+    return _to_bytes(model)
+
+
+def _plan_buffer(plan: Mapping[str, Any]) -> schema.BufferT:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(json.dumps(plan, sort_keys=True).encode(), np.uint8)
+    return buffer
 
 
 def _tensor_map(name: str, index: int) -> schema.TensorMapT:
@@ -61,7 +85,7 @@ def _tensor_map(name: str, index: int) -> schema.TensorMapT:
     return entry
 
 
-def _pack(model: schema.ModelT) -> bytes:
+def _to_bytes(model: schema.ModelT) -> bytes:
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     # flatbuffers' Python packer ignores force_align; TFLM's own tool repairs that.

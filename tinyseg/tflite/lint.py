@@ -10,7 +10,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import cost, supported
+from tinyseg.tflite.op_table import DECODE, cost, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
@@ -46,8 +46,10 @@ def lint(model: TfliteModel) -> list[Finding]:
         Findings, errors first.
     """
     findings = _check_graph(model)
+    decoders = [operator for operator in model.operators if operator.opcode == DECODE]
+    encoded = {t.index for op in decoders for t in op.inputs if t is not None}
     for tensor in model.tensors:
-        findings += _check_tensor(tensor)
+        findings += _check_tensor(tensor, tensor.index in encoded)
     for operator in model.operators:
         findings += _check_operator(operator)
     return sorted(findings, key=lambda finding: finding.severity)
@@ -103,7 +105,7 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
     return findings
 
 
-def _check_tensor(tensor: Tensor) -> list[Finding]:
+def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
     where = f"tensor {tensor.index} '{tensor.name}'"
 
     def error(message: str) -> list[Finding]:
@@ -126,12 +128,17 @@ def _check_tensor(tensor: Tensor) -> list[Finding]:
     if tensor.scales.size:
         if not np.isfinite(tensor.scales).all() or (tensor.scales <= 0).any():
             return error("scale is zero, negative or not finite; calibrate with real images")
-        if tensor.scales.size > 1 and (
-            not 0 <= tensor.axis < len(tensor.shape)
-            or tensor.scales.size != tensor.shape[tensor.axis]
-        ):
+        # TFLM's compressor leaves the scales of the weights with their packed form.
+        if not encoded and not _scales_fit(tensor):
             return error("number of scales differs from the channels; damaged")
     return []
+
+
+def _scales_fit(tensor: Tensor) -> bool:
+    if tensor.scales.size == 1:
+        return True
+    inside = 0 <= tensor.axis < len(tensor.shape)
+    return inside and tensor.scales.size == tensor.shape[tensor.axis]
 
 
 def _check_operator(operator: Operator) -> list[Finding]:

@@ -104,6 +104,10 @@ def _per_output(factor: int) -> Callable[[Operator], Cost]:
     return lambda operator: Cost(0, factor * operator.outputs[0].elements)
 
 
+def _decode(operator: Operator) -> Cost:
+    return Cost(0, sum(output.elements for output in operator.outputs))
+
+
 def _free(operator: Operator) -> Cost:
     return Cost(0, 0)
 
@@ -161,13 +165,16 @@ _UNCOUNTED = """
     UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
 """
 OPS |= {name: OpInfo() for name in _UNCOUNTED.split()}
+# TFLM's operator that turns packed weights into plain ones, see packing.py.
+DECODE = "TFLM_DECODE"
 # Custom operators that TFLM registers under names of their own.
-_CUSTOM = """
+_CUSTOM = f"""
     CIRCULAR_BUFFER SignalDelay SignalEnergy SignalFftAutoScale SignalFilterBank
     SignalFilterBankLog SignalFilterBankSquareRoot SignalFramer SignalIrfft SignalOverlapAdd
-    SignalPCAN SignalRfft SignalStacker SignalWindow TFLM_DECODE TFLite_Detection_PostProcess
+    SignalPCAN SignalRfft SignalStacker SignalWindow {DECODE} TFLite_Detection_PostProcess
 """
 TFLM_CUSTOM_OPS = frozenset(_CUSTOM.split())
+_CUSTOM_COSTS = {DECODE: _decode}
 # Our own operators, in firmware/ops; the interpreter on the host does not have them.
 FIRMWARE_OPS = {
     "TINYSEG_BINARY_CONV_2D": (
@@ -181,7 +188,7 @@ _METHODS = {
     "CUMSUM": "AddCumSum",
     "PADV2": "AddPadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
-    "TFLM_DECODE": "AddDecode",
+    DECODE: "AddDecode",
 }
 # Operators with kernels for int8 alone, which take less flash than those for all types.
 _INT8 = """
@@ -228,6 +235,8 @@ def supported(operator: Operator) -> bool:
 
 def cost(operator: Operator) -> Cost:
     """Return an operator's work; operators without a row count nothing."""
+    if operator.custom:
+        return _CUSTOM_COSTS.get(operator.opcode, _free)(operator)
     return OPS.get(operator.opcode, OpInfo()).cost(operator)
 
 

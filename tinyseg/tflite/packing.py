@@ -1,0 +1,383 @@
+"""Store weights of few distinct values with 1..7 bits each, for TFLM's operator ``TFLM_DECODE``.
+
+The operator sits in front of the one that uses the weights. It looks packed indices up in
+tables of values and writes plain int8 weights into the arena. ``tflite_micro``'s own compressor
+packs; what it leaves behind is put in order here. TensorFlow Lite on the host and MLTK lack the
+operator: :func:`unpack` gives them the same network without it.
+
+The format is described in ``decode.py`` and ``lut.py`` of the package
+``tflite_micro.tensorflow.lite.micro.compression`` and in TFLM's ``decode_state_lut.cc``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+from tflite_micro.tensorflow.lite.micro.compression import compress, spec
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tinyseg.errors import InputError
+from tinyseg.tflite.annotate import seal
+from tinyseg.tflite.lint import usable
+from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.op_table import DECODE
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+MAX_BITS = 7
+# Bytes of the DECODE Common Metadata (DCM) in front of the tables.
+HEADER = 16
+# What the operator and its two tensors take in a file, measured, beside a name.
+_OPERATOR_BYTES = 128
+# The axis in the header that stands for one table.
+_WHOLE_TENSOR = 15
+
+
+def pack(content: bytes) -> bytes:
+    """Pack the int8 weights of every convolution and fully connected layer where that is smaller.
+
+    One table for the whole tensor or one per channel, whichever takes fewer bytes. Names,
+    metadata, signature and description stay; the checksum in the plan is that of the new file.
+
+    Args:
+        content: bytes of a ``.tflite`` file.
+
+    Returns:
+        The bytes of the packed file; ``content`` itself if nothing gets smaller.
+
+    Raises:
+        InputError: the file is damaged or of a kind that cannot be used.
+    """
+    model = TfliteModel.parse(content)
+    _check(model)
+    forms = {w.index: form for w in _weights(model) if (form := _smallest(w)) is not None}
+    if not forms:
+        return content
+    specs = [spec.Tensor(0, index, [form.method()]) for index, form in forms.items()]
+    try:
+        with warnings.catch_warnings():
+            # It tells of weights that share their bytes with others and stay as they are.
+            warnings.simplefilter("ignore")
+            compressed = compress(_with_builtin_codes(content), specs)
+    # The package's reader checks no more than the schema's, so damage surfaces as anything.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{model.path}: its weights cannot be packed ({reason}); convert it again"
+        ) from None
+    packed = seal(_tidy(bytes(compressed)))
+    return packed if len(packed) < len(content) else content
+
+
+def unpack(content: bytes) -> bytes:
+    """Undo :func:`pack`: remove the ``TFLM_DECODE`` operators, make their outputs constants.
+
+    Args:
+        content: bytes of a ``.tflite`` file.
+
+    Returns:
+        The bytes of a file with the graph, and so the checksum, from before it was packed;
+        ``content`` itself if nothing is packed.
+
+    Raises:
+        InputError: the file is damaged, or packed in a way that TFLM would not decode.
+    """
+    return unpacked(TfliteModel.parse(content)).content
+
+
+def unpacked(model: TfliteModel) -> TfliteModel:
+    """Return a file for interpreters without ``TFLM_DECODE``; itself if nothing is packed.
+
+    Raises:
+        InputError: as of :func:`unpack`.
+    """
+    if not is_packed(model):
+        return model
+    _check(model)
+    return TfliteModel.parse(_unpack(model), model.path)
+
+
+def is_packed(model: TfliteModel) -> bool:
+    """Tell whether a file holds packed weights."""
+    return any(_decodes(operator) for operator in model.operators)
+
+
+def packed_bits(model: TfliteModel) -> dict[str, int]:
+    """Return the bits a weight of each packed tensor, by its name.
+
+    Raises:
+        InputError: a ``TFLM_DECODE`` operator is damaged.
+    """
+    return {packed.encoded.name: packed.bits for packed in _packed_tensors(model)}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Form:
+    """A way to pack a tensor.
+
+    Attributes:
+        bits: of an index.
+        axis: along which each channel has a table, None for one table.
+        size: bytes of indices, header and tables.
+    """
+
+    bits: int
+    axis: int | None
+    size: int
+
+    @classmethod
+    def of(cls, channels: np.ndarray, axis: int | None) -> _Form:
+        """Measure int8 weights ``(tables, elements)``."""
+        used = np.zeros((len(channels), 256), bool)
+        used[np.arange(len(channels))[:, None], channels.view(np.uint8)] = True
+        stride = int(used.sum(axis=1).max())
+        bits = max((stride - 1).bit_length(), 1)
+        indices = -(-bits * channels.size // 8)
+        return cls(bits, axis, indices + HEADER + stride * len(channels))
+
+    def method(self) -> spec.LookUpTableCompression:
+        """Return what the compressor calls it."""
+        mode = spec.PerTensor() if self.axis is None else spec.PerChannel(self.axis)
+        return spec.LookUpTableCompression(self.bits, mode)
+
+
+def _weights(model: TfliteModel) -> list[Tensor]:
+    """Return the constant int8 weights that TFLM's decoder can produce, each once."""
+    found = {}
+    for operator in model.operators:
+        if operator.opcode in WEIGHTED and not operator.custom and len(operator.inputs) > 1:
+            weights = operator.inputs[1]
+            if weights is not None and weights.constant and weights.dtype == "int8":
+                found[weights.index] = weights
+    return [weights for weights in found.values() if _channel_axis(weights) is not None]
+
+
+def _channel_axis(weights: Tensor) -> int | None:
+    """Return the axis along which TFLM's decoder changes tables, None where it refuses.
+
+    It takes a table for each scale of the tensor, whatever axis the header names.
+    """
+    last = len(weights.shape) - 1
+    if weights.axis == last and weights.scales.size > 1:
+        return last
+    return 0 if weights.axis == 0 and weights.scales.size else None
+
+
+def _smallest(weights: Tensor) -> _Form | None:
+    """Return the form of the fewest bytes, None if the plain one is."""
+    values = weights.array()
+    forms = [_Form.of(values.reshape(1, -1), None)]
+    if weights.scales.size > 1:
+        channels = np.moveaxis(values, weights.axis, 0)
+        forms.append(_Form.of(channels.reshape(len(channels), -1), weights.axis))
+    forms = [form for form in forms if form.bits <= MAX_BITS]
+    best = min(forms, key=lambda form: form.size, default=None)
+    if best is None:
+        return None
+    total = best.size + _OPERATOR_BYTES + len(weights.name.encode())
+    return best if total < weights.elements else None
+
+
+def _with_builtin_codes(content: bytes) -> bytes:
+    """Give files of old converters the newer of two fields, the only one that the compressor reads.
+
+    It would take all operators of such a file for the same.
+    """
+    model = _objects(content)
+    old = [code for code in model.operatorCodes if code.builtinCode < code.deprecatedBuiltinCode]
+    for code in old:
+        code.builtinCode = code.deprecatedBuiltinCode
+    return seal(model) if old else content
+
+
+def _tidy(content: bytes) -> schema.ModelT:
+    """Remove what the compressor leaves behind, and make single tables work in TFLM."""
+    parsed = TfliteModel.parse(content)
+    model = _objects(content)
+    tensors = model.subgraphs[0].tensors
+    for packed in _packed_tensors(parsed):
+        # The scales belong to the decoded weights and fit no shape here.
+        tensors[packed.encoded.index].quantization = None
+        ancillary = tensors[packed.ancillary.index]
+        ancillary.name = None
+        buffer = model.buffers[ancillary.buffer]
+        data = np.array(buffer.data)
+        if data[5] >> 4 == _WHOLE_TENSOR:
+            # The decoder ignores that the header asks for one table and goes on to the next
+            # with each scale; with a stride of zero that is the same table again.
+            data[6] = 0
+            buffer.data = data
+    return model
+
+
+@dataclasses.dataclass(frozen=True)
+class _Packed:
+    """An output of a ``TFLM_DECODE`` operator and what it is made of.
+
+    Attributes:
+        encoded: uint8, indices of ``bits`` bits, the most significant first.
+        ancillary: uint8, a header and the tables.
+        decoded: the weights.
+    """
+
+    encoded: Tensor
+    ancillary: Tensor
+    decoded: Tensor
+
+    @property
+    def bits(self) -> int:
+        """Bits of an index."""
+        return self.ancillary.data[5] & 7
+
+    def weights(self) -> np.ndarray:
+        """Look the weights up as TFLM does.
+
+        Returns:
+            int8 of the decoded tensor's shape.
+
+        Raises:
+            InputError: TFLM would not decode it, or would read beyond its data.
+        """
+        header = self.ancillary.data[:HEADER]
+        # Decode type 0 is the table look-up; its version and that of the header are 1.
+        known = (header[0], header[1], header[4]) == (0, 1, 1) and self.bits
+        axis = _channel_axis(self.decoded)
+        if not known or axis is None or self.decoded.dtype != "int8":
+            raise InputError(f"tensor '{self.encoded.name}': {_NOT_OURS}")
+        count, channels = self.decoded.elements, self.decoded.scales.size
+        stream = np.frombuffer(self.encoded.data, np.uint8)
+        if 8 * stream.size < count * self.bits:
+            raise InputError(f"tensor '{self.encoded.name}': holds too few weights; {_DAMAGED}")
+        digits = np.unpackbits(stream, count=count * self.bits).reshape(count, self.bits)
+        indices = np.packbits(digits, axis=1)[:, 0] >> (8 - self.bits)
+        tables = np.arange(channels) * header[6]
+        first = axis == 0
+        places = indices.reshape((channels, -1) if first else (-1, channels))
+        places = places + (tables[:, None] if first else tables)
+        values = np.frombuffer(self.ancillary.data, np.int8, offset=HEADER)
+        if places.max() >= values.size:
+            raise InputError(f"tensor '{self.encoded.name}': points beyond its table; {_DAMAGED}")
+        return values[places].reshape(self.decoded.shape)
+
+
+_DAMAGED = "pack the plain file again"
+_NOT_OURS = f"packed in a way that TFLM does not decode to int8; {_DAMAGED}"
+
+
+def _decodes(operator: Operator) -> bool:
+    return operator.custom and operator.opcode == DECODE
+
+
+def _packed_tensors(model: TfliteModel) -> list[_Packed]:
+    found = []
+    for operator in filter(_decodes, model.operators):
+        inputs, outputs = operator.inputs, operator.outputs
+        sound = len(inputs) == 2 * len(outputs) and all(
+            tensor is not None and tensor.constant and tensor.dtype == "uint8" for tensor in inputs
+        )
+        if not sound or any(len(tensor.data) < HEADER for tensor in inputs[1::2]):
+            raise InputError(
+                f"{model.path}: operator {operator.index} {DECODE} lacks its data; {_DAMAGED}"
+            )
+        found += map(_Packed, inputs[::2], inputs[1::2], outputs)
+    return found
+
+
+def _check(model: TfliteModel) -> None:
+    """Refuse damage; whatever is changed gets a new checksum, with which it would look sound."""
+    usable(model, floats=True)
+    if _has_empty_union(_objects(model.content)):
+        raise InputError(f"{model.path}: options or parameters are missing; convert it again")
+
+
+def _objects(content: bytes) -> schema.ModelT:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+
+
+def _has_empty_union(part: Any) -> bool:
+    """Tell whether a union has a type and no value, which makes TFLM's alignment tool crash."""
+    if isinstance(part, list):
+        return any(map(_has_empty_union, part))
+    fields = getattr(part, "__dict__", {})
+    unions = [name for name in fields if f"{name}Type" in fields]
+    empty = any(fields[f"{name}Type"] and fields[name] is None for name in unions)
+    return empty or any(map(_has_empty_union, fields.values()))
+
+
+def _unpack(model: TfliteModel) -> bytes:
+    """Return the bytes of a linted file without its ``TFLM_DECODE`` operators."""
+    edited = _objects(model.content)
+    graph = edited.subgraphs[0]
+    stored: dict[bytes, int] = {}
+    all_packed = _packed_tensors(model)
+    for packed in all_packed:
+        try:
+            weights = packed.weights().tobytes()
+        except InputError as error:
+            raise InputError(f"{model.path}: {error}") from None
+        if weights not in stored:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(weights, np.uint8)
+            stored[weights] = len(edited.buffers)
+            edited.buffers.append(buffer)
+        # Shape, type and quantization are those of the decoded tensor, name and place are not.
+        plain = graph.tensors[packed.decoded.index]
+        plain.name, plain.buffer = packed.encoded.name, stored[weights]
+        graph.tensors[packed.encoded.index] = plain
+    kept = [not _decodes(operator) for operator in model.operators]
+    graph.operators = [op for op, keep in zip(graph.operators, kept, strict=True) if keep]
+    place = {packed.decoded.index: packed.encoded.index for packed in all_packed}
+    _renumber(edited, {index: place.get(index, index) for index in range(len(graph.tensors))})
+    _drop_tensors(edited, {*place, *(packed.ancillary.index for packed in all_packed)})
+    _drop_buffers_and_codes(edited)
+    return seal(edited)
+
+
+def _index_lists(model: schema.ModelT) -> list[tuple[Any, str]]:
+    """Return where tensors of the first subgraph are named: objects and their attributes."""
+    graph = model.subgraphs[0]
+    lists = [(graph, "inputs"), (graph, "outputs")]
+    for operator in graph.operators:
+        lists += [(operator, name) for name in ("inputs", "outputs", "intermediates")]
+    return [(holder, name) for holder, name in lists if getattr(holder, name) is not None]
+
+
+def _signature_entries(model: schema.ModelT) -> list[schema.TensorMapT]:
+    signatures = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
+    return [entry for s in signatures for entry in (*(s.inputs or []), *(s.outputs or []))]
+
+
+def _renumber(model: schema.ModelT, number: dict[int, int]) -> None:
+    """Replace tensor numbers; what is no tensor (-1 for an absent one) stays."""
+    for holder, name in _index_lists(model):
+        old = map(int, getattr(holder, name))
+        setattr(holder, name, [number.get(index, index) for index in old])
+    for entry in _signature_entries(model):
+        entry.tensorIndex = number.get(entry.tensorIndex, entry.tensorIndex)
+
+
+def _drop_tensors(model: schema.ModelT, candidates: set[int]) -> None:
+    """Drop those of the tensors that nothing refers to."""
+    used = {index for holder, name in _index_lists(model) for index in getattr(holder, name)}
+    used |= {entry.tensorIndex for entry in _signature_entries(model)}
+    graph = model.subgraphs[0]
+    kept = [i for i in range(len(graph.tensors)) if i in used or i not in candidates]
+    graph.tensors = [graph.tensors[index] for index in kept]
+    _renumber(model, {old: new for new, old in enumerate(kept)})
+
+
+def _drop_buffers_and_codes(model: schema.ModelT) -> None:
+    """Drop data and operator codes that nothing refers to."""
+    graph = model.subgraphs[0]
+    holders = [*graph.tensors, *(model.metadata or [])]
+    # The first buffer is empty by convention.
+    kept = sorted({0} | {holder.buffer for holder in holders})
+    model.buffers = [model.buffers[index] for index in kept]
+    for holder in holders:
+        holder.buffer = kept.index(holder.buffer)
+    kept = sorted({operator.opcodeIndex for operator in graph.operators})
+    model.operatorCodes = [model.operatorCodes[index] for index in kept]
+    for operator in graph.operators:
+        operator.opcodeIndex = kept.index(operator.opcodeIndex)
