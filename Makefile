@@ -3,6 +3,8 @@ MODEL ?= attention_unet_ds
 DATA ?= phantom
 RECIPE ?= static_wi8_ai8
 BOARD ?= mps2_an500
+TEACHER ?= unet
+STUDENT ?= lw_unet
 # More options for the verb, for example ARGS="--epochs 5".
 ARGS ?=
 PYTHON ?= python3
@@ -18,7 +20,7 @@ TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format
 FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk toolchain zoo check train quantize evaluate verify profile publish \
+.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate verify profile report publish \
 	firmware emulate flash doctor bench table test test-slow test-cpp lint format clean
 
 help: ## list the verbs
@@ -59,6 +61,12 @@ check: $(ENV) ## check the images at DATA
 train: $(ENV) ## train MODEL on DATA
 	@$(TINYSEG) train $(MODEL) --data "$(DATA)" $(ARGS)
 
+distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
+	@$(TINYSEG) distill $(TEACHER) $(STUDENT) --data "$(DATA)" $(ARGS)
+
+binarize: $(ENV) ## make a residual-binarized network of MODEL
+	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(ARGS)
+
 quantize: $(ENV) $(MLTK) ## MODEL to a verified, profiled int8 file with a report
 	@$(TINYSEG) quantize $(MODEL) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
 
@@ -70,6 +78,9 @@ verify: $(ENV) ## check FILE (or MODEL) on TensorFlow Lite Micro
 
 profile: $(ENV) $(MLTK) ## profile FILE (or MODEL) with MLTK
 	@$(TINYSEG) profile "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+report: $(ENV) ## compare the sizes of unet, lw_unet and blu_net
+	@$(TINYSEG) report $(ARGS)
 
 publish: $(ENV) $(MLTK) ## make the trained MODEL the one in models/
 	@$(TINYSEG) publish $(MODEL) --data "$(DATA)" $(ARGS)

@@ -6,6 +6,7 @@ import concurrent.futures
 import csv
 import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EXAMPLES = 8
-# Of the mask pixels, between quantization-aware training and the integer file.
+# Of the mask pixels, between the simulation in Keras and the integer file.
 MIN_AGREEMENT = 0.999
 
 
@@ -110,8 +111,8 @@ def quantize(
         agreement = float((score(KerasRunner(aware), test, plan.preprocessing)[1] == masks).mean())
         if agreement < MIN_AGREEMENT:
             failures.append(
-                f"{path}: {agreement:.2%} of the mask pixels are those of quantization-aware "
-                f"training, {MIN_AGREEMENT:.1%} are asked; report this network"
+                f"{path}: {agreement:.2%} of the mask pixels are those of the simulation in "
+                f"Keras, {MIN_AGREEMENT:.1%} are asked; report this network"
             )
     if profile:
         mltk.write(profile, mltk_report, folder, plan.model.name)
@@ -126,6 +127,7 @@ def quantize(
         "file_sha256": files.sha256(path),
         "test": {"float": float_scores, "integer": scores},
         "simulation_agreement": agreement,
+        "packing": _describe_packing(model),
         "verification": verdict.as_dict(),
         "profile": profile,
         "failures": failures,
@@ -147,34 +149,60 @@ def _profile(model: TfliteModel) -> tuple[dict[str, Any], str] | tuple[None, Non
 def _write_quantized(
     network: keras.Model, plan: Plan, images: Images, folder: Path
 ) -> tuple[Path, keras.Model | None]:
-    """Write the integer file; return it with the network of quantization-aware training."""
-    from tinyseg.compression import quantization
+    """Write the integer file; return it with the network that simulates it, if there is one."""
 
-    training = images.part("train")
-    rows = quantization.calibration_rows(
-        training.labels, plan.quantization.calibration_images, plan.seed
-    )
-    calibration = training.select([training.names[row] for row in rows]).inputs(plan.preprocessing)
-    aware = None
-    if parse(plan.quantization.recipe).method == "qat":
-        aware = _train_quantized(network, plan, images, calibration, folder / "training")
-        content = quantization.convert_quantization_aware(aware, plan)
-    else:
-        content = quantization.quantize(network, plan, calibration)
+    def train(aware: keras.Model) -> None:
+        _train_quantized(aware, plan, images, folder / "training")
+
+    content, aware = to_integers(network, plan, images.calibration(plan), train)
     path = files.write_bytes(folder / f"{plan.model.name}.tflite", content)
     images.split.write(folder / SPLIT)
     plans.write(plan, folder, path)
     return path, aware
 
 
-def _train_quantized(
-    network: keras.Model, plan: Plan, images: Images, calibration: np.ndarray, folder: Path
-) -> keras.Model:
-    """Go on training with the rounding of the integer form; resumes where it was interrupted."""
+def to_integers(
+    network: keras.Model,
+    plan: Plan,
+    calibration: np.ndarray,
+    train: Callable[[keras.Model], None] | None = None,
+) -> tuple[bytes, keras.Model | None]:
+    """Return the integer file of a network, packed if its weights have few values.
+
+    Args:
+        network: with its trained weights.
+        plan: recipe, bits of the weights, preprocessing.
+        calibration: network inputs float32 ``(images, height, width, channels)``.
+        train: goes on training a network that simulates the file, where the recipe asks for it.
+
+    Returns:
+        Bytes of a ``.tflite`` file, and the network that simulates it, None if the recipe is to
+        convert the float network and its weights are neither binarized nor clustered.
+
+    Raises:
+        InputError: unusable settings, or a layer without an integer form.
+    """
+    from tinyseg.compression import quantization
+    from tinyseg.compression.binarization import is_binarized
     from tinyseg.compression.quantization_aware import quantization_aware
+    from tinyseg.tflite.packing import pack
+
+    settings = plan.quantization
+    trained = parse(settings.recipe).method == "qat"
+    if not (trained or settings.weight_bits < 8 or is_binarized(network)):
+        return quantization.quantize(network, plan, calibration), None
+    aware = quantization_aware(network, calibration, settings.weight_bits)
+    if trained and train is not None:
+        train(aware)
+    content = quantization.convert_quantization_aware(aware, plan)
+    few = settings.weight_bits < 8 or is_binarized(network)
+    return pack(content) if few else content, aware
+
+
+def _train_quantized(aware: keras.Model, plan: Plan, images: Images, folder: Path) -> None:
+    """Go on training with the rounding of the integer form; resumes where it was interrupted."""
     from tinyseg.training.fit import fit
 
-    aware = quantization_aware(network, calibration)
     settings = dataclasses.replace(
         plan.training,
         epochs=plan.quantization.epochs,
@@ -184,7 +212,6 @@ def _train_quantized(
     )
     plan = dataclasses.replace(plan, training=settings)
     fit(aware, plan, images.part("train"), images.part("validation"), folder)
-    return aware
 
 
 def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:
@@ -197,6 +224,14 @@ def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:
         "parameters": network.count_params(),
         "macs": count_macs(network),
     }
+
+
+def _describe_packing(model: TfliteModel) -> dict[str, Any] | None:
+    from tinyseg.tflite.packing import is_packed, packed_bits, unpacked
+
+    if not is_packed(model):
+        return None
+    return {"unpacked_bytes": len(unpacked(model).content), "bits": packed_bits(model)}
 
 
 def _describe_data(images: Images, plan: Plan) -> dict[str, Any]:

@@ -106,6 +106,44 @@ class TrainingPlan:
 
 
 @dataclasses.dataclass(frozen=True)
+class DistillationPlan:
+    """How a student learns from a teacher before, or while, it is trained.
+
+    Attributes:
+        method: ``hints``, ``soft_masks``, or ``none``.
+        teacher: weights file of the teacher, beside its own plan.
+        teacher_sha256: of that file; empty before it was read.
+        hints: layers of the student and, for each, of the teacher; empty pairs them by role.
+        encoder_epochs: of learning the encoder's feature maps.
+        decoder_epochs: of learning the decoder's.
+        learning_rate: of these two phases at their start.
+        teacher_weight: share of the teacher's probabilities in the loss of ``soft_masks``.
+    """
+
+    method: str = "none"
+    teacher: str = ""
+    teacher_sha256: str = ""
+    hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    encoder_epochs: int = 20
+    decoder_epochs: int = 20
+    learning_rate: float = 1e-3
+    teacher_weight: float = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class BinarizationPlan:
+    """From which network a binarized one starts.
+
+    Attributes:
+        source: weights file, beside its own plan; empty if the network starts at random.
+        source_sha256: of that file.
+    """
+
+    source: str = ""
+    source_sha256: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class QuantizationPlan:
     """How the network becomes integers.
 
@@ -113,6 +151,8 @@ class QuantizationPlan:
         recipe: ``static_wi8_ai8``, ``static_wi8_ai16`` or ``qat_wi8_ai8``.
         io: ``integer`` or ``float32`` type of the network's input and output.
         calibration_images: size of the representative dataset, from the training split.
+        weight_bits: bits to store a weight in: 8, or 2 to 7 for as many values a channel as
+            these can count.
         epochs: of quantization-aware training.
         learning_rate: of quantization-aware training at its start.
     """
@@ -120,6 +160,7 @@ class QuantizationPlan:
     recipe: str = "static_wi8_ai8"
     io: str = "integer"
     calibration_images: int = 32
+    weight_bits: int = 8
     epochs: int = 4
     learning_rate: float = 1e-4
 
@@ -139,6 +180,8 @@ class Plan:
     data: DataPlan = DataPlan()
     preprocessing: PreprocessingPlan = PreprocessingPlan()
     training: TrainingPlan = TrainingPlan()
+    distillation: DistillationPlan = DistillationPlan()
+    binarization: BinarizationPlan = BinarizationPlan()
     quantization: QuantizationPlan = QuantizationPlan()
     seed: int = 0
     weights: str = ""

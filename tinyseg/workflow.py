@@ -40,6 +40,14 @@ class Images(NamedTuple):
         """Return ``train``, ``validation``, ``test`` or ``all``."""
         return self.store if name == "all" else self.store.select(getattr(self.split, name))
 
+    def calibration(self, plan: Plan) -> np.ndarray:
+        """Return the representative dataset as network inputs, from the training part."""
+        from tinyseg.compression.quantization import calibration_rows
+
+        training = self.part("train")
+        rows = calibration_rows(training.labels, plan.quantization.calibration_images, plan.seed)
+        return training.select([training.names[row] for row in rows]).inputs(plan.preprocessing)
+
 
 def open_images(
     plan: Plan, split_file: str | Path | None = None, home: Path | None = None

@@ -19,7 +19,8 @@ from tinyseg.cli.boards import (
 )
 from tinyseg.cli.data import data
 from tinyseg.cli.networks import evaluate, publish, train, zoo
-from tinyseg.cli.tflite import profile, quantize, verify
+from tinyseg.cli.tflite import profile, quantize, report, verify
+from tinyseg.cli.transfer import binarize, distill
 from tinyseg.errors import TinysegError
 
 
@@ -49,7 +50,19 @@ def cli(verbose: bool) -> None:
     terminal.quiet(verbose)
 
 
-_NETWORKS = (zoo, data, train, evaluate, quantize, verify, profile, publish)
+_NETWORKS = (
+    zoo,
+    data,
+    train,
+    distill,
+    binarize,
+    evaluate,
+    quantize,
+    verify,
+    profile,
+    report,
+    publish,
+)
 _BOARDS = (boards, doctor, export_c, make_firmware, emulate, flash, device)
 for _verb in (*_NETWORKS, *_BOARDS):
     cli.add_command(_verb)

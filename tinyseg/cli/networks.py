@@ -7,7 +7,18 @@ from pathlib import Path
 import click
 
 from tinyseg import terminal
-from tinyseg.cli.options import DATA, DRY_RUN, JSON, OUTPUT, PLAN, SEED, SET, SPLIT, parse_settings
+from tinyseg.cli.options import (
+    DATA,
+    DRY_RUN,
+    JSON,
+    OUTPUT,
+    PLAN,
+    SEED,
+    SET,
+    SPLIT,
+    parse_settings,
+    print_trained,
+)
 
 
 @click.command()
@@ -97,12 +108,7 @@ def train(
         terminal.print_json(plans.as_dict(plan))
         return
     result = workflow.train(plan, output or run_folder(plan, "float"), split)
-    if as_json:
-        terminal.print_json(result)
-        return
-    scores = result["validation"]
-    click.echo(f"validation Dice {scores['dice']:.4f}, IoU {scores['iou']:.4f}")
-    click.echo(f"weights: {result['weights']}")
+    print_trained(result, as_json)
 
 
 @click.command()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tinyseg import terminal
 from tinyseg.errors import GateError, InputError
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
@@ -88,6 +89,16 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             raise InputError(f"--set {setting}: '{value}' is not a YAML value") from None
     return values
+
+
+def print_trained(result: Mapping[str, Any], as_json: bool) -> None:
+    """Print what a training verb ends with."""
+    if as_json:
+        terminal.print_json(result)
+        return
+    scores = result["validation"]
+    click.echo(f"validation Dice {scores['dice']:.4f}, IoU {scores['iou']:.4f}")
+    click.echo(f"weights: {result['weights']}")
 
 
 def fail_on(failures: Sequence[str]) -> None:

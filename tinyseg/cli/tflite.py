@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ from tinyseg.cli.options import (
     help="static_wi8_ai8 (the default), static_wi8_ai16 (int16 activations), or qat_wi8_ai8 "
     "(goes on training with the rounding in place).",
 )
+@click.option(
+    "--weights-bits",
+    type=click.IntRange(2, 8),
+    help="Cluster the weights of each channel and store so many bits of each; the values are "
+    "trained on unless --recipe says otherwise.",
+)
 @click.option("--float-io", is_flag=True, help="Keep float32 input and output.")
 @SET
 @SPLIT
@@ -48,6 +55,7 @@ def quantize(
     data: str | None,
     weights: Path | None,
     recipe: str | None,
+    weights_bits: int | None,
     float_io: bool,
     settings: tuple[str, ...],
     split: str | None,
@@ -65,6 +73,7 @@ def quantize(
     Examples:
       tinyseg quantize attention_unet_ds
       tinyseg quantize attention_unet_ds --data path/to/images --recipe static_wi8_ai16
+      tinyseg quantize attention_unet_ds --weights-bits 4
     """
     from tinyseg import deployment, presets, workflow
     from tinyseg import plan as plans
@@ -72,12 +81,15 @@ def quantize(
     from tinyseg.zoo import network
 
     network(model)
+    if recipe is None and weights_bits not in (None, 8):
+        recipe = "qat_wi8_ai8"
     parse(recipe or "static_wi8_ai8")
     start = plans.Plan(model=plans.ModelPlan(model))
     plan, weights = workflow.plan_of(str(weights or model), data, start)
     changes = {
         "model.name": model,
         "quantization.recipe": recipe,
+        "quantization.weight_bits": weights_bits,
         "quantization.io": "float32" if float_io else None,
         **parse_settings(settings),
     }
@@ -85,7 +97,10 @@ def quantize(
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
-    folder = output or presets.run_folder(plan, plan.quantization.recipe)
+    step = plan.quantization.recipe
+    if plan.quantization.weight_bits < 8:
+        step += f"_packed{plan.quantization.weight_bits}"
+    folder = output or presets.run_folder(plan, step)
     run = deployment.quantize(
         plan,
         weights,
@@ -230,3 +245,65 @@ def _print_run(run: dict[str, Any], folder: Path) -> None:
         terminal.print_table(table["header"], table["rows"], title=table["title"])
     for name in (run["file"], "report.html", "report.md", "report.json", "plan.json"):
         click.echo(folder / name)
+
+
+@click.command()
+@click.argument("steps", nargs=-1, metavar="[MODEL|RUN]...")
+@JSON
+def report(steps: tuple[str, ...], as_json: bool) -> None:
+    """Compare the sizes of a chain of networks: by formula, on disk, in memory.
+
+    MODEL is a network at its reference size with random weights, RUN a folder of 'tinyseg
+    quantize', which adds scores. Without any: BLU-Net's chain, unet, lw_unet and blu_net.
+
+    \b
+    Examples:
+      tinyseg report
+      tinyseg report build/unet/phantom/static_wi8_ai8 build/blu_net/phantom/static_wi8_ai8
+    """
+    from tinyseg import sizes
+    from tinyseg.reporting.numbers import count, score
+
+    rows = sizes.measure_chain(steps or sizes.CHAIN)
+    if as_json:
+        terminal.print_json(rows)
+        return
+    terminal.print_table(
+        [
+            "network",
+            "parameters",
+            "by formula",
+            "ratio",
+            "float32 bytes",
+            "int8 bytes",
+            "packed bytes",
+            "ratio",
+            "arena bytes",
+            "IoU float",
+            "int8",
+            "packed",
+        ],
+        [
+            [
+                row["name"],
+                count(row["parameters"]),
+                f"{row['formula_mebibytes']:.5f} MiB",
+                f"{row['formula_ratio']:.2f}x",
+                count(row["float_bytes"]),
+                count(row["int8_bytes"]),
+                count(row["packed_bytes"]),
+                f"{row['file_ratio']:.2f}x",
+                count(row["arena_bytes"]),
+                *_iou_cells(row, score),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _iou_cells(row: dict[str, Any], score: Callable[[float], str]) -> list[str]:
+    """A packed file computes what the int8 file does, to the byte."""
+    if row["iou"] is None:
+        return ["-", "-", "-"]
+    integer = score(row["iou"]["integer"])
+    return [score(row["iou"]["float"]), integer, integer if row["packed_bytes"] else "-"]

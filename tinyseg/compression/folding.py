@@ -3,25 +3,59 @@
 The converter folds and splits layers on its own after training; quantization-aware training must
 see the same operators while training. So batch normalizations go into the convolutions before
 them (or become 1x1 depthwise convolutions), separable convolutions become two, sigmoids stand
-alone, ReLUs are fused, and dropout is gone.
+alone, ReLUs are fused, and dropout is gone. What a residual sign sees is shifted to be positive,
+for its integer form looks its value up in a table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg.errors import InputError
+from tinyseg.zoo.blocks.residual_binarization import ResidualSign
+from tinyseg.zoo.blocks.residual_binary_convolution import (
+    ResidualBinaryConv2D,
+    ResidualBinaryDepthwiseConv2D,
+    ResidualBinaryKernels,
+    ResidualBinarySeparableConv2D,
+)
 
 Layer = keras.layers.Layer
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose)
 # Compared by exact type: a subclass computes something else.
 _FOLDABLE = (keras.layers.SeparableConv2D, *CONVOLUTIONS)
+_BINARY = (
+    ResidualBinaryConv2D,
+    ResidualBinaryDepthwiseConv2D,
+    ResidualBinarySeparableConv2D,
+)
 _FUSED = ("linear", "relu")
+
+
+class SignGrid(NamedTuple):
+    """Integers 0..127 that a residual sign looks up, one for each value of its input.
+
+    Attributes:
+        step: between the values of two integers.
+        offset: added to the input. Sums of binary products are often zero; it becomes 63.75,
+            away from a tie between two integers.
+    """
+
+    step: float
+    offset: float
+
+    @classmethod
+    def of(cls, sign: ResidualSign) -> SignGrid:
+        """Choose a grid that reaches beyond the last threshold, to where signs are constant."""
+        gammas = np.abs(sign.gammas.numpy())
+        reach = 1.1 * float(gammas[:-1].sum()) or float(gammas[0])
+        step = max(reach, 1e-6) / 63
+        return cls(step, 63.75 * step)
 
 
 def walk(
@@ -64,6 +98,7 @@ def fold(model: keras.Model) -> keras.Model:
     folded = {layer.name for layer in normalizations.values()}
     fused = _fused_activations(model, consumers)
     dropped = folded | set(fused.values())
+    signs = _signs(model, consumers)
 
     def visit(layer: Layer, sources: list[keras.KerasTensor]) -> keras.KerasTensor:
         if isinstance(layer, keras.layers.Dropout) or layer.name in dropped:
@@ -71,19 +106,53 @@ def fold(model: keras.Model) -> keras.Model:
         if isinstance(layer, keras.layers.BatchNormalization):
             return _depthwise(layer, sources[0])
         activation = "relu" if layer.name in fused else _activation(layer)
+        fusible = activation if activation in _FUSED else "linear"
         if type(layer) in _FOLDABLE:
-            norm = normalizations.get(layer.name)
-            x = _convolve(layer, sources[0], norm, activation if activation in _FUSED else "linear")
+            x = _convolve(layer, sources[0], normalizations.get(layer.name), fusible)
+        elif type(layer) in _BINARY:
+            x = _convolve_binary(layer, sources[0], fusible)
         else:
-            copy = layer.__class__.from_config(layer.get_config())
-            x = copy(sources if len(sources) > 1 else sources[0])
-            copy.set_weights(layer.get_weights())
-            return x
+            return _copy(layer, sources, signs)
+        if layer.name in signs:
+            _raise(x.node.layer, SignGrid.of(signs[layer.name]).offset)
         if activation not in _FUSED:
             x = keras.layers.Activation(activation, name=f"{layer.name}_{activation}")(x)
         return x
 
     return walk(model, visit)
+
+
+def _copy(
+    layer: Layer, sources: list[keras.KerasTensor], signs: dict[str, ResidualSign]
+) -> keras.KerasTensor:
+    config = layer.get_config()
+    if isinstance(layer, ResidualSign):
+        if layer not in signs.values():
+            raise InputError(
+                f"{layer.name}: a residual sign must follow a convolution that nothing else uses"
+            )
+        config["offset"] = SignGrid.of(layer).offset
+    copy = layer.__class__.from_config(config)
+    x = copy(sources if len(sources) > 1 else sources[0])
+    copy.set_weights(layer.get_weights())
+    return x
+
+
+def _signs(model: keras.Model, consumers: dict[str, list[Layer]]) -> dict[str, ResidualSign]:
+    """Return the residual sign that follows each convolution, by the convolution's name."""
+    pairs = {}
+    for layer in model.layers:
+        if type(layer) in (*_FOLDABLE, *_BINARY) and _activation(layer) == "linear":
+            sign = _only_consumer(consumers[layer.name], ResidualSign)
+            if sign is not None:
+                pairs[layer.name] = sign
+    return pairs
+
+
+def _raise(convolution: Layer, offset: float) -> None:
+    """Add an offset to what a convolution gives, and cut off what is below zero then."""
+    convolution.bias.assign_add(tf.fill(convolution.bias.shape, offset))
+    convolution.activation = keras.activations.relu
 
 
 def _activation(layer: Layer) -> str:
@@ -206,6 +275,60 @@ def _convolve(
     scale, offset = _affine(norm, y.shape[-1])
     new.set_weights([_scaled(kernel, scale, new), bias * scale + offset])
     return y
+
+
+def _convolve_binary(
+    layer: ResidualBinaryKernels, x: keras.KerasTensor, activation: str
+) -> keras.KerasTensor:
+    """Copy a binarized convolution; a separable one becomes two."""
+    config = {**layer.get_config(), "activation": activation}
+    weights = {name: weight.numpy() for name, weight in weights_by_name(layer).items()}
+    if not isinstance(layer, ResidualBinarySeparableConv2D):
+        new = layer.__class__.from_config({**config, "use_bias": True})
+        y = new(x)
+        _set(new, weights)
+        return y
+    first = ResidualBinaryDepthwiseConv2D(
+        **{
+            key: config[key]
+            for key in (
+                "kernel_size",
+                "padding",
+                "strides",
+                "dilation_rate",
+                "depth_multiplier",
+                "depthwise_levels",
+                "per_channel",
+            )
+        },
+        use_bias=False,
+        name=f"{layer.name}_depthwise",
+    )
+    new = ResidualBinaryConv2D(
+        config["filters"],
+        1,
+        activation=activation,
+        levels=config["pointwise_levels"],
+        per_channel=config["per_channel"],
+        name=layer.name,
+    )
+    y = new(first(x))
+    _set(first, weights)
+    weights["kernel"], weights["gammas"] = weights["pointwise_kernel"], weights["pointwise_gammas"]
+    _set(new, weights)
+    return y
+
+
+def _set(layer: Layer, weights: dict[str, np.ndarray]) -> None:
+    """Set weights by name; a bias that is not there stays zero."""
+    for name, weight in weights_by_name(layer).items():
+        if name in weights:
+            weight.assign(weights[name])
+
+
+def weights_by_name(layer: Layer) -> dict[str, tf.Variable]:
+    """Return a layer's variables by their last name: ``kernel``, ``bias``, ``gammas``, ..."""
+    return {weight.name.split("/")[-1].split(":")[0]: weight for weight in layer.weights}
 
 
 def _scaled(kernel: np.ndarray, scale: np.ndarray, layer: Layer) -> np.ndarray:

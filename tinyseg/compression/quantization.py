@@ -13,9 +13,11 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg.compression import recipe as recipes
+from tinyseg.compression.emission import emit
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.tflite.annotate import annotate
+from tinyseg.tflite.lookup import replace_by_tables
 
 INPUT, OUTPUT = "image", "mask"
 
@@ -61,10 +63,14 @@ def convert_quantization_aware(model: keras.Model, plan: Plan) -> bytes:
     Returns:
         Bytes of an int8 ``.tflite`` file with a batch of 1.
     """
-    converter = _converter(model)
+    emission = emit(model)
+    converter = _converter(emission.model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     _set_border(converter, plan, tf.int8)
-    return _finish(_convert(converter, model.name), plan)
+    content = _convert(converter, model.name)
+    if emission.signs:
+        content = replace_by_tables(content, emission.signs)
+    return _finish(content, plan)
 
 
 def _set_border(converter: tf.lite.TFLiteConverter, plan: Plan, integer: tf.DType) -> None:

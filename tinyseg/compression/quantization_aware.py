@@ -5,6 +5,9 @@ quantization. Each layer of :func:`tinyseg.compression.folding.fold` is one inte
 its weights are rounded per output channel, its output to a range that calibration found. Tensors
 that TFLite Micro keeps on one scale (around pooling, nearest and bilinear resizing,
 concatenation) share a range, so that no operator is needed to convert between scales.
+
+Residual-binarized kernels go on being binarized; their gammas are rounded so that every one of
+their values is an integer multiple of the kernel's scale.
 """
 
 from __future__ import annotations
@@ -17,8 +20,15 @@ import tf_keras as keras
 from tensorflow_model_optimization.quantization.keras import QuantizeConfig, QuantizeWrapperV2
 from tensorflow_model_optimization.quantization.keras.quantizers import Quantizer
 
-from tinyseg.compression.folding import CONVOLUTIONS, fold, walk
+from tinyseg.compression.clustering import ClusterQuantizer, check_bits
+from tinyseg.compression.folding import CONVOLUTIONS, SignGrid, fold, walk
 from tinyseg.errors import InputError
+from tinyseg.zoo.blocks.residual_binarization import ResidualSign
+from tinyseg.zoo.blocks.residual_binary_convolution import (
+    ResidualBinaryConv2D,
+    ResidualBinaryDepthwiseConv2D,
+    ResidualBinaryKernels,
+)
 
 # Operators whose integer kernels keep the scale of their input.
 _SAME_SCALE = (
@@ -37,6 +47,9 @@ _OWN_SCALE = (
     keras.layers.Activation,
     keras.layers.ReLU,
     keras.layers.GlobalAveragePooling2D,
+    ResidualSign,
+    ResidualBinaryConv2D,
+    ResidualBinaryDepthwiseConv2D,
 )
 # Outputs of these have a scale that the kernel fixes.
 _FIXED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
@@ -81,6 +94,27 @@ class KernelQuantizer(Quantizer):
         return {"kind": self.kind}
 
 
+class GammaQuantizer(Quantizer):
+    """Rounds gammas to multiples of a 127th of their sum, which stays as it is."""
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """Nothing is stored."""
+        return {}
+
+    def __call__(self, inputs: tf.Tensor, training: Any, weights: Any, **_: Any) -> tf.Tensor:
+        """Return rounded gammas ``(levels, ...)``; the gradient passes unchanged."""
+        gammas = tf.abs(inputs)
+        unit = tf.maximum(tf.reduce_sum(gammas, 0), 1e-6) / 127
+        rest = tf.round(gammas[1:] / unit)
+        first = 127 - tf.reduce_sum(rest, 0, keepdims=True)
+        rounded = tf.concat([first, rest], 0) * unit
+        return gammas + tf.stop_gradient(rounded - gammas)
+
+    def get_config(self) -> dict[str, Any]:
+        """There are no arguments."""
+        return {}
+
+
 class RangeQuantizer(Quantizer):
     """Rounds activations to 256 steps of a fixed range that holds zero."""
 
@@ -101,18 +135,40 @@ class RangeQuantizer(Quantizer):
 
 
 class IntegerOperator(QuantizeConfig):
-    """Rounds a layer's kernel, if it has one, and its output, if it has a scale of its own."""
+    """Rounds a layer's kernel, if it has one, and its output, if it has a scale of its own.
 
-    def __init__(self, output: tuple[float, float] | None = None) -> None:
-        self.output = output
+    Args:
+        output: range of the output, None if it has that of the input.
+        one_scale: whether all channels of the kernel share a scale.
+        weight_bits: 8, or fewer for a clustered kernel.
+    """
+
+    def __init__(
+        self,
+        output: tuple[float, float] | None = None,
+        one_scale: bool = False,
+        weight_bits: int = 8,
+    ) -> None:
+        self.output, self.one_scale, self.weight_bits = output, one_scale, weight_bits
 
     def get_weights_and_quantizers(self, layer: keras.layers.Layer) -> list:
         """See :class:`QuantizeConfig`."""
-        return [(getattr(layer, name), KernelQuantizer(kind)) for name, kind in _kernels(layer)]
+        return [
+            (getattr(layer, name), self._clustered(getattr(layer, name), quantizer))
+            for name, quantizer in _rounded_weights(layer, self.one_scale)
+        ]
+
+    def _clustered(self, kernel: tf.Variable, rounding: Quantizer) -> Quantizer:
+        kind = getattr(rounding, "kind", "binary")
+        if self.weight_bits == 8 or kind == "binary":
+            return rounding
+        axes = 2 if kind == "depthwise" else 1
+        return ClusterQuantizer(kernel.numpy(), axes, self.weight_bits, rounding)
 
     def set_quantize_weights(self, layer: keras.layers.Layer, quantize_weights: list) -> None:
         """See :class:`QuantizeConfig`."""
-        for (name, _), value in zip(_kernels(layer), quantize_weights, strict=True):
+        names = [name for name, _ in _rounded_weights(layer, self.one_scale)]
+        for name, value in zip(names, quantize_weights, strict=True):
             setattr(layer, name, value)
 
     def get_activations_and_quantizers(self, layer: keras.layers.Layer) -> list:
@@ -131,34 +187,47 @@ class IntegerOperator(QuantizeConfig):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments."""
-        return {"output": self.output}
+        return {
+            "output": self.output,
+            "one_scale": self.one_scale,
+            "weight_bits": self.weight_bits,
+        }
 
 
-def _kernels(layer: keras.layers.Layer) -> list[tuple[str, str]]:
+def _rounded_weights(layer: keras.layers.Layer, one_scale: bool) -> list[tuple[str, Quantizer]]:
+    """Return names of the weights that are rounded, and what rounds them."""
+    if isinstance(layer, ResidualBinaryKernels):
+        names = [name.replace("kernel", "gammas") for name in layer.kernel_levels]
+        return [(name, GammaQuantizer()) for name in names]
     if isinstance(layer, keras.layers.DepthwiseConv2D):
-        return [("depthwise_kernel", "depthwise")]
+        return [("depthwise_kernel", KernelQuantizer("tensor" if one_scale else "depthwise"))]
     if isinstance(layer, keras.layers.Conv2DTranspose):
         # The converter takes one scale only here: its channels are not on the last axis.
-        return [("kernel", "tensor")]
+        return [("kernel", KernelQuantizer("tensor"))]
     if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
-        return [("kernel", "last")]
+        return [("kernel", KernelQuantizer("tensor" if one_scale else "last"))]
     return []
 
 
-def quantization_aware(model: keras.Model, calibration: np.ndarray) -> keras.Model:
+def quantization_aware(
+    model: keras.Model, calibration: np.ndarray, weight_bits: int = 8
+) -> keras.Model:
     """Return a network that computes in float32 what its integer form will compute.
 
     Args:
         model: trained float network.
         calibration: network inputs float32 ``(images, height, width, channels)``.
+        weight_bits: 8, or fewer to cluster the kernels, see
+            :mod:`tinyseg.compression.clustering`; binarized ones stay as they are.
 
     Returns:
         Trainable network of the same input and output; batch normalizations are folded and
         ranges fixed.
 
     Raises:
-        InputError: a layer has no integer form; the message names it.
+        InputError: a layer has no integer form, the message names it; or unusable bits.
     """
+    check_bits(weight_bits)
     folded = fold(model)
     for layer in folded.layers[1:]:
         # By exact type: a subclass computes something else.
@@ -174,7 +243,8 @@ def quantization_aware(model: keras.Model, calibration: np.ndarray) -> keras.Mod
         # Before it is wrapped: then its kernel is the rounded one.
         copy.build(layer.input_shape)
         copy.set_weights(layer.get_weights())
-        wrapped = QuantizeWrapperV2(copy, IntegerOperator(ranges.get(layer.name)), name=layer.name)
+        config = IntegerOperator(ranges.get(layer.name), weight_bits=weight_bits)
+        wrapped = QuantizeWrapperV2(copy, config, name=layer.name)
         if folded.inputs[0] is layer.inbound_nodes[0].keras_inputs[0]:
             sources = [rounded_input(sources[0])]
         return wrapped(sources if len(sources) > 1 else sources[0])
@@ -208,6 +278,18 @@ def _ranges(model: keras.Model, calibration: np.ndarray) -> dict[str, tuple[floa
     for name, (low, high) in observed.items():
         known = merged.get(root(name), (0.0, 0.0))
         merged[root(name)] = (min(low, known[0]), max(high, known[1]))
+    for layer in model.layers:
+        if isinstance(layer, ResidualSign):
+            step = SignGrid.of(layer).step
+            # Rounded to integers 0..127: what is below zero was cut off.
+            fixed[root(layer.inbound_nodes[0].parent_nodes[0].layer.name)] = (
+                -128 * step,
+                127 * step,
+            )
+            most = float(np.abs(layer.gammas.numpy()).sum())
+            ends = (0.0, 2 * most) if layer.positive else (-most * 128 / 127, most)
+            low, high = merged[root(layer.name)]
+            merged[root(layer.name)] = (min(low, ends[0]), max(high, ends[1]))
     return {
         layer.name: fixed.get(root(layer.name), merged[root(layer.name)])
         for layer in model.layers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,34 +13,44 @@ import tf_keras as keras
 
 from tinyseg import files, progress
 
-MONITOR = "val_image_dice"
+
+class Goal(NamedTuple):
+    """What the best epoch is best in.
+
+    Attributes:
+        key: of the epoch's scores.
+        title: for people.
+        sign: 1 if more is better, -1 if less is.
+    """
+
+    key: str
+    title: str
+    sign: int
+
+
+VALIDATION_DICE = Goal("val_image_dice", "validation Dice", 1)
+VALIDATION_LOSS = Goal("val_loss", "validation loss", -1)
 
 
 class TrainingState(keras.callbacks.Callback):
     """Save everything that training needs to go on, once an epoch, and stop when it stalls.
 
     Kept in one checkpoint: weights, optimizer, the number of finished epochs, and the best
-    validation Dice with its epoch. The weights of the best epoch are written to ``best``.
+    score with its epoch.
 
     Args:
         folder: where the checkpoint lies.
-        best: weights file for the best epoch so far.
+        goal: what the best epoch is best in.
         patience: epochs without improvement after which training stops.
-        save: writes the model's weights to a path.
+        save: called after an epoch that is the best so far, to keep its weights.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        best: Path,
-        patience: int,
-        save: Callable[[keras.Model, Path], None],
-    ) -> None:
+    def __init__(self, folder: Path, goal: Goal, patience: int, save: Callable[[], object]) -> None:
         super().__init__()
-        self._folder, self._best_path, self._patience, self._save = folder, best, patience, save
+        self._folder, self._goal, self._patience, self._save = folder, goal, patience, save
         self.epochs_done = tf.Variable(0, dtype=tf.int64)
         self.best_epoch = tf.Variable(0, dtype=tf.int64)
-        self.best_value = tf.Variable(-np.inf, dtype=tf.float64)
+        self.best_value = tf.Variable(-goal.sign * np.inf, dtype=tf.float64)
 
     def restore(self, model: keras.Model) -> int:
         """Load the latest checkpoint if there is one and return the number of finished epochs."""
@@ -64,9 +75,9 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keep the weights if they are the best, then write the checkpoint."""
-        value = float(logs[MONITOR])
-        if value > float(self.best_value):
-            self._save(self.model, self._best_path)
+        value = float(logs[self._goal.key])
+        if self._goal.sign * (value - float(self.best_value)) > 0:
+            self._save()
             self.best_value.assign(value)
             self.best_epoch.assign(epoch + 1)
         self.epochs_done.assign(epoch + 1)
@@ -108,14 +119,15 @@ class ProgressBar(keras.callbacks.Callback):
         epochs: planned number of epochs.
         steps: batches an epoch.
         epochs_done: finished before this run.
+        goal: score to show.
         log: called with one line an epoch, for runs without a terminal.
     """
 
     def __init__(
-        self, epochs: int, steps: int, epochs_done: int, log: Callable[[str], None]
+        self, epochs: int, steps: int, epochs_done: int, goal: Goal, log: Callable[[str], None]
     ) -> None:
         super().__init__()
-        self._epochs, self._log = epochs, log
+        self._epochs, self._goal, self._log = epochs, goal, log
         self._bar = progress.bar()
         self._task = self._bar.add_task(
             "training", total=epochs * steps, completed=epochs_done * steps, note=""
@@ -131,7 +143,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Show or log the epoch's scores."""
-        note = f"loss {logs['loss']:.4f}  validation Dice {logs[MONITOR]:.4f}"
+        note = f"loss {logs['loss']:.4f}  {self._goal.title} {logs[self._goal.key]:.4f}"
         self._bar.update(self._task, note=note)
         if self._bar.disable:
             self._log(f"epoch {epoch + 1}/{self._epochs}  {note}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -15,7 +17,13 @@ from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
-from tinyseg.training.callbacks import History, ProgressBar, TrainingState
+from tinyseg.training.callbacks import (
+    VALIDATION_DICE,
+    Goal,
+    History,
+    ProgressBar,
+    TrainingState,
+)
 from tinyseg.training.losses import BceDiceLoss
 from tinyseg.training.metrics import image_dice
 from tinyseg.zoo import build
@@ -64,21 +72,56 @@ def fit(
     Raises:
         InputError: the folder holds a run of another plan.
     """
+    losses = mask_losses(BceDiceLoss(plan.training.dice_weight))
+    run_epochs(model, losses, model, plan, training, validation, folder)
+
+
+def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
+    """Return what a learner of masks is compiled with, the Dice that chooses the epoch included."""
+    return {"loss": loss, "metrics": [image_dice]}
+
+
+def run_epochs(
+    learner: keras.Model,
+    losses: Mapping[str, Any],
+    model: keras.Model,
+    plan: Plan,
+    training: ImageStore,
+    validation: ImageStore,
+    folder: str | Path,
+    goal: Goal = VALIDATION_DICE,
+) -> None:
+    """Run the epochs of :func:`fit`, which tells about the files, with any learner.
+
+    Args:
+        learner: the network itself, or a model that holds it.
+        losses: loss and metrics that the learner is compiled with.
+        model: the network whose weights are kept.
+        plan: the whole plan.
+        training: images to learn from.
+        validation: images that choose the epoch.
+        folder: where the results go.
+        goal: what the best epoch is best in.
+
+    Raises:
+        InputError: the folder holds a run of another plan.
+    """
     folder = Path(folder)
     settings = plan.training
     _claim(folder, plan)
     steps = -(-len(training) // settings.batch_size)
-    model.compile(
-        optimizer=keras.optimizers.Adam(_schedule(settings, steps)),
-        loss=BceDiceLoss(settings.dice_weight),
-        metrics=[image_dice],
+    learner.compile(optimizer=keras.optimizers.Adam(_schedule(settings, steps)), **losses)
+    state = TrainingState(
+        folder / _STATE,
+        goal,
+        settings.patience,
+        lambda: save_weights(model, folder / WEIGHTS),
     )
-    state = TrainingState(folder / _STATE, folder / WEIGHTS, settings.patience, save_weights)
-    done = state.restore(model)
+    done = state.restore(learner)
     if done:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
     if done < settings.epochs and not state.stalled:
-        model.fit(
+        learner.fit(
             training_batches(
                 training,
                 plan.preprocessing,
@@ -95,12 +138,12 @@ def fit(
             callbacks=[
                 keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
                 History(folder / HISTORY, done),
-                ProgressBar(settings.epochs, steps, done, log.info),
+                ProgressBar(settings.epochs, steps, done, goal, log.info),
                 # Last, so that a checkpoint never runs ahead of the history.
                 state,
             ],
         )
-    log.info("best validation Dice %.4f in epoch %d", state.best_value, state.best_epoch)
+    log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,6 +54,16 @@ def network(name: str) -> Network:
         raise InputError(f"{name}: no such network; choose from {', '.join(NETWORKS)}") from None
 
 
+def builder(name: str) -> Callable[..., keras.Model]:
+    """Return the function that builds a network.
+
+    Raises:
+        InputError: no such network.
+    """
+    module, function = network(name).builder.split(":")
+    return getattr(importlib.import_module(f"tinyseg.zoo.{module}"), function)
+
+
 def build(model: ModelPlan, preprocessing: PreprocessingPlan) -> keras.Model:
     """Build the network that a plan asks for.
 
@@ -61,9 +71,8 @@ def build(model: ModelPlan, preprocessing: PreprocessingPlan) -> keras.Model:
         InputError: unknown network or argument, or a shape that it cannot take.
     """
     entry = network(model.name)
-    module, function = entry.builder.split(":")
-    builder = getattr(importlib.import_module(f"tinyseg.zoo.{module}"), function)
-    known = inspect.signature(builder).parameters
+    make = builder(model.name)
+    known = inspect.signature(make).parameters
     unknown = set(model.arguments) - (set(known) - {"input_shape", "name"})
     if unknown:
         raise InputError(
@@ -72,6 +81,6 @@ def build(model: ModelPlan, preprocessing: PreprocessingPlan) -> keras.Model:
         )
     shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
     try:
-        return builder(shape, **{**entry.arguments, **model.arguments}, name=model.name)
+        return make(shape, **{**entry.arguments, **model.arguments}, name=model.name)
     except (ValueError, TypeError) as error:
         raise InputError(f"{model.name}: {error}") from None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import tf_keras as keras
 
+from tinyseg.zoo.blocks.convolution import depthwise_initializer
 from tinyseg.zoo.blocks.residual_binarization import ResidualSign
 from tinyseg.zoo.blocks.residual_binary_convolution import (
     ResidualBinaryConv2D,
@@ -25,6 +26,8 @@ def blu_net(
     pointwise_levels: int = 3,
     activation_levels: int = 3,
     per_channel: bool = False,
+    positive: bool = False,
+    separable: bool = True,
     name: str = "blu_net",
 ) -> keras.Model:
     """Build :func:`tinyseg.zoo.unet.lw_unet` with binarized kernels, signs instead of ReLU.
@@ -45,6 +48,11 @@ def blu_net(
         pointwise_levels: of the pointwise kernels.
         activation_levels: of the activations.
         per_channel: gammas for each output channel of a kernel; BLU-Net has them for the whole.
+        positive: activations from zero up instead of around it, see :class:`ResidualSign`;
+            BLU-Net's are around it.
+        separable: whether convolutions beyond the first stage are. Ordinary ones make it the
+            counterpart of :func:`tinyseg.zoo.unet.unet`; with one level everywhere they are
+            products of signs alone.
         name: of the model.
 
     Returns:
@@ -59,7 +67,7 @@ def blu_net(
     def conv(
         x: keras.KerasTensor, filters: int, kernel_size: int = 3, *, name: str
     ) -> keras.KerasTensor:
-        if in_first_stage(name):
+        if not separable or in_first_stage(name):
             layer = ResidualBinaryConv2D(
                 filters,
                 kernel_size,
@@ -74,14 +82,14 @@ def blu_net(
                 filters,
                 kernel_size,
                 padding="same",
-                depthwise_initializer="he_normal",
+                depthwise_initializer=depthwise_initializer(x),
                 pointwise_initializer="he_normal",
                 depthwise_levels=depthwise_levels,
                 pointwise_levels=pointwise_levels,
                 per_channel=per_channel,
                 name=name,
             )
-        return ResidualSign(activation_levels, name=f"{name}_sign")(layer(x))
+        return ResidualSign(activation_levels, positive, name=f"{name}_sign")(layer(x))
 
     def head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
         layer = ResidualBinaryConv2D(

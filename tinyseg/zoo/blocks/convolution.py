@@ -5,6 +5,15 @@ from __future__ import annotations
 import tf_keras as keras
 
 
+def depthwise_initializer(x: keras.KerasTensor) -> keras.initializers.Initializer:
+    """Return an initializer of depthwise kernels that keeps the variance of the features x.
+
+    Keras counts all channels into the fan-in of a depthwise kernel, though each output sees one;
+    with its He initialization features fade away layer by layer.
+    """
+    return keras.initializers.VarianceScaling(x.shape[-1], "fan_in")
+
+
 def same_conv(
     x: keras.KerasTensor,
     filters: int,
@@ -42,7 +51,7 @@ def same_conv(
         layer = keras.layers.SeparableConv2D(
             filters,
             kernel_size,
-            depthwise_initializer="he_normal",
+            depthwise_initializer=depthwise_initializer(x),
             pointwise_initializer="he_normal",
             **arguments,
         )

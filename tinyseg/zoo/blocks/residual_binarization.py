@@ -79,15 +79,19 @@ class ResidualSign(keras.layers.Layer):
 
     Args:
         levels: M, at least 1.
+        positive: add the sum of the gammas, so that the lowest value is zero, as after a ReLU.
+            The bits are the same; but SAME padding, which adds zeros, then adds what the
+            lowest value is and not what lies between the two middle ones.
+        offset: subtracted from the inputs, which an integer network shifts to be positive.
 
     Raises:
         InputError: fewer levels.
     """
 
-    def __init__(self, levels: int = 3, **kwargs: Any):
+    def __init__(self, levels: int = 3, positive: bool = False, offset: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         check_levels(self, levels=levels)
-        self.levels = levels
+        self.levels, self.positive, self.offset = levels, positive, offset
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Create the gammas ``(levels,)``."""
@@ -96,8 +100,11 @@ class ResidualSign(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return one of ``2**levels`` values for each element, in the shape of the inputs."""
-        return residual_binarize(inputs, self.gammas)
+        inputs = inputs - self.offset if self.offset else inputs
+        outputs = residual_binarize(inputs, self.gammas)
+        return outputs + tf.reduce_sum(tf.abs(self.gammas)) if self.positive else outputs
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "levels": self.levels}
+        arguments = {"levels": self.levels, "positive": self.positive, "offset": self.offset}
+        return {**super().get_config(), **arguments}

@@ -1,0 +1,185 @@
+"""A trained network makes another: distillation into a student, binarization."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyseg import files, presets
+from tinyseg import plan as plans
+from tinyseg.errors import InputError
+from tinyseg.plan import ModelPlan, Plan
+from tinyseg.workflow import SPLIT, Images, load_trained, open_images, score
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+log = logging.getLogger(__name__)
+
+METHODS = ("hints", "soft_masks")
+
+
+def successor(trained: Plan, name: str, changes: Mapping[str, Any]) -> Plan:
+    """Return the plan of a network that is made from a trained one.
+
+    It has the same data, preprocessing, training settings and seed, and those of the arguments
+    that its builder takes too.
+
+    Args:
+        trained: plan of the trained network.
+        name: of the new network in the zoo.
+        changes: values to override, see :func:`tinyseg.plan.override`.
+
+    Raises:
+        InputError: unknown network or value.
+    """
+    from tinyseg.zoo import builder
+
+    taken = inspect.signature(builder(name)).parameters
+    shared = {key: value for key, value in trained.model.arguments.items() if key in taken}
+    plan = dataclasses.replace(
+        trained,
+        model=ModelPlan(name, shared),
+        distillation=plans.DistillationPlan(),
+        binarization=plans.BinarizationPlan(),
+        training=dataclasses.replace(trained.training, initial_weights=""),
+        weights="",
+    )
+    return plans.override(plan, changes)
+
+
+def distill(
+    plan: Plan, teacher: Plan, folder: str | Path, split_file: str | Path | None = None
+) -> dict[str, Any]:
+    """Train a student with the help of a teacher; resumes in the phase that was interrupted.
+
+    With ``hints`` there are three phases, each in a folder of its own: the encoder's feature
+    maps, the decoder's, and the masks; the last writes what :func:`tinyseg.workflow.train` does.
+
+    Args:
+        plan: of the student; its distillation names the teacher's weights.
+        teacher: plan of the teacher.
+        folder: where the results go.
+        split_file: division of the images; None for the one that the teacher was trained with.
+
+    Returns:
+        ``{"folder", "weights", "hints", "validation": scores}``.
+
+    Raises:
+        InputError: unusable settings or images, or networks that do not match.
+    """
+    from tinyseg.compression import distillation
+    from tinyseg.training.fit import fit, mask_losses, new_network, run_epochs
+
+    settings = plan.distillation
+    if settings.method not in METHODS:
+        raise InputError(f"distillation.method: '{settings.method}' is not {' or '.join(METHODS)}")
+    digest = files.sha256(settings.teacher)
+    plan = dataclasses.replace(
+        plan, distillation=dataclasses.replace(settings, teacher_sha256=digest)
+    )
+    master = load_trained(teacher, settings.teacher)
+    student = new_network(plan)
+    hints = distillation.find_hints(master, student, settings.hints)
+    plan, images = _open_as(teacher, plan, split_file, Path(settings.teacher).parent)
+    parts = images.part("train"), images.part("validation")
+    if settings.method == "soft_masks":
+        learner = distillation.SoftMaskLearner(master, student)
+        loss = distillation.SoftMaskLoss(settings.teacher_weight, plan.training.dice_weight)
+        run_epochs(learner, mask_losses(loss), student, plan, *parts, folder)
+    else:
+        epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
+        for phase, count in epochs.items():
+            log.info("learning the %s's feature maps", phase)
+            _learn_hints(
+                distillation.HintLearner(
+                    master, student, [hint for hint in hints if hint.phase == phase]
+                ),
+                student,
+                _phase_plan(plan, count),
+                parts,
+                Path(folder) / phase,
+            )
+        log.info("learning the masks")
+        fit(student, plan, *parts, folder)
+    result = _finish(student, plan, images, folder)
+    return {**result, "hints": [hint._asdict() for hint in hints]}
+
+
+def _phase_plan(plan: Plan, epochs: int) -> Plan:
+    training = dataclasses.replace(
+        plan.training,
+        epochs=epochs,
+        patience=epochs,
+        learning_rate=plan.distillation.learning_rate,
+    )
+    return dataclasses.replace(plan, training=training)
+
+
+def _learn_hints(
+    learner: keras.Model, student: keras.Model, plan: Plan, parts: tuple, folder: Path
+) -> None:
+    from tinyseg.training.callbacks import VALIDATION_LOSS
+    from tinyseg.training.fit import run_epochs
+
+    run_epochs(learner, {}, student, plan, *parts, folder, VALIDATION_LOSS)
+
+
+def binarize(
+    plan: Plan, source: Plan, folder: str | Path, split_file: str | Path | None = None
+) -> dict[str, Any]:
+    """Start a residual-binarized network from a trained one, then train it on the masks.
+
+    Args:
+        plan: of the binarized network; its binarization names the source's weights.
+        source: plan of the trained network.
+        folder: where the results go.
+        split_file: division of the images; None for the one that the source was trained with.
+
+    Returns:
+        ``{"folder", "weights", "start": scores before training, "validation": scores}``.
+
+    Raises:
+        InputError: unusable settings or images, or networks that do not match.
+    """
+    from tinyseg.compression.binarization import binarize as transfer
+    from tinyseg.runtime.keras import KerasRunner
+    from tinyseg.training.fit import fit, new_network
+
+    settings = plan.binarization
+    digest = files.sha256(settings.source)
+    plan = dataclasses.replace(
+        plan, binarization=dataclasses.replace(settings, source_sha256=digest)
+    )
+    trained = load_trained(source, settings.source)
+    network = new_network(plan)
+    plan, images = _open_as(source, plan, split_file, Path(settings.source).parent)
+    transfer(trained, network, images.calibration(plan))
+    validation = images.part("validation")
+    start, _ = score(KerasRunner(network), validation, plan.preprocessing)
+    fit(network, plan, images.part("train"), validation, folder)
+    return {**_finish(network, plan, images, folder), "start": start}
+
+
+def _open_as(
+    trained: Plan, plan: Plan, split_file: str | Path | None, home: Path
+) -> tuple[Plan, Images]:
+    """Open a plan's images, divided as for the network it is made from, if they are the same."""
+    known = dataclasses.replace(plan.data, fingerprint=trained.data.fingerprint)
+    return open_images(dataclasses.replace(plan, data=known), split_file, home)
+
+
+def _finish(network: keras.Model, plan: Plan, images: Images, folder: str | Path) -> dict[str, Any]:
+    from tinyseg.runtime.keras import KerasRunner
+
+    images.split.write(Path(folder) / SPLIT)
+    scores, _ = score(KerasRunner(network), images.part("validation"), plan.preprocessing)
+    return {
+        "folder": str(folder),
+        "weights": str(Path(folder) / presets.WEIGHTS),
+        "validation": scores,
+    }
