@@ -5,6 +5,7 @@ RECIPE ?= static_wi8_ai8
 BOARD ?= mps2_an500
 TEACHER ?= unet
 STUDENT ?= lw_unet
+NAME ?= blu_chain
 # More options for the verb, for example ARGS="--epochs 5".
 ARGS ?=
 PYTHON ?= python3
@@ -21,7 +22,7 @@ FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate verify profile report publish \
-	firmware emulate flash doctor bench table test test-slow test-cpp lint format clean
+	firmware emulate flash doctor bench experiment table test test-slow test-cpp lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +100,9 @@ doctor: $(ENV) ## list the tools for firmware, found and missing
 
 bench: $(ENV) $(MLTK) ## measure speed and memory into build/bench.json
 	@.venv/bin/python tests/benchmarks/bench.py $(ARGS)
+
+experiment: $(ENV) ## run experiment NAME, for example blu_chain
+	@.venv/bin/python -m tinyseg.experiments.$(NAME) $(ARGS)
 
 table: $(ENV) ## write the README's results table from models/
 	@.venv/bin/python -m tinyseg.reporting.table $(ARGS)

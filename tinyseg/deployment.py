@@ -20,13 +20,24 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.binary_conv import NAME
+from tinyseg.tflite.model import layer_of
 from tinyseg.verification.verify import drop_message
-from tinyseg.workflow import SPLIT, Images, load_trained, open_images, score, verify_against
+from tinyseg.workflow import (
+    SPLIT,
+    Images,
+    load_trained,
+    open_images,
+    sample,
+    score,
+    verify_against,
+)
 
 if TYPE_CHECKING:
     import tf_keras as keras
 
     from tinyseg.reporting.pictures import Example
+    from tinyseg.verification.on_device import OnDevice
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +125,11 @@ def quantize(
                 f"{path}: {agreement:.2%} of the mask pixels are those of the simulation in "
                 f"Keras, {MIN_AGREEMENT:.1%} are asked; report this network"
             )
+    xnor = None
+    if plan.quantization.target == "xnor":
+        log.info("lowering convolutions of signs to %s", NAME)
+        xnor = _write_xnor(model, plan, test, verify_images, board, folder)
+        failures += xnor["failures"]
     if profile:
         mltk.write(profile, mltk_report, folder, plan.model.name)
     run = {
@@ -129,6 +145,7 @@ def quantize(
         "simulation_agreement": agreement,
         "packing": _describe_packing(model),
         "verification": verdict.as_dict(),
+        "xnor": xnor,
         "profile": profile,
         "failures": failures,
         "provenance": plans.provenance(),
@@ -197,6 +214,72 @@ def to_integers(
     content = quantization.convert_quantization_aware(aware, plan)
     few = settings.weight_bits < 8 or is_binarized(network)
     return pack(content) if few else content, aware
+
+
+def _write_xnor(
+    model: TfliteModel,
+    plan: Plan,
+    test: ImageStore,
+    count: int,
+    board: str | None,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write the file with binary convolutions; compare it with the standard one, and a board.
+
+    Returns:
+        Its name, size, replaced operators, the share of equal mask pixels on the host, and what the
+        board made of it.
+
+    Raises:
+        InputError: there is no convolution of signs.
+    """
+    from tinyseg.runtime.segmented import SegmentedRunner
+    from tinyseg.runtime.tflite import TfliteRunner
+    from tinyseg.tflite.packing import pack, unpacked
+    from tinyseg.tflite.xnor import lower_binary_convolutions
+
+    content, replaced = lower_binary_convolutions(unpacked(model).content)
+    if not replaced:
+        raise InputError(
+            f"{plan.model.name}: has no convolution of signs; take blu_net with separable=false, "
+            "positive=false, conv_levels=1 and activation_levels=1"
+        )
+    path = files.write_bytes(folder / f"{plan.model.name}_xnor.tflite", pack(content))
+    lowered = TfliteModel.read(path)
+    images = sample(test, count)
+    scores, masks = score(SegmentedRunner(lowered), images, plan.preprocessing)
+    _, standard = score(TfliteRunner(model, reference=True), images, plan.preprocessing)
+    record: dict[str, Any] = {
+        "file": path.name,
+        "file_bytes": len(lowered.content),
+        "replaced": [layer_of(name) for name in replaced],
+        "mask_agreement": float((masks == standard).mean()),
+        "scores": scores,
+        "device": None,
+        "failures": [],
+    }
+    if record["mask_agreement"] < MIN_AGREEMENT:
+        record["failures"].append(
+            f"{path}: {record['mask_agreement']:.2%} of the mask pixels are those of the standard "
+            f"file, {MIN_AGREEMENT:.1%} are asked; report this network"
+        )
+    if board is not None:
+        verdict = _run_xnor(lowered, plan, images, board)
+        record["device"] = dataclasses.asdict(verdict)
+        record["failures"] += [f"{path}: {line}" for line in verdict.failures()]
+    return record
+
+
+def _run_xnor(model: TfliteModel, plan: Plan, images: ImageStore, board: str) -> OnDevice:
+    from tinyseg.boards.firmware import booted
+    from tinyseg.runtime.segmented import SegmentedRunner
+    from tinyseg.verification.on_device import run_on_device
+
+    inputs = images.inputs(plan.preprocessing)
+    host = SegmentedRunner(model)
+    expected = host.run(host.input.quantize(inputs))
+    with booted(model, plan.preprocessing, board) as device:
+        return run_on_device(device, inputs, expected)[0]
 
 
 def _train_quantized(aware: keras.Model, plan: Plan, images: Images, folder: Path) -> None:

@@ -153,6 +153,8 @@ class QuantizationPlan:
         calibration_images: size of the representative dataset, from the training split.
         weight_bits: bits to store a weight in: 8, or 2 to 7 for as many values a channel as
             these can count.
+        target: ``standard`` operators alone, or ``xnor`` for a second file whose convolutions of
+            signs are the firmware's own operator.
         epochs: of quantization-aware training.
         learning_rate: of quantization-aware training at its start.
     """
@@ -161,6 +163,7 @@ class QuantizationPlan:
     io: str = "integer"
     calibration_images: int = 32
     weight_bits: int = 8
+    target: str = "standard"
     epochs: int = 4
     learning_rate: float = 1e-4
 

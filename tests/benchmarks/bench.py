@@ -160,22 +160,77 @@ def inference(model):
     return seconds
 
 
+def training_step():
+    """Return seconds a training step of blu_net and of its float counterpart, and their ratio."""
+    from tinyseg.training.losses import BceDiceLoss
+
+    images, masks = np.random.default_rng(0).random((2, 4, 96, 96, 1), np.float32)
+    models = {name: _small(name) for name in ("lw_unet", "blu_net")}
+    times = {name: [] for name in models}
+    for model in models.values():
+        model.compile("adam", BceDiceLoss())
+        model.train_on_batch(images, masks)
+    for _ in range(5 * ROUNDS):
+        for name, model in models.items():
+            start = time.perf_counter()
+            model.train_on_batch(images, masks)
+            times[name].append(time.perf_counter() - start)
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    return {
+        **{f"{n}_s": s for n, s in seconds.items()},
+        "ratio": seconds["blu_net"] / seconds["lw_unet"],
+    }
+
+
+def emission():
+    """Return seconds from a small and the full-width blu_net to the packed file, and its bytes."""
+    from tinyseg.deployment import to_integers
+    from tinyseg.zoo import build
+
+    result = {}
+    for name, model, size in (
+        ("small", _small("blu_net"), 96),
+        ("full", build(plan.ModelPlan("blu_net"), plan.PreprocessingPlan(256, 256, 1)), 256),
+    ):
+        for layer in model.layers:
+            if hasattr(layer, "fit_gammas"):
+                layer.fit_gammas()
+        images = np.random.default_rng(0).random((2, size, size, 1), np.float32)
+        processing = plan.PreprocessingPlan(size, size, 1)
+        start = time.perf_counter()
+        content, _ = to_integers(model, plan.Plan(preprocessing=processing), images)
+        result[f"{name}_s"] = time.perf_counter() - start
+        result[f"{name}_bytes"] = len(content)
+    return result
+
+
+def _small(name):
+    from tinyseg.zoo import build
+
+    arguments = {"base_width": 16, "depth": 3}
+    return build(plan.ModelPlan(name, arguments), plan.PreprocessingPlan(96, 96, 1))
+
+
+BENCHMARKS = {
+    "input_pipeline": lambda model, folder: input_pipeline(folder),
+    "quantize": lambda model, folder: quantize(model, folder / "quantize"),
+    "inference": lambda model, folder: inference(model),
+    "training_step": lambda model, folder: training_step(),
+    "emission": lambda model, folder: emission(),
+}
+
+
 def main():
     """Run all benchmarks."""
     terminal.quiet(verbose=False)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", default="build/bench.json")
     parser.add_argument("--model", default="attention_unet_ds")
-    parser.add_argument("--only", choices=["input_pipeline", "quantize", "inference"])
+    parser.add_argument("--only", choices=list(BENCHMARKS))
     arguments = parser.parse_args()
+    chosen = [arguments.only] if arguments.only else list(BENCHMARKS)
     with tempfile.TemporaryDirectory() as folder:
-        benchmarks = {
-            "input_pipeline": lambda: input_pipeline(folder),
-            "quantize": lambda: quantize(arguments.model, Path(folder, "quantize")),
-            "inference": lambda: inference(arguments.model),
-        }
-        chosen = [arguments.only] if arguments.only else list(benchmarks)
-        results = {name: benchmarks[name]() for name in chosen}
+        results = {name: BENCHMARKS[name](arguments.model, Path(folder)) for name in chosen}
     results["machine"] = {"cpus": os.cpu_count(), **plan.provenance()}
     files.write_json(arguments.output, results)
     for name in chosen:

@@ -72,8 +72,10 @@ def _kernel_scratch(model: TfliteModel) -> int:
     """Return the most that CMSIS-NN asks for one convolution: two columns of int16, and sums."""
 
     def scratch(operator: Operator) -> int:
-        weights = [t for t in operator.inputs if t is not None and t.constant and len(t.shape) == 4]
-        return max((4 * t.elements // t.shape[0] + 8 * t.shape[0] for t in weights), default=0)
+        if operator.opcode not in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
+            return 0
+        weights = operator.inputs[1]
+        return 4 * weights.elements // weights.shape[0] + 8 * weights.shape[0]
 
     return max(map(scratch, model.operators), default=0)
 

@@ -40,6 +40,12 @@ from tinyseg.cli.options import (
     help="Cluster the weights of each channel and store so many bits of each; the values are "
     "trained on unless --recipe says otherwise.",
 )
+@click.option(
+    "--target",
+    type=click.Choice(["standard", "xnor"]),
+    help="xnor: write a second file, whose convolutions of signs are the firmware's own operator, "
+    "for cores without vector instructions.",
+)
 @click.option("--float-io", is_flag=True, help="Keep float32 input and output.")
 @SET
 @SPLIT
@@ -56,6 +62,7 @@ def quantize(
     weights: Path | None,
     recipe: str | None,
     weights_bits: int | None,
+    target: str | None,
     float_io: bool,
     settings: tuple[str, ...],
     split: str | None,
@@ -90,6 +97,7 @@ def quantize(
         "model.name": model,
         "quantization.recipe": recipe,
         "quantization.weight_bits": weights_bits,
+        "quantization.target": target,
         "quantization.io": "float32" if float_io else None,
         **parse_settings(settings),
     }

@@ -20,6 +20,7 @@ NAME = "TINYSEG_BINARY_CONV_2D"
 # Sums are multiplied by two to this power before the bias is added.
 FRACTION_BITS = 12
 _VERSION = 1
+_FORMAT = "<BBBBbb"
 _MAX_SHIFT = 30
 
 
@@ -43,8 +44,20 @@ class BinaryConvOptions:
         """Return the bytes of the operator's custom options."""
         valid = self.padding == "valid"
         return struct.pack(
-            "<BBBBbb", _VERSION, *self.strides, valid, self.output_min, self.output_max
+            _FORMAT, _VERSION, *self.strides, valid, self.output_min, self.output_max
         )
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> BinaryConvOptions:
+        """Read what :meth:`encode` wrote.
+
+        Raises:
+            InputError: it is of another version.
+        """
+        if len(encoded) != struct.calcsize(_FORMAT) or encoded[0] != _VERSION:
+            raise InputError(f"{NAME}: unknown options; export the model again")
+        _, height, width, valid, low, high = struct.unpack(_FORMAT, encoded)
+        return cls((height, width), "valid" if valid else "same", low, high)
 
 
 def pack_signs(values: np.ndarray) -> np.ndarray:

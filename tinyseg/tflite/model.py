@@ -92,6 +92,7 @@ class Operator:
         outputs: tensors.
         options: the schema's options object, None if there are none.
         custom: whether it is a custom operator.
+        custom_options: bytes that a custom operator stores.
     """
 
     index: int
@@ -100,6 +101,7 @@ class Operator:
     outputs: tuple[Tensor, ...]
     options: Any
     custom: bool
+    custom_options: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,6 +240,7 @@ def _parse(content: bytes, path: str) -> TfliteModel:
                 pick(operator.outputs),
                 operator.builtinOptions,
                 custom,
+                bytes([] if operator.customOptions is None else list(operator.customOptions)),
             )
         )
     metadata = {

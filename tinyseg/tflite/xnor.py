@@ -11,7 +11,7 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.compression import model_editor
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.annotate import align
+from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, pack_filter, requantization
 
 _OPERATORS = schema.BuiltinOperator
@@ -46,7 +46,9 @@ def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
         if magnitude and weights is not None and _undilated(operator):
             _replace(operator, magnitude, weights)
             replaced.append(operator.outputs[0].name)
-    return (align(model.build()), replaced) if replaced else (content, [])
+    if not replaced:
+        return content, []
+    return seal(schema.ModelT.InitFromPackedBuf(bytes(model.build()), 0)), replaced
 
 
 def _sign_magnitude(
@@ -57,18 +59,22 @@ def _sign_magnitude(
     if operator is None or tensor.quantization is None or tensor.quantization.zero_points[0] != 0:
         return 0
     if operator.opcode in _TRANSPARENT:
-        sources = [item for item in operator.inputs if item.buffer is None]
+        sources = [item for item in operator.inputs if not _is_constant(item)]
         found = {_sign_magnitude(item, producers) for item in sources}
         return found.pop() if len(found) == 1 else 0
-    if operator.opcode != _OPERATORS.GATHER or operator.inputs[0].buffer is None:
+    if operator.opcode != _OPERATORS.GATHER or not _is_constant(operator.inputs[0]):
         return 0
     values = np.unique(operator.inputs[0].array).astype(int)
     return int(values[1]) if len(values) == 2 and values[0] == -values[1] else 0
 
 
+def _is_constant(tensor: model_editor.Tensor) -> bool:
+    return tensor.buffer is not None and len(tensor.buffer.data) > 0
+
+
 def _weight_magnitudes(kernel: model_editor.Tensor) -> np.ndarray | None:
     """Return a for each output channel if its weights are a and -a; else None."""
-    if kernel.buffer is None or kernel.array.dtype != np.int8:
+    if not _is_constant(kernel) or kernel.array.dtype != np.int8:
         return None
     channels = np.abs(kernel.array.astype(int)).reshape(kernel.shape[0], -1)
     same = (channels == channels[:, :1]).all() and channels[:, 0].all()

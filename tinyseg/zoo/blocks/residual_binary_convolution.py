@@ -10,11 +10,11 @@ import tf_keras as keras
 
 from tinyseg.zoo.blocks.residual_binarization import (
     check_levels,
-    clipped_sign,
     initial_gammas,
     residual_binarize,
 )
 
+_FIT_ROUNDS = 20
 _registered = keras.utils.register_keras_serializable(package="tinyseg")
 
 
@@ -53,18 +53,17 @@ class ResidualBinaryKernels:
     def fit_gammas(self) -> None:
         """Set the gammas to what suits the latent kernels, such as those of a trained net.
 
-        Each becomes the mean magnitude of its level's residual, which for the signs of that level
-        has the least squared error (M. Rastegari et al., "XNOR-Net", 2016, arXiv:1603.05279,
-        level by level). ReBNet's initial values do not look at the kernels.
+        They start as the mean magnitude of their level's residual (M. Rastegari et al.,
+        "XNOR-Net", 2016, arXiv:1603.05279, level by level), then signs and the gammas of least
+        squared error for them are found in turn. ReBNet's initial values do not look at the
+        kernels.
         """
         for name in self.kernel_levels:
-            gammas, residual = getattr(self, name.replace("kernel", "gammas")), getattr(self, name)
-            fitted = []
-            for _ in range(gammas.shape[0]):
-                axes = range(self._shared_axes(name))
-                fitted.append(tf.reduce_mean(tf.abs(residual), list(axes)))
-                residual = residual - fitted[-1] * clipped_sign(residual)
-            gammas.assign(fitted)
+            gammas, kernel = getattr(self, name.replace("kernel", "gammas")), getattr(self, name)
+            axes = self._shared_axes(name)
+            columns = kernel.numpy().reshape(np.prod(kernel.shape[:axes], dtype=int), -1)
+            fitted = np.stack([_fit_gammas(c, gammas.shape[0]) for c in columns.T], axis=1)
+            gammas.assign(fitted.reshape(gammas.shape))
 
     def binarize(self, name: str) -> tf.Tensor:
         """Return a kernel as the convolution uses it; ``name`` is a key of ``kernel_levels``."""
@@ -89,6 +88,34 @@ class ResidualBinaryKernels:
             name.replace("kernel", "levels"): levels for name, levels in self.kernel_levels.items()
         }
         return {**super().get_config(), **levels, "per_channel": self.per_channel}
+
+
+def _fit_gammas(weights: np.ndarray, levels: int) -> np.ndarray:
+    """Return gammas ``(levels,)`` for the residual signs of weights that share them."""
+
+    def signs(gammas: np.ndarray) -> np.ndarray:
+        residual, columns = weights.astype(np.float64), []
+        for gamma in gammas:
+            columns.append(np.where(residual >= 0, 1.0, -1.0))
+            residual = residual - gamma * columns[-1]
+        return np.stack(columns, axis=1)
+
+    def error(gammas: np.ndarray) -> float:
+        return float(np.square(signs(gammas) @ gammas - weights).sum())
+
+    residual, start = weights.astype(np.float64), []
+    for _ in range(levels):
+        start.append(np.abs(residual).mean())
+        residual = residual - start[-1] * np.where(residual >= 0, 1.0, -1.0)
+    best = np.asarray(start)
+    for _ in range(_FIT_ROUNDS):
+        solved = np.linalg.lstsq(signs(best), weights, rcond=None)[0]
+        # Largest first: the order in which signs are taken.
+        candidate = np.sort(np.abs(solved))[::-1]
+        if error(candidate) >= error(best):
+            break
+        best = candidate
+    return best.astype(np.float32)
 
 
 @_registered
