@@ -94,11 +94,12 @@ def distill(
     else:
         epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
         for phase, count in epochs.items():
+            of_phase = [hint for hint in hints if hint.phase == phase]
+            if not of_phase:
+                continue
             log.info("learning the %s's feature maps", phase)
             _learn_hints(
-                distillation.HintLearner(
-                    master, student, [hint for hint in hints if hint.phase == phase]
-                ),
+                distillation.HintLearner(master, student, of_phase),
                 student,
                 _phase_plan(plan, count),
                 parts,

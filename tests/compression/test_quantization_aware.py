@@ -18,7 +18,6 @@ from tinyseg.runtime.runner import predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.zoo import build
 
 L = keras.layers
 SHAPE = (16, 16, 3)
@@ -138,9 +137,9 @@ def test_export_agrees_with_training(network, images):
     simulated = aware.predict(images, verbose=0)
     exported = predict(TfliteRunner(model, reference=True), images)
     steps = np.abs(exported - simulated) * 256
-    # Kernels round once more than the simulation, between convolution and sigmoid.
+    # Resizing, products and sums round once more than the simulation.
     assert np.quantile(steps, 0.99) <= 3
-    assert ((exported > 0.5) == (simulated > 0.5)).mean() >= 0.99
+    assert ((exported > 0.5) == (simulated > 0.5)).mean() >= 0.999
     # The simulation rounds in earnest: it is not the float network.
     assert np.abs(simulated - network.predict(images, verbose=0)).max() > 1 / 512
 
@@ -192,10 +191,15 @@ def test_layers_without_an_integer_form_are_named(layer, message, images):
         quantization_aware(chain(layer)(), images)
 
 
+class OtherConv2D(L.Conv2D):
+    """Computes something else."""
+
+
 def test_subclasses_are_not_taken_for_their_parents(images):
-    network = build(plans.ModelPlan("blu_net", {"base_width": 2, "depth": 1}), PREPROCESSING)
-    with pytest.raises(InputError, match=r"encoder1_conv1: .* ResidualBinaryConv2D"):
-        quantization_aware(network, images)
+    image = keras.Input(SHAPE)
+    model = keras.Model(image, OtherConv2D(2, 3, padding="same", name="other")(image))
+    with pytest.raises(InputError, match="other"):
+        quantization_aware(model, images)
 
 
 def test_shared_layers_are_named(images):

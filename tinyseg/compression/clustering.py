@@ -69,14 +69,14 @@ class ClusterQuantizer(Quantizer):
 
     Args:
         kernel: float32, its output channels along the last ``axes`` axes.
-        axes: 1, or 2 for a depthwise kernel.
+        axes: 1, or 2 for a depthwise kernel; 0 if all channels share their values.
         bits: of a weight.
         rounding: quantizer that then rounds the kernel to 8 bits.
     """
 
     def __init__(self, kernel: np.ndarray, axes: int, bits: int, rounding: Quantizer) -> None:
         self._shape, self._axes, self._rounding = kernel.shape, axes, rounding
-        channels = kernel.reshape(-1, int(np.prod(kernel.shape[-axes:]))).T
+        channels = kernel.reshape(-1, int(np.prod(kernel.shape[kernel.ndim - axes :]))).T
         self._values, self._members = cluster(channels, bits)
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:

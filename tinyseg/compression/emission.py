@@ -14,8 +14,8 @@ import numpy as np
 import tf_keras as keras
 from tensorflow_model_optimization.quantization.keras import QuantizeWrapperV2
 
-from tinyseg.compression.folding import walk, weights_by_name
-from tinyseg.compression.quantization_aware import GammaQuantizer, IntegerOperator
+from tinyseg.compression.folding import CONVOLUTIONS, walk, weights_by_name
+from tinyseg.compression.quantization_aware import GammaQuantizer, IntegerOperator, RangeQuantizer
 from tinyseg.zoo.blocks.residual_binarization import ResidualSign, residual_binarize
 from tinyseg.zoo.blocks.residual_binary_convolution import (
     ResidualBinaryDepthwiseConv2D,
@@ -31,17 +31,27 @@ class Emission(NamedTuple):
     Attributes:
         model: of standard layers, with rounding.
         signs: the functions, float32 to float32, of the layers that are placeholders, by name.
+        grids: to what TensorFlow Lite rounds a convolution's results first, by layer.
     """
 
     model: keras.Model
     signs: dict[str, Function]
+    grids: dict[str, np.ndarray]
 
 
 def emit(model: keras.Model) -> Emission:
-    """Replace residual-binarized layers of a network from ``quantization_aware``."""
+    """Replace residual-binarized layers of a network from ``quantization_aware``.
+
+    Biases are rounded as the file stores them, in the network itself, too.
+    """
     signs: dict[str, Function] = {}
+    grids: dict[str, np.ndarray] = {}
+    scales: dict[str, float] = {}
 
     def visit(layer: keras.layers.Layer, sources: list[keras.KerasTensor]) -> keras.KerasTensor:
+        input_scale = scales.get(layer.inbound_nodes[0].parent_nodes[0].layer.name, 0.0)
+        output = layer.quantize_config.output
+        scales[layer.name] = (output[1] - output[0]) / 255 if output else input_scale
         inner = layer.layer
         if isinstance(inner, ResidualBinaryKernels):
             layer = _plain(layer)
@@ -49,16 +59,57 @@ def emit(model: keras.Model) -> Emission:
             signs[layer.name] = _function(layer)
             config = IntegerOperator(layer.quantize_config.output)
             layer = QuantizeWrapperV2(keras.layers.LeakyReLU(), config, name=layer.name)
-        return layer(sources if len(sources) > 1 else sources[0])
+        x = layer(sources if len(sources) > 1 else sources[0])
+        if isinstance(layer.layer, CONVOLUTIONS):
+            grids[layer.name] = _match(model.get_layer(layer.name), layer, input_scale)
+        return x
 
-    return Emission(walk(model, visit), signs)
+    return Emission(walk(model, visit), signs, grids)
+
+
+def round_twice(model: keras.Model, emission: Emission) -> None:
+    """Let a network round the results of convolutions as TensorFlow Lite will.
+
+    Both then agree where many pixels are alike and one rounding decides for all of them. To be
+    called after the conversion; the network is not to be trained any more.
+    """
+    for name, grid in emission.grids.items():
+        model.get_layer(name)._output_quantizers[0].grid = grid
+
+
+def _match(
+    original: QuantizeWrapperV2, emitted: QuantizeWrapperV2, input_scale: float
+) -> np.ndarray:
+    """Round a convolution's bias as the file does; return the grid of its first rounding."""
+    layer = emitted.layer
+    ((kernel, quantizer, state),) = emitted._weight_vars
+    # The largest of the rounded weights is 127 scales.
+    kernel = np.abs(quantizer(kernel, False, state).numpy())
+    if emitted.quantize_config.one_scale or isinstance(layer, keras.layers.Conv2DTranspose):
+        largest = kernel.max()
+    elif isinstance(layer, keras.layers.DepthwiseConv2D):
+        largest = kernel.max((0, 1)).reshape(-1)
+    else:
+        largest = kernel.max((0, 1, 2))
+    unit = np.maximum(largest / 127 * input_scale, 1e-12)
+    if "bias" in weights_by_name(original):
+        for wrapper in (original, emitted):
+            bias = weights_by_name(wrapper)["bias"]
+            bias.assign(np.round(bias.numpy() / unit) * unit)
+    low, high = emitted.quantize_config.output
+    step = (high - low) / 255
+    # The multiplier is a number in [0.5, 1) and a shift; the shift is done last.
+    _, exponent = np.frexp(unit / step)
+    return (step * 2.0**exponent).astype(np.float32)
 
 
 def _function(wrapper: QuantizeWrapperV2) -> Function:
     sign = ResidualSign.from_config(wrapper.layer.get_config())
     sign.build(wrapper.input_shape)
     sign.set_weights([weights_by_name(wrapper)["gammas"].numpy()])
-    return lambda values: sign(values.astype(np.float32)).numpy()
+    # Rounded as in training: the ladder of initial gammas lies halfway between two integers.
+    rounding = RangeQuantizer(*wrapper.quantize_config.output)
+    return lambda values: rounding(sign(values.astype(np.float32)), False, {}).numpy()
 
 
 def _plain(wrapper: QuantizeWrapperV2) -> QuantizeWrapperV2:

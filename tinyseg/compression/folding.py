@@ -78,7 +78,10 @@ def walk(
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        if isinstance(layer, keras.Model) or len(layer.inbound_nodes) != 1:
+        # Only the uses in this very network: a layer may be part of others too.
+        count = len(layer.inbound_nodes)
+        uses = sum(f"{layer.name}_ib-{index}" in model._network_nodes for index in range(count))
+        if isinstance(layer, keras.Model) or uses != 1:
             raise InputError(f"{layer.name}: layers used twice are not supported; build it flat")
         node = layer.inbound_nodes[0]
         sources = [tensors[tensor.ref()] for tensor in tf.nest.flatten(node.keras_inputs)]
@@ -151,7 +154,10 @@ def _signs(model: keras.Model, consumers: dict[str, list[Layer]]) -> dict[str, R
 
 def _raise(convolution: Layer, offset: float) -> None:
     """Add an offset to what a convolution gives, and cut off what is below zero then."""
-    convolution.bias.assign_add(tf.fill(convolution.bias.shape, offset))
+    bias = convolution.bias.numpy() + np.float32(offset)
+    # The converter gives a bias of equal values the scale of the first channel throughout.
+    bias[0] = np.nextafter(bias[0], np.float32(np.inf))
+    convolution.bias.assign(bias)
     convolution.activation = keras.activations.relu
 
 

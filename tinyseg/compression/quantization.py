@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg.compression import recipe as recipes
-from tinyseg.compression.emission import emit
+from tinyseg.compression.emission import emit, round_twice
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.tflite.annotate import annotate
@@ -58,7 +58,8 @@ def quantize(model: keras.Model, plan: Plan, calibration: np.ndarray) -> bytes:
 def convert_quantization_aware(model: keras.Model, plan: Plan) -> bytes:
     """Convert a network of :func:`tinyseg.compression.quantization_aware.quantization_aware`.
 
-    Its fake quantization already holds every scale; no calibration images are needed.
+    Its fake quantization already holds every scale; no calibration images are needed. The
+    network itself then rounds as the file does, and is not to be trained any more.
 
     Returns:
         Bytes of an int8 ``.tflite`` file with a batch of 1.
@@ -68,6 +69,7 @@ def convert_quantization_aware(model: keras.Model, plan: Plan) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     _set_border(converter, plan, tf.int8)
     content = _convert(converter, model.name)
+    round_twice(model, emission)
     if emission.signs:
         content = replace_by_tables(content, emission.signs)
     return _finish(content, plan)
