@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg.errors import InputError
@@ -73,7 +74,8 @@ def _check_counterpart(
     if shapes != [weight.shape for weight in layer.get_weights()[: len(shapes)]]:
         raise InputError(
             f"{layer.name}: {network}'s weights are {shapes[0]}, not "
-            f"{layer.get_weights()[0].shape}; give both the same base width and channels"
+            f"{layer.get_weights()[0].shape}; give both the same base width and channels; "
+            "unet's counterpart has separable=false"
         )
 
 
@@ -156,7 +158,7 @@ def _sample_outputs(
     """Return values of layers' outputs, at most some thousand of each."""
     probe = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
     rng = np.random.default_rng(0)
-    outputs = probe.predict(images, batch_size=4, verbose=0)
+    outputs = tf.nest.flatten(probe.predict(images, batch_size=4, verbose=0))
     return {
         name: rng.choice(values.ravel(), min(_SAMPLE, values.size), replace=False)
         for name, values in zip(names, outputs, strict=True)

@@ -67,6 +67,13 @@ def emit(model: keras.Model) -> Emission:
     return Emission(walk(model, visit), signs, grids)
 
 
+def round_once(model: keras.Model) -> None:
+    """Undo :func:`round_twice`, which the converter could not express."""
+    for layer in model.layers[1:]:
+        for quantizer in layer._output_quantizers:
+            quantizer.grid = None
+
+
 def round_twice(model: keras.Model, emission: Emission) -> None:
     """Let a network round the results of convolutions as TensorFlow Lite will.
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg.compression import recipe as recipes
-from tinyseg.compression.emission import emit, round_twice
+from tinyseg.compression.emission import emit, round_once, round_twice
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.tflite.annotate import annotate
@@ -64,6 +64,7 @@ def convert_quantization_aware(model: keras.Model, plan: Plan) -> bytes:
     Returns:
         Bytes of an int8 ``.tflite`` file with a batch of 1.
     """
+    round_once(model)
     emission = emit(model)
     converter = _converter(emission.model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

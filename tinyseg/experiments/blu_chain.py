@@ -170,7 +170,15 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--task", "names", multiple=True, type=click.Choice(list(TASKS)), help="Only these.")
+@click.option(
+    "--task",
+    "names",
+    multiple=True,
+    type=click.Choice(list(TASKS)),
+    default=["nuclei"],
+    show_default=True,
+    help="On what; may be given several times.",
+)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
 @click.option(
     "-o",
@@ -187,7 +195,7 @@ def main(names: tuple[str, ...], seeds: int, output: Path, fresh: bool) -> None:
     if fresh:
         shutil.rmtree(work, ignore_errors=True)
     results = {}
-    for name in names or TASKS:
+    for name in names:
         runs = []
         for seed in range(seeds):
             stored = work / name / f"seed{seed}" / "result.json"
