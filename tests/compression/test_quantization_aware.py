@@ -155,6 +155,14 @@ def test_export_is_integer_without_conversions_between_scales(network, images):
     )
 
 
+def test_network_can_be_converted_twice(images):
+    aware = quantization_aware(BODIES["separable, norm, relu"](), images)
+    first = convert_quantization_aware(aware, PLAN)
+    simulated = aware.predict(images, verbose=0)
+    assert convert_quantization_aware(aware, PLAN) == first
+    np.testing.assert_array_equal(aware.predict(images, verbose=0), simulated)
+
+
 def test_weights_have_a_scale_for_each_channel(images):
     model = BODIES["depthwise, norm"]()
     parsed = TfliteModel.parse(convert_quantization_aware(quantization_aware(model, images), PLAN))

@@ -96,6 +96,37 @@ def test_activations_have_few_values():
     assert len(np.unique(maps)) <= 4
 
 
+def test_ordinary_convolutions_make_it_the_counterpart_of_the_unet():
+    ordinary, full = tiny(separable=False), unet((8, 8, 1), base_width=2, depth=1)
+    kernels = [layer for layer in ordinary.layers if isinstance(layer, ResidualBinaryKernels)]
+    assert all(type(layer) is ResidualBinaryConv2D for layer in kernels)
+    assert [k.name for k in kernels] == [layer.name for layer in full.layers if layer.weights]
+    for layer in kernels:
+        theirs = full.get_layer(layer.name).get_weights()
+        assert [w.shape for w in layer.get_weights()[:2]] == [w.shape for w in theirs]
+    size, weights = formula_size(ordinary), full.count_params()
+    biases = sum(layer.bias.shape[0] for layer in kernels)
+    # 8 convolutions and 7 signs, with three gammas each.
+    assert size.float_parameters == biases + 3 * (8 + 7)
+    assert size.binary_bits == 3 * (weights - biases)
+
+
+def test_levels_of_ordinary_convolutions_are_those_of_the_first_stage():
+    model = tiny(separable=False, **levels(2, 5, 5, 1))
+    kinds = [layer.kernel_levels for layer in model.layers if hasattr(layer, "kernel_levels")]
+    assert kinds == [{"kernel": 2}] * 8
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_positive_reaches_the_signs(positive):
+    model = tiny(positive=positive)
+    signs = [layer for layer in model.layers if isinstance(layer, ResidualSign)]
+    assert {sign.positive for sign in signs} == {positive}
+    maps = keras.Model(model.input, model.get_layer("decoder1_concat").output)
+    lowest = maps(np.random.default_rng(0).normal(size=(2, 8, 8, 1))).numpy().min()
+    assert lowest == pytest.approx(0 if positive else -1, abs=1e-6)
+
+
 def test_a_stored_net_loads(tmp_path):
     keras.utils.set_random_seed(4)
     model, other = tiny(), tiny()

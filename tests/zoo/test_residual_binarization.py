@@ -130,6 +130,39 @@ def test_activation_layer():
     assert (again.levels, again.name) == (2, "sign")
 
 
+def test_positive_activation_starts_at_zero():
+    """The same bits; only what they stand for moves up."""
+    inputs = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
+    layer = ResidualSign(3, positive=True)
+    outputs = layer(inputs).numpy()
+    gammas = layer.gammas.numpy()
+    np.testing.assert_allclose(outputs, reference(inputs, gammas) + gammas.sum(), atol=1e-6)
+    assert outputs.min() == pytest.approx(0, abs=1e-6)
+    assert outputs.max() == pytest.approx(2 * gammas.sum())
+    # Of negative gammas too only the magnitude counts.
+    layer.set_weights([-gammas])
+    np.testing.assert_array_equal(layer(inputs), outputs)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_offset_is_taken_off_first(positive):
+    inputs = np.random.default_rng(1).normal(size=(50,)).astype(np.float32)
+    plain, moved = ResidualSign(2, positive), ResidualSign(2, positive, offset=0.75)
+    np.testing.assert_array_equal(moved(inputs), plain(inputs - np.float32(0.75)))
+    again = ResidualSign.from_config(moved.get_config())
+    assert (again.positive, again.offset) == (positive, 0.75)
+
+
+def test_gammas_of_positive_signs_have_the_gradient_of_their_sum_as_well():
+    """Beside that of the signs, which is taken by hand above."""
+    inputs, layer = tf.constant([0.5]), ResidualSign(2, positive=True)
+    layer.build((1,))
+    layer.set_weights([np.float32([0.6, 0.3])])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(inputs))
+    np.testing.assert_allclose(tape.gradient(loss, layer.gammas), [1 - 0.3 + 1, -1 + 1], atol=1e-6)
+
+
 def test_training_moves_gammas_towards_the_magnitudes():
     keras.utils.set_random_seed(0)
     layer = ResidualSign(2)
