@@ -141,7 +141,7 @@ def test_dropout_takes_one_rate_or_one_a_stage(builder):
         ({"classes": 0}, "classes"),
         ({"depth": 1, "dropout": 1.0}, "dropout"),
         ({"depth": 1, "dropout": [0.1]}, "dropout takes one rate in .* or 3 of them"),
-        ({"separable": True}, "no argument 'separable'"),
+        ({"normalize": True}, "no argument 'normalize'"),
     ],
 )
 def test_bad_arguments_name_the_cure(name, arguments, message):

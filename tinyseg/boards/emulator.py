@@ -89,6 +89,7 @@ def _accept(server: socket.socket, process: subprocess.Popen, board: Board) -> s
         with contextlib.suppress(TimeoutError):
             return server.accept()[0]
         if process.poll() is not None:
-            reason = process.stderr.read().decode(errors="replace").strip().splitlines()
-            raise InputError(f"{board.name}: QEMU does not start ({(reason or ['?'])[-1]})")
+            # The first line has the reason, the last the cure.
+            reason = " ".join(process.stderr.read().decode(errors="replace").split())
+            raise InputError(f"{board.name}: QEMU does not start ({reason or 'no reason given'})")
     raise InputError(f"{board.name}: QEMU did not connect in {_BOOT_SECONDS} seconds")
