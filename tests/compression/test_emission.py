@@ -86,7 +86,14 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+# Between them these show every choice; the rest are their combinations.
+FAST = ("signed, 1", "positive, channels, 2", "positive, 3")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(case, marks=[] if case in FAST else pytest.mark.slow) for case in CASES],
+)
 def emitted(request):
     levels, positive, per_channel, separable = CASES[request.param]
     kinds = ("conv_levels", "depthwise_levels", "pointwise_levels", "activation_levels")
