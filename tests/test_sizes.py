@@ -11,6 +11,7 @@ from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.packing import packed_bits
 from tinyseg.zoo import build
+from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 
 
 @pytest.mark.slow
@@ -30,9 +31,7 @@ def test_full_chain_is_as_small_as_told():
 def test_full_width_file_gives_the_bytes_of_the_unpacked_graph():
     preprocessing = PreprocessingPlan(256, 256, 1)
     network = build(ModelPlan("blu_net"), preprocessing)
-    for layer in network.layers:
-        if hasattr(layer, "fit_gammas"):
-            layer.fit_gammas()
+    fit_gammas(network)
     images = np.random.default_rng(0).random((2, 256, 256, 1), np.float32)
     content, _ = to_integers(network, Plan(preprocessing=preprocessing), images)
     packed = TfliteModel.parse(content)

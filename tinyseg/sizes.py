@@ -56,17 +56,14 @@ def _network(name: str) -> dict[str, Any]:
     from tinyseg.runtime.tflm import TflmRunner
     from tinyseg.tflite.packing import is_packed, unpacked
     from tinyseg.zoo import build, network
-    from tinyseg.zoo.blocks.residual_binary_convolution import ResidualBinaryKernels
+    from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 
     height, width, channels = network(name).input_shape
     preprocessing = PreprocessingPlan(height, width, channels)
     plan = Plan(model=ModelPlan(name), preprocessing=preprocessing)
     log.info("building and converting %s at %dx%dx%d", name, height, width, channels)
     model = build(plan.model, preprocessing)
-    for layer in model.layers:
-        if isinstance(layer, ResidualBinaryKernels):
-            # With the initial gammas random kernels take two values, trained ones take all.
-            layer.fit_gammas()
+    fit_gammas(model)
     size = f"phantom:count={_CALIBRATION_IMAGES},size={height}"
     images = open_store(data.load(size), preprocessing).inputs(preprocessing)
     content, _ = to_integers(model, plan, images)

@@ -186,15 +186,14 @@ def emission():
     """Return seconds from a small and the full-width blu_net to the packed file, and its bytes."""
     from tinyseg.deployment import to_integers
     from tinyseg.zoo import build
+    from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 
     result = {}
     for name, model, size in (
         ("small", _small("blu_net"), 96),
         ("full", build(plan.ModelPlan("blu_net"), plan.PreprocessingPlan(256, 256, 1)), 256),
     ):
-        for layer in model.layers:
-            if hasattr(layer, "fit_gammas"):
-                layer.fit_gammas()
+        fit_gammas(model)
         images = np.random.default_rng(0).random((2, size, size, 1), np.float32)
         processing = plan.PreprocessingPlan(size, size, 1)
         start = time.perf_counter()

@@ -75,7 +75,8 @@ class ClusterQuantizer(Quantizer):
     """
 
     def __init__(self, kernel: np.ndarray, axes: int, bits: int, rounding: Quantizer) -> None:
-        self._shape, self._axes, self._rounding = kernel.shape, axes, rounding
+        self._shape, self._rounding = kernel.shape, rounding
+        self.limits = rounding.limits
         channels = kernel.reshape(-1, int(np.prod(kernel.shape[kernel.ndim - axes :]))).T
         self._values, self._members = cluster(channels, bits)
 

@@ -88,16 +88,9 @@ def _match(
     original: QuantizeWrapperV2, emitted: QuantizeWrapperV2, input_scale: float
 ) -> np.ndarray:
     """Round a convolution's bias as the file does; return the grid of its first rounding."""
-    layer = emitted.layer
     ((kernel, quantizer, state),) = emitted._weight_vars
     # The largest of the rounded weights is 127 scales.
-    kernel = np.abs(quantizer(kernel, False, state).numpy())
-    if emitted.quantize_config.one_scale or isinstance(layer, keras.layers.Conv2DTranspose):
-        largest = kernel.max()
-    elif isinstance(layer, keras.layers.DepthwiseConv2D):
-        largest = kernel.max((0, 1)).reshape(-1)
-    else:
-        largest = kernel.max((0, 1, 2))
+    largest = quantizer.limits(quantizer(kernel, False, state)).numpy()
     unit = np.maximum(largest / 127 * input_scale, 1e-12)
     if "bias" in weights_by_name(original):
         for wrapper in (original, emitted):

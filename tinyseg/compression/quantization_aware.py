@@ -73,8 +73,8 @@ class KernelQuantizer(Quantizer):
 
     def __call__(self, inputs: tf.Tensor, training: Any, weights: Any, **_: Any) -> tf.Tensor:
         """Return rounded weights; the gradient passes unchanged."""
+        limit = self.limits(tf.stop_gradient(inputs))
         if self.kind == "tensor":
-            limit = tf.reduce_max(tf.abs(tf.stop_gradient(inputs)))
             return tf.quantization.fake_quant_with_min_max_vars(
                 inputs, -limit, limit, narrow_range=True
             )
@@ -82,12 +82,18 @@ class KernelQuantizer(Quantizer):
         # (height, width, channels, multiplier) has the memory layout of one last axis.
         flat = (*shape[:2], 1, shape[2] * shape[3]) if self.kind == "depthwise" else shape
         kernel = tf.reshape(inputs, flat)
-        axes = list(range(len(flat) - 1))
-        limit = tf.maximum(tf.reduce_max(tf.abs(tf.stop_gradient(kernel)), axes), 1e-6)
+        limit = tf.maximum(limit, 1e-6)
         rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
             kernel, -limit, limit, narrow_range=True
         )
         return tf.reshape(rounded, shape)
+
+    def limits(self, kernel: tf.Tensor) -> tf.Tensor:
+        """Return the magnitude that becomes 127: ``(channels,)``, or one for the whole kernel."""
+        if self.kind == "tensor":
+            return tf.reduce_max(tf.abs(kernel))
+        shared = range(len(kernel.shape) - (2 if self.kind == "depthwise" else 1))
+        return tf.reshape(tf.reduce_max(tf.abs(kernel), list(shared)), [-1])
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments."""

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.compression import model_editor
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
-from tinyseg.tflite.annotate import seal
+from tinyseg.tflite.annotate import seal_edited
 from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, binary_conv_2d
 from tinyseg.tflite.packing import unpacked
 
@@ -109,7 +108,7 @@ class _Segment:
         graph.outputs[:] = [graph.tensors[index] for index in self._outputs]
         editor._fb.signatureDefs = None
         self._interpreter = tf.lite.Interpreter(
-            model_content=seal(schema.ModelT.InitFromPackedBuf(bytes(editor.build()), 0)),
+            model_content=seal_edited(editor),
             experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
         )
         self._interpreter.allocate_tensors()

@@ -12,7 +12,7 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.compression import model_editor
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.annotate import seal
+from tinyseg.tflite.annotate import seal_edited
 from tinyseg.tflite.model import layer_of
 
 _ENTRIES = 128
@@ -49,7 +49,7 @@ def replace_by_tables(
     if missing:
         raise ValueError(f"no operator of layer {', '.join(sorted(missing))}")
     graph.operators[:] = operators
-    return seal(schema.ModelT.InitFromPackedBuf(bytes(model.build()), 0))
+    return seal_edited(model)
 
 
 def _look_up(

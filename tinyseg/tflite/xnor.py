@@ -11,7 +11,7 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.compression import model_editor
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.annotate import seal
+from tinyseg.tflite.annotate import seal_edited
 from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, pack_filter, requantization
 
 _OPERATORS = schema.BuiltinOperator
@@ -48,7 +48,7 @@ def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
             replaced.append(operator.outputs[0].name)
     if not replaced:
         return content, []
-    return seal(schema.ModelT.InitFromPackedBuf(bytes(model.build()), 0)), replaced
+    return seal_edited(model), replaced
 
 
 def _sign_magnitude(

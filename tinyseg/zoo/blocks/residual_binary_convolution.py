@@ -90,6 +90,17 @@ class ResidualBinaryKernels:
         return {**super().get_config(), **levels, "per_channel": self.per_channel}
 
 
+def fit_gammas(model: keras.Model) -> None:
+    """Fit the gammas of every binarized kernel of a network.
+
+    With the initial gammas random kernels take two values; like this they take all, as trained
+    ones do.
+    """
+    for layer in model.layers:
+        if isinstance(layer, ResidualBinaryKernels):
+            layer.fit_gammas()
+
+
 def _fit_gammas(weights: np.ndarray, levels: int) -> np.ndarray:
     """Return gammas ``(levels,)`` for the residual signs of weights that share them."""
 
