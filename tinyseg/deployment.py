@@ -21,6 +21,7 @@ from tinyseg.plan import Plan
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.binary_conv import NAME
+from tinyseg.tflite.lowering import lower
 from tinyseg.tflite.model import layer_of
 from tinyseg.verification.verify import drop_message
 from tinyseg.workflow import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EXAMPLES = 8
+LOWER = ("none", "exact", "patches")
 # Of the mask pixels, between the simulation in Keras and the integer file.
 MIN_AGREEMENT = 0.999
 
@@ -217,13 +219,25 @@ def to_integers(
     settings = plan.quantization
     trained = parse(settings.recipe).method == "qat"
     if not (trained or settings.weight_bits < 8 or is_binarized(network)):
-        return quantization.quantize(network, plan, calibration), None
+        return _lowered(quantization.quantize(network, plan, calibration), plan), None
     aware = quantization_aware(network, calibration, settings.weight_bits)
     if trained and train is not None:
         train(aware)
     content = quantization.convert_quantization_aware(aware, plan)
     few = settings.weight_bits < 8 or is_binarized(network)
-    return pack(content) if few else content, aware
+    return _lowered(pack(content) if few else content, plan), aware
+
+
+def _lowered(content: bytes, plan: Plan) -> bytes:
+    """Apply the passes that a plan asks for."""
+    how = plan.quantization.lower
+    if how not in LOWER:
+        raise InputError(f"quantization.lower: '{how}' is unknown; choose from {', '.join(LOWER)}")
+    if how == "none":
+        return content
+    without = () if plan.quantization.io == "integer" else ("integer_border",)
+    model = TfliteModel.parse(content, plan.model.name)
+    return lower(model, without=without, patches=how == "patches").model.content
 
 
 def _write_xnor(

@@ -155,6 +155,8 @@ class QuantizationPlan:
             these can count.
         target: ``standard`` operators alone, or ``xnor`` for a second file whose convolutions of
             signs are the firmware's own operator.
+        lower: ``none``, ``exact`` for passes that change no output byte and save memory, or
+            ``patches`` to cut the network into strips too.
         epochs: of quantization-aware training.
         learning_rate: of quantization-aware training at its start.
     """
@@ -164,6 +166,7 @@ class QuantizationPlan:
     calibration_images: int = 32
     weight_bits: int = 8
     target: str = "standard"
+    lower: str = "none"
     epochs: int = 4
     learning_rate: float = 1e-4
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -40,3 +41,11 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
         for item in items:
             yield item
             progress.advance(task)
+
+
+@contextlib.contextmanager
+def counter(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """Give a function to call after each part of some work; ``total`` may be unknown."""
+    with bar() as progress:
+        task = progress.add_task(what, total=total, note="")
+        yield lambda: progress.advance(task)

@@ -18,6 +18,8 @@ from tinyseg.cli.boards import (
     make_firmware,
 )
 from tinyseg.cli.data import data
+from tinyseg.cli.fitting import fit, lower
+from tinyseg.cli.memory import memory
 from tinyseg.cli.networks import evaluate, publish, train, zoo
 from tinyseg.cli.tflite import profile, quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
@@ -60,6 +62,9 @@ _NETWORKS = (
     quantize,
     verify,
     profile,
+    memory,
+    lower,
+    fit,
     report,
     publish,
 )

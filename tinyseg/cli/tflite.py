@@ -46,6 +46,12 @@ from tinyseg.cli.options import (
     help="xnor: write a second file, whose convolutions of signs are the firmware's own operator, "
     "for cores without vector instructions.",
 )
+@click.option(
+    "--lower",
+    type=click.Choice(["none", "exact", "patches"]),
+    help="exact: apply the passes of 'tinyseg lower', which change no output byte. patches: cut "
+    "the network into strips too, for less memory and more work.",
+)
 @click.option("--float-io", is_flag=True, help="Keep float32 input and output.")
 @SET
 @SPLIT
@@ -63,6 +69,7 @@ def quantize(
     recipe: str | None,
     weights_bits: int | None,
     target: str | None,
+    lower: str | None,
     float_io: bool,
     settings: tuple[str, ...],
     split: str | None,
@@ -98,6 +105,7 @@ def quantize(
         "quantization.recipe": recipe,
         "quantization.weight_bits": weights_bits,
         "quantization.target": target,
+        "quantization.lower": lower,
         "quantization.io": "float32" if float_io else None,
         **parse_settings(settings),
     }

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression import model_editor
 
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
-from tinyseg.tflite.annotate import seal_edited
 from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, binary_conv_2d
+from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.packing import unpacked
 
 
@@ -101,14 +100,12 @@ class _Segment:
         }
         later |= {tensor.index for tensor in model.outputs}
         self._inputs, self._outputs = sorted(used - made), sorted(made & later)
-        editor = model_editor.read(model.content)
-        graph = editor.subgraphs[0]
+        graph = Graph(model.content).without_signature()
         graph.operators[:] = [graph.operators[operator.index] for operator in group]
         graph.inputs[:] = [graph.tensors[index] for index in self._inputs]
         graph.outputs[:] = [graph.tensors[index] for index in self._outputs]
-        editor._fb.signatureDefs = None
         self._interpreter = tf.lite.Interpreter(
-            model_content=seal_edited(editor),
+            model_content=graph.to_bytes(),
             experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
         )
         self._interpreter.allocate_tensors()

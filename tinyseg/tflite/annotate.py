@@ -10,7 +10,6 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression import model_editor
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
 
@@ -72,11 +71,6 @@ def seal(model: schema.ModelT) -> bytes:
         if entry.name in (METADATA_NAME, METADATA_NAME.encode()):
             model.buffers[entry.buffer] = buffer
     return _to_bytes(model)
-
-
-def seal_edited(editor: model_editor.Model) -> bytes:
-    """Return the bytes of a file edited with TFLM's editor, see :func:`seal`."""
-    return seal(schema.ModelT.InitFromPackedBuf(bytes(editor.build()), 0))
 
 
 def _plan_buffer(plan: Mapping[str, Any]) -> schema.BufferT:

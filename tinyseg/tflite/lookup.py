@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression import model_editor
+from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
+    Operator,
+    Quantization,
+    Tensor,
+)
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.annotate import seal_edited
+from tinyseg.tflite.graph import Graph, constant, make, opcode, scale_of
 from tinyseg.tflite.model import layer_of
 
 _ENTRIES = 128
@@ -35,13 +39,12 @@ def replace_by_tables(
     Raises:
         ValueError: there is no such operator, or its input is not as required.
     """
-    model = model_editor.read(content)
-    graph = model.subgraphs[0]
+    graph = Graph(content)
     missing = set(functions)
     operators = []
     for operator in graph.operators:
         layer = layer_of(operator.outputs[0].name)
-        if layer in missing and operator.opcode == schema.BuiltinOperator.LEAKY_RELU:
+        if layer in missing and opcode(operator) == "LEAKY_RELU":
             missing.remove(layer)
             operators += _look_up(operator.inputs[0], operator.outputs[0], functions[layer], layer)
         else:
@@ -49,46 +52,28 @@ def replace_by_tables(
     if missing:
         raise ValueError(f"no operator of layer {', '.join(sorted(missing))}")
     graph.operators[:] = operators
-    return seal_edited(model)
+    return graph.to_bytes()
 
 
 def _look_up(
-    source: model_editor.Tensor,
-    target: model_editor.Tensor,
+    source: Tensor,
+    target: Tensor,
     function: Callable[[np.ndarray], np.ndarray],
     layer: str,
-) -> list[model_editor.Operator]:
-    scale, zero_point = source.quantization.scales[0], source.quantization.zero_points[0]
+) -> list[Operator]:
+    scale, zero_point = scale_of(source)
     if zero_point != 0:
         raise ValueError(f"{layer}: the zero point of its input is {zero_point}, not 0")
     reals = function(np.arange(_ENTRIES, dtype=np.float32) * np.float32(scale))
-    table = model_editor.Tensor(
-        shape=(_ENTRIES,),
-        dtype=schema.TensorType.INT8,
-        data=_quantize(reals, target.quantization),
-        quantization=target.quantization,
-        name=f"{target.name}_table",
-    )
-    indices = model_editor.Tensor(
+    values = _quantize(reals, target.quantization)
+    table = constant(f"{target.name}_table", values, target.quantization)
+    indices = Tensor(
         shape=source.shape, dtype=schema.TensorType.INT32, name=f"{target.name}_indices"
     )
-    cast = model_editor.Operator(
-        opcode=schema.BuiltinOperator.CAST, inputs=[source], outputs=[indices]
-    )
-    _set_options(cast, schema.BuiltinOptions.CastOptions, schema.CastOptionsT())
-    cast._fb.builtinOptions.inDataType = schema.TensorType.INT8
-    cast._fb.builtinOptions.outDataType = schema.TensorType.INT32
-    gather = model_editor.Operator(
-        opcode=schema.BuiltinOperator.GATHER, inputs=[table, indices], outputs=[target]
-    )
-    _set_options(gather, schema.BuiltinOptions.GatherOptions, schema.GatherOptionsT())
-    return [cast, gather]
+    types = {"inDataType": schema.TensorType.INT8, "outDataType": schema.TensorType.INT32}
+    return [make("CAST", [source], indices, **types), make("GATHER", [table, indices], target)]
 
 
-def _set_options(operator: model_editor.Operator, kind: int, options: object) -> None:
-    operator._fb.builtinOptionsType, operator._fb.builtinOptions = kind, options
-
-
-def _quantize(reals: np.ndarray, quantization: model_editor.Quantization) -> np.ndarray:
+def _quantize(reals: np.ndarray, quantization: Quantization) -> np.ndarray:
     stored = np.round(reals / quantization.scales[0]) + quantization.zero_points[0]
     return np.clip(stored, -128, 127).astype(np.int8)

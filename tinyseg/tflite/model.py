@@ -19,6 +19,8 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tinyseg.errors import InputError
 
 METADATA_NAME = "tinyseg"
+# Where TFLM finds places of tensors in the arena.
+OFFLINE_PLAN = "OfflineMemoryAllocation"
 
 _TYPES = {
     schema.TensorType.FLOAT32: "float32",
@@ -204,6 +206,13 @@ def layer_of(tensor_name: str) -> str:
     return parts[1] if len(parts) > 1 else parts[0]
 
 
+def opcode_name(builtin: int, custom: str | None) -> str:
+    """Return ``CONV_2D`` and the like for an operator code, a custom operator's own name."""
+    if builtin == schema.BuiltinOperator.CUSTOM:
+        return custom or ""
+    return _OPCODES.get(builtin, f"BUILTIN_{builtin}")
+
+
 def _parse(content: bytes, path: str) -> TfliteModel:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
     if model.version != 3:
@@ -231,7 +240,7 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         code = model.operatorCodes[operator.opcodeIndex]
         builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
         custom = builtin == schema.BuiltinOperator.CUSTOM
-        name = _text(code.customCode) if custom else _OPCODES.get(builtin, f"BUILTIN_{builtin}")
+        name = opcode_name(builtin, _text(code.customCode))
         operators.append(
             Operator(
                 index,

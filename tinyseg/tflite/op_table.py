@@ -120,15 +120,18 @@ class OpInfo:
         cost: gives the work of one use.
         tflm: whether TFLM has a kernel.
         int16: whether that kernel takes int16 activations.
+        in_place: whether it may write its result over an input of the same size: each element
+            only depends on those at its place.
     """
 
     cost: Callable[[Operator], Cost] = _free
     tflm: bool = True
     int16: bool = True
+    in_place: bool = False
 
 
 OPS: dict[str, OpInfo] = {
-    "ADD": OpInfo(_per_input(1)),
+    "ADD": OpInfo(_per_input(1), in_place=True),
     "AVERAGE_POOL_2D": OpInfo(_pool(1)),
     "BATCH_MATMUL": OpInfo(_batch_matmul),
     "CONV_2D": OpInfo(_convolution),
@@ -136,15 +139,16 @@ OPS: dict[str, OpInfo] = {
     "DEQUANTIZE": OpInfo(_per_input(2)),
     "FULLY_CONNECTED": OpInfo(_fully_connected),
     "GELU": OpInfo(tflm=False),
+    "LOGISTIC": OpInfo(in_place=True),
     "MAX_POOL_2D": OpInfo(_pool(0)),
     "MIRROR_PAD": OpInfo(int16=False),
-    "MUL": OpInfo(_per_output(1)),
+    "MUL": OpInfo(_per_output(1), in_place=True),
     "PAD": OpInfo(_per_output(6)),
     "POW": OpInfo(tflm=False),
     "QUANTIZE": OpInfo(_per_input(4)),
     "REDUCE_MAX": OpInfo(int16=False),
-    "RELU": OpInfo(_per_input(2)),
-    "RELU6": OpInfo(_per_input(2)),
+    "RELU": OpInfo(_per_input(2), in_place=True),
+    "RELU6": OpInfo(_per_input(2), in_place=True),
     "RESIZE_BILINEAR": OpInfo(int16=False),
     "RESIZE_NEAREST_NEIGHBOR": OpInfo(_resize_nearest),
     "SIGN": OpInfo(tflm=False),
@@ -158,7 +162,7 @@ _UNCOUNTED = """
     CALL_ONCE CAST CEIL CONCATENATION COS CUMSUM DEPTH_TO_SPACE DIV DYNAMIC_UPDATE_SLICE ELU
     EMBEDDING_LOOKUP EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD GATHER GATHER_ND
     GREATER GREATER_EQUAL HARD_SWISH IF L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL
-    LOG LOG_SOFTMAX LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC MAXIMUM MEAN MINIMUM NEG
+    LOG LOG_SOFTMAX LOGICAL_AND LOGICAL_NOT LOGICAL_OR MAXIMUM MEAN MINIMUM NEG
     NOT_EQUAL PACK PADV2 PRELU READ_VARIABLE REDUCE_ALL REDUCE_MIN RESHAPE REVERSE_V2 ROUND
     RSQRT SELECT_V2 SHAPE SIN SLICE SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE
     SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE

@@ -8,19 +8,18 @@ without vector instructions this is several times faster; those with MVE gain no
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression import model_editor
+from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
+    Operator,
+    Quantization,
+    Tensor,
+)
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.annotate import seal_edited
 from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, pack_filter, requantization
+from tinyseg.tflite.graph import Graph, constant, is_constant, opcode, options
 
-_OPERATORS = schema.BuiltinOperator
 # These hand on the values of their inputs.
-_TRANSPARENT = (
-    _OPERATORS.MAX_POOL_2D,
-    _OPERATORS.RESIZE_NEAREST_NEIGHBOR,
-    _OPERATORS.CONCATENATION,
-)
+_TRANSPARENT = ("MAX_POOL_2D", "RESIZE_NEAREST_NEIGHBOR", "CONCATENATION")
 
 
 def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
@@ -32,14 +31,11 @@ def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
     Returns:
         The bytes of the new file, and the names of the outputs of the replaced operators.
     """
-    model = model_editor.read(content)
-    graph = model.subgraphs[0]
-    producers = {
-        id(output): operator for operator in graph.operators for output in operator.outputs
-    }
+    graph = Graph(content)
+    producers = graph.producers()
     replaced = []
     for operator in graph.operators:
-        if operator.opcode != _OPERATORS.CONV_2D:
+        if opcode(operator) != "CONV_2D":
             continue
         magnitude = _sign_magnitude(operator.inputs[0], producers)
         weights = _weight_magnitudes(operator.inputs[1])
@@ -48,79 +44,63 @@ def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
             replaced.append(operator.outputs[0].name)
     if not replaced:
         return content, []
-    return seal_edited(model), replaced
+    return graph.to_bytes(), replaced
 
 
-def _sign_magnitude(
-    tensor: model_editor.Tensor, producers: dict[int, model_editor.Operator]
-) -> int:
+def _sign_magnitude(tensor: Tensor, producers: dict[int, Operator]) -> int:
     """Return v if a tensor only holds v and -v, with a zero point of 0; else 0."""
     operator = producers.get(id(tensor))
     if operator is None or tensor.quantization is None or tensor.quantization.zero_points[0] != 0:
         return 0
-    if operator.opcode in _TRANSPARENT:
-        sources = [item for item in operator.inputs if not _is_constant(item)]
+    if opcode(operator) in _TRANSPARENT:
+        sources = [item for item in operator.inputs if not is_constant(item)]
         found = {_sign_magnitude(item, producers) for item in sources}
         return found.pop() if len(found) == 1 else 0
-    if operator.opcode != _OPERATORS.GATHER or not _is_constant(operator.inputs[0]):
+    if opcode(operator) != "GATHER" or not is_constant(operator.inputs[0]):
         return 0
     values = np.unique(operator.inputs[0].array).astype(int)
     return int(values[1]) if len(values) == 2 and values[0] == -values[1] else 0
 
 
-def _is_constant(tensor: model_editor.Tensor) -> bool:
-    return tensor.buffer is not None and len(tensor.buffer.data) > 0
-
-
-def _weight_magnitudes(kernel: model_editor.Tensor) -> np.ndarray | None:
+def _weight_magnitudes(kernel: Tensor) -> np.ndarray | None:
     """Return a for each output channel if its weights are a and -a; else None."""
-    if not _is_constant(kernel) or kernel.array.dtype != np.int8:
+    if not is_constant(kernel) or kernel.array.dtype != np.int8:
         return None
     channels = np.abs(kernel.array.astype(int)).reshape(kernel.shape[0], -1)
     same = (channels == channels[:, :1]).all() and channels[:, 0].all()
     return channels[:, 0] if same else None
 
 
-def _undilated(operator: model_editor.Operator) -> bool:
-    options = operator._fb.builtinOptions
-    return options.dilationHFactor == options.dilationWFactor == 1
+def _undilated(operator: Operator) -> bool:
+    return options(operator).dilationHFactor == options(operator).dilationWFactor == 1
 
 
-def _replace(operator: model_editor.Operator, magnitude: int, weights: np.ndarray) -> None:
+def _replace(operator: Operator, magnitude: int, weights: np.ndarray) -> None:
     """Turn a convolution into the custom operator, in place."""
     source, kernel, *biases = operator.inputs
     (target,) = operator.outputs
     input_scale = np.float64(source.quantization.scales[0])
     scales = input_scale * np.asarray(kernel.quantization.scales, np.float64)
     bias = biases[0].array * scales if biases else np.zeros(len(weights))
-    options = operator._fb.builtinOptions
-    low, high = _output_range(options.fusedActivationFunction, target.quantization)
+    settings = options(operator)
+    low, high = _output_range(settings.fusedActivationFunction, target.quantization)
     encoded = BinaryConvOptions(
-        (options.strideH, options.strideW),
-        "same" if options.padding == schema.Padding.SAME else "valid",
+        (settings.strideH, settings.strideW),
+        "same" if settings.padding == schema.Padding.SAME else "valid",
         low,
         high,
     ).encode()
     filters = pack_filter(kernel.array.transpose(1, 2, 3, 0))
     to = requantization(scales * magnitude * weights, bias, target.quantization.scales[0])
-    operator.inputs = [source, _constant(kernel.name, filters), _constant(f"{kernel.name}_to", to)]
-    operator.opcode, operator.custom_code = _OPERATORS.CUSTOM, NAME
+    operator.inputs = [source, constant(kernel.name, filters), constant(f"{kernel.name}_to", to)]
+    operator.opcode, operator.custom_code = schema.BuiltinOperator.CUSTOM, NAME
     operator._fb.builtinOptionsType, operator._fb.builtinOptions = 0, None
     operator._fb.customOptions = list(encoded)
 
 
-def _output_range(activation: int, quantization: model_editor.Quantization) -> tuple[int, int]:
+def _output_range(activation: int, quantization: Quantization) -> tuple[int, int]:
     scale, zero_point = quantization.scales[0], quantization.zero_points[0]
     kinds = schema.ActivationFunctionType
     low = {kinds.NONE: -128, kinds.RELU: zero_point, kinds.RELU6: zero_point}[activation]
     high = zero_point + round(6 / scale) if activation == kinds.RELU6 else 127
     return max(low, -128), min(high, 127)
-
-
-def _constant(name: str, values: np.ndarray) -> model_editor.Tensor:
-    return model_editor.Tensor(
-        shape=values.shape,
-        dtype=schema.TensorType.INT32,
-        data=np.ascontiguousarray(values, np.int32),
-        name=name,
-    )

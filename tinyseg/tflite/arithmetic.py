@@ -1,0 +1,87 @@
+"""The integer arithmetic of TensorFlow Lite's kernels, in NumPy.
+
+As in ``tensorflow/lite/kernels/internal/common.cc`` and ``quantization_util.cc``: a real factor
+becomes a 32-bit multiplier and a shift, and a product is rounded twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ADD_SHIFT = 20
+
+
+def quantize_multiplier(real: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Return factors as multipliers and shifts: ``multiplier * 2**(shift - 31)``, int64 arrays."""
+    fraction, shift = np.frexp(np.asarray(real, np.float64))
+    # Half away from zero, as TfLiteRound.
+    scaled = fraction * 2.0**31
+    multiplier = np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int64)
+    shift = shift.astype(np.int64)
+    full = np.abs(multiplier) == 1 << 31
+    multiplier, shift = (
+        np.where(full, multiplier // 2, multiplier),
+        np.where(full, shift + 1, shift),
+    )
+    lost = shift < -31
+    return np.where(lost, 0, multiplier), np.where(lost, 0, shift)
+
+
+def multiply(values: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Multiply int32 values (as int64) by a quantized multiplier, rounding twice.
+
+    Args:
+        values: any shape; broadcast with the others.
+        multiplier, shift: from :func:`quantize_multiplier`.
+
+    Returns:
+        int64 values.
+    """
+    product = (values << np.maximum(shift, 0)) * multiplier
+    # SaturatingRoundingDoublingHighMul: the division truncates towards zero.
+    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    high = np.sign(nudged) * (np.abs(nudged) >> 31)
+    # RoundingDivideByPOT: half away from zero.
+    right = np.maximum(-shift, 0)
+    mask = (np.int64(1) << right) - 1
+    threshold = (mask >> 1) + (high < 0)
+    return (high >> right) + ((high & mask) > threshold)
+
+
+def clamp(values: np.ndarray, low: int = -128, high: int = 127) -> np.ndarray:
+    """Return values limited to a range, as int8."""
+    return np.clip(values, low, high).astype(np.int8)
+
+
+def mul(
+    first: tuple[np.ndarray, float, int], second: tuple[np.ndarray, float, int], out: tuple
+) -> np.ndarray:
+    """Return what MUL makes of stored int8 values, before the clamp.
+
+    Args:
+        first, second: stored values, scale and zero point.
+        out: scale and zero point of the result.
+
+    Returns:
+        int64 stored values.
+    """
+    (a, a_scale, a_zero), (b, b_scale, b_zero) = first, second
+    out_scale, out_zero = out
+    factor = quantize_multiplier(a_scale * b_scale / out_scale)
+    product = (np.asarray(a, np.int64) - a_zero) * (np.asarray(b, np.int64) - b_zero)
+    return multiply(product, *factor) + out_zero
+
+
+def add(
+    first: tuple[np.ndarray, float, int], second: tuple[np.ndarray, float, int], out: tuple
+) -> np.ndarray:
+    """Return what ADD makes of stored int8 values, before the clamp; see :func:`mul`."""
+    (_, a_scale, _), (_, b_scale, _) = first, second
+    out_scale, out_zero = out
+    twice_max = 2 * max(a_scale, b_scale)
+    total = np.int64(0)
+    for values, scale, zero in (first, second):
+        shifted = (np.asarray(values, np.int64) - zero) << ADD_SHIFT
+        total = total + multiply(shifted, *quantize_multiplier(scale / twice_max))
+    factor = quantize_multiplier(twice_max / ((1 << ADD_SHIFT) * out_scale))
+    return multiply(total, *factor) + out_zero

@@ -1,0 +1,156 @@
+"""Avoid concatenations of channels, which hold everything twice.
+
+A depthwise convolution of a concatenation is the concatenation of depthwise convolutions. The
+tensor of all channels then is never padded, nor needed with the rows around. A convolution of
+one pixel reads the concatenation in any order: some rows after the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
+    Operator,
+    Quantization,
+    Tensor,
+)
+
+from tinyseg.tflite.graph import (
+    Graph,
+    activation,
+    clone,
+    constant,
+    is_constant,
+    make,
+    opcode,
+    options,
+)
+
+# Rows are divided into so many parts.
+_PARTS = 4
+
+
+def split_depthwise(graph: Graph) -> list[str]:
+    """Let depthwise convolutions of a concatenation take its parts; exact.
+
+    Returns:
+        Names of the outputs that are now concatenations.
+    """
+    split = []
+    for operator in list(graph.operators):
+        if opcode(operator) != "DEPTHWISE_CONV_2D" or not _suits(graph, operator):
+            continue
+        joined = _concatenation(graph, operator)
+        parts, first = [], 0
+        for source in joined.inputs:
+            part = _part(operator, source, first)
+            parts.append(part)
+            first += source.shape[3]
+        (target,) = operator.outputs
+        outputs = [part.outputs[0] for part in parts]
+        graph.replace(operator, [*parts, clone(joined, outputs, target)])
+        graph.operators.remove(joined)
+        split.append(target.name)
+    return split
+
+
+def divide_concatenation(graph: Graph, position: int) -> list[str]:
+    """Concatenate some rows at a time where a 1x1 convolution alone reads them; exact.
+
+    Args:
+        graph: edited in place.
+        position: of the concatenation among the operators.
+
+    Returns:
+        Names of the convolution's output; empty if there is no such pair of operators.
+    """
+    readers = graph.consumers()[id(graph.operators[position].outputs[0])]
+    if len(readers) != 1 or not _reads_pixels(readers[0]):
+        return []
+    (operator,) = readers
+    joined = _concatenation(graph, operator)
+    (target,) = operator.outputs
+    height = target.shape[1]
+    if joined is None or height < _PARTS:
+        return []
+    made, results = [], []
+    for part in range(_PARTS):
+        first, last = height * part // _PARTS, height * (part + 1) // _PARTS
+        sources = [_cut(source, first, last, made) for source in joined.inputs]
+        label, channels = f"/rows_{first}_{last}", operator.inputs[0]
+        shape = (1, last - first, *channels.shape[2:])
+        rows = activation(channels.name + label, shape, channels)
+        result = activation(target.name + label, (*shape[:3], target.shape[3]), target)
+        made.append(clone(joined, sources, rows))
+        made.append(clone(operator, [rows, *operator.inputs[1:]], result))
+        results.append(result)
+    made.append(make("CONCATENATION", results, target, axis=1))
+    graph.replace(operator, made)
+    graph.operators.remove(joined)
+    return [target.name]
+
+
+def _reads_pixels(operator: Operator) -> bool:
+    if opcode(operator) != "CONV_2D" or tuple(operator.inputs[1].shape[1:3]) != (1, 1):
+        return False
+    return (options(operator).strideH, options(operator).strideW) == (1, 1)
+
+
+def _cut(source: Tensor, first: int, last: int, made: list[Operator]) -> Tensor:
+    shape = (1, last - first, *source.shape[2:])
+    output = activation(f"{source.name}/rows_{first}_{last}", shape, source)
+    begin = constant(f"{output.name}/begin", np.array([0, first, 0, 0], np.int32))
+    size = constant(f"{output.name}/size", np.array(shape, np.int32))
+    made.append(make("SLICE", [source, begin, size], output))
+    return output
+
+
+def _suits(graph: Graph, operator: Operator) -> bool:
+    source, kernel = operator.inputs[:2]
+    return (
+        _concatenation(graph, operator) is not None
+        and is_constant(kernel)
+        and kernel.shape[3] == source.shape[3]
+    )
+
+
+def _concatenation(graph: Graph, operator: Operator) -> Operator | None:
+    """Return the concatenation of channels that an operator reads, and nothing else does."""
+    source = operator.inputs[0]
+    joined = graph.producers().get(id(source))
+    suits = (
+        joined is not None
+        and opcode(joined) == "CONCATENATION"
+        and options(joined).axis in (3, -1)
+        and len(source.shape) == 4
+        and source.shape[0] == 1
+        and not any(map(is_constant, joined.inputs))
+        and graph.consumers()[id(source)] == [operator]
+        and not any(source is output for output in graph.outputs)
+    )
+    return joined if suits else None
+
+
+def _part(operator: Operator, source: Tensor, first: int) -> Operator:
+    """Return a depthwise convolution for the channels of one part."""
+    _, kernel, *rest = operator.inputs
+    target, chosen = operator.outputs[0], slice(first, first + source.shape[3])
+    output = activation(
+        f"{target.name}/channels_{chosen.start}", (*target.shape[:3], source.shape[3]), target
+    )
+    constants = [
+        constant(
+            f"{tensor.name}/channels_{chosen.start}",
+            np.ascontiguousarray(tensor.array[..., chosen]),
+            _select(tensor.quantization, chosen),
+        )
+        for tensor in (kernel, *rest)
+    ]
+    return clone(operator, [source, *constants], output)
+
+
+def _select(quantization: Quantization | None, chosen: slice) -> Quantization | None:
+    if quantization is None or len(quantization.scales) == 1:
+        return quantization
+    zeros = quantization.zero_points
+    zeros = zeros[chosen] if len(zeros) == len(quantization.scales) else zeros
+    return Quantization(quantization.scales[chosen], zeros, quantization.axis)

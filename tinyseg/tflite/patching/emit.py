@@ -1,0 +1,122 @@
+"""Write a schedule as a graph of standard operators."""
+
+from __future__ import annotations
+
+import numpy as np
+from tflite_micro.tensorflow.lite.micro.compression.model_editor import Operator, Tensor
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tinyseg.tflite.graph import Graph, activation, clone, constant, is_constant, make, options
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.patching.rows import Margin
+from tinyseg.tflite.patching.schedule import Schedule
+from tinyseg.tflite.patching.unroll import Network, Piece, Step
+
+
+def emit(model: TfliteModel, schedule: Schedule) -> bytes:
+    """Return the file of a network that is executed as scheduled.
+
+    Args:
+        model: the network that the schedule was made for.
+        schedule: from :func:`~tinyseg.tflite.patching.search.best_schedule`.
+    """
+    return _Writer(model, schedule).write()
+
+
+class _Writer:
+    def __init__(self, model: TfliteModel, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._network = Network(model)
+        self._graph = Graph(model.content)
+        self._tensors = list(self._graph.tensors)
+        self._old = list(self._graph.operators)
+        self._output = model.outputs[0].index
+        # Tensors by their pieces: whole ones for all regions, others for one.
+        self._whole = {self._network.whole(t.index): self._tensors[t.index] for t in model.inputs}
+        self._parts: dict[Piece, Tensor] = {}
+        self._constants: dict[bytes, Tensor] = {}
+        self._made: list[Operator] = []
+
+    def write(self) -> bytes:
+        for region in self._schedule.regions:
+            self._parts = {}
+            for step in self._network.unroll(region):
+                self._made.append(self._operator(step))
+            for sink in region.sinks:
+                piece = self._network.whole(sink)
+                self._whole[piece] = self._parts[piece]
+        self._graph.operators[:] = self._made
+        return self._graph.to_bytes()
+
+    def _operator(self, step: Step) -> Operator:
+        if step.kind == "op":
+            return self._copy(step)
+        inputs = [self._find(piece) for piece in step.inputs]
+        output = self._new(step.output)
+        if step.kind == "concat":
+            return make("CONCATENATION", inputs, output, axis=1)
+        if step.kind == "pad":
+            paddings = _paddings(step.output.margin, len(output.shape))
+            return make("PAD", [*inputs, self._constant("paddings", paddings)], output)
+        # Where the cut piece starts in the one that it is cut from.
+        first = step.output.rows.first - step.inputs[0].rows.first
+        begin = self._constant("begin", np.array([0, first, 0, 0], np.int32))
+        size = self._constant("size", np.array(output.shape, np.int32))
+        return make("SLICE", [*inputs, begin, size], output)
+
+    def _copy(self, step: Step) -> Operator:
+        """Return an operator of the old graph for some rows."""
+        old = self._old[step.operator.index]
+        pieces = iter(step.inputs)
+        inputs = [
+            tensor if tensor is None or is_constant(tensor) else self._find(next(pieces))
+            for tensor in old.inputs
+        ]
+        output = self._new(step.output)
+        new = clone(old, inputs, output)
+        if output.shape == old.outputs[0].shape and not any(map(_padded, step.inputs)):
+            return new
+        name = step.operator.opcode
+        if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"):
+            options(new).padding = schema.Padding.VALID
+        elif name == "RESIZE_NEAREST_NEIGHBOR":
+            new.inputs[1] = self._constant("size", np.array(output.shape[1:3], np.int32))
+        elif name == "PAD":
+            how = self._network.rules[step.operator.index]
+            height = step.operator.inputs[0].shape[1]
+            _, margin = how.needs(step.output.rows, height)
+            new.inputs[1] = self._constant("paddings", _paddings(margin, 4))
+        return new
+
+    def _find(self, piece: Piece) -> Tensor:
+        return self._parts[piece] if piece in self._parts else self._whole[piece]
+
+    def _new(self, piece: Piece) -> Tensor:
+        """Return the tensor of a piece that is being made."""
+        old = self._tensors[piece.tensor]
+        whole = piece == self._network.whole(piece.tensor)
+        if whole and piece not in self._whole:
+            # The first to compute the whole tensor keeps its name.
+            made = old
+        else:
+            label = f"{old.name}/rows_{piece.rows.first}_{piece.rows.last}"
+            label += "/padded" if _padded(piece) else ""
+            made = activation(label, self._network.shape(piece), old)
+        self._parts[piece] = made
+        return made
+
+    def _constant(self, name: str, values: np.ndarray) -> Tensor:
+        key = name.encode() + values.tobytes()
+        if key not in self._constants:
+            label = f"{name}_{'_'.join(str(value) for value in values.reshape(-1))}"
+            self._constants[key] = constant(label, values)
+        return self._constants[key]
+
+
+def _padded(piece: Piece) -> bool:
+    return any(piece.margin)
+
+
+def _paddings(margin: Margin, rank: int) -> np.ndarray:
+    top, bottom, left, right = margin
+    return np.array([(0, 0), (top, bottom), (left, right), (0, 0)][:rank], np.int32)
