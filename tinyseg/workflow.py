@@ -19,6 +19,7 @@ from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.verification.verify import MAX_DICE_DROP, Verification, verify
+from tinyseg.zoo import network
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -68,6 +69,12 @@ def open_images(
     """
     dataset = data.load(plan.data.source)
     store = open_store(dataset, plan.preprocessing)
+    task = network(plan.model.name).task
+    if store.task != task:
+        raise InputError(
+            f"{plan.data.source}: holds images for {store.task}, {plan.model.name} is a network "
+            f"for {task}; choose other data or another network"
+        )
     groups = store.groups()
     if not split_file and home and plan.data.fingerprint == store.fingerprint:
         split_file = home / SPLIT if (home / SPLIT).is_file() else None
@@ -145,8 +152,6 @@ def plan_of(
     """
     path = Path(name_or_file)
     if path.suffix not in (".tflite", ".h5", ".keras"):
-        from tinyseg.zoo import network
-
         network(name_or_file)
         path = presets.find_weights(name_or_file, source or "phantom")
     if not path.is_file():

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from tinyseg import terminal
-from tinyseg.cli.options import JSON, SET, parse_settings
+from tinyseg.cli.options import JSON, SEED, SET, parse_settings
 from tinyseg.errors import GateError
 
 
 @click.group()
 def data() -> None:
-    """Check and divide images."""
+    """Check, describe, divide and stage images."""
 
 
 @data.command("check")
@@ -54,3 +54,74 @@ def data_split(path: str, output: Path, settings: tuple[str, ...]) -> None:
     split.write(output)
     sizes = f"{len(split.train)} / {len(split.validation)} / {len(split.test)}"
     click.echo(f"{output}: {sizes} images for training / validation / test")
+
+
+@data.command("report")
+@click.argument("source")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the report."
+)
+@JSON
+def data_report(source: str, output: Path, as_json: bool) -> None:
+    """Describe the images at SOURCE: counts, balance, samples, intensities, problems.
+
+    SOURCE is a name, folder, archive or URL. Writes report.html, report.md and report.json; exit
+    code 1 if the images are not usable.
+
+    \b
+    Examples:
+      tinyseg data report busi -o build/busi
+      tinyseg data report https://host/images.zip:sha256=... -o build/images
+    """
+    from tinyseg.data.summary import summarise
+    from tinyseg.reporting.data_report import write
+
+    facts, examples = summarise(source)
+    written = write(facts, examples, output)
+    if as_json:
+        terminal.print_json(facts)
+    else:
+        click.echo(f"report: {written[0]}")
+    if not facts["ok"]:
+        raise GateError(f"{source}: not usable as it is; see the errors in {written[0]}")
+
+
+@data.command("stage")
+@click.argument("source")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--balance", is_flag=True, help="Add augmented copies of rare labels to training.")
+@SEED
+@SET
+@JSON
+def data_stage(
+    source: str,
+    folder: Path,
+    balance: bool,
+    seed: int | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Divide SOURCE and write it to FOLDER as PNG files, for tools that expect folders.
+
+    With two labels or more: train/LABEL/, validation/LABEL/, test/LABEL/. With masks:
+    train_images/train/ and train_masks/train/, likewise val and test. Near-duplicates and the
+    images of one patient are kept in one part.
+
+    \b
+    Example: tinyseg data stage busi build/Data --balance
+    """
+    from tinyseg import data as datasets
+    from tinyseg.data.staging import stage
+    from tinyseg.plan import Plan, override
+    from tinyseg.workflow import open_images
+
+    plan = override(Plan(), {"data.source": source, "seed": seed, **parse_settings(settings)})
+    split = open_images(plan)[1].split
+    staged = stage(datasets.load(source), split, folder, balance=balance, seed=plan.seed)
+    if as_json:
+        terminal.print_json(staged)
+        return
+    numbers = " / ".join(str(sum(counts.values())) for counts in staged["images"].values())
+    click.echo(
+        f"{folder}: {numbers} images for training / validation / test, {', '.join(staged['tasks'])}"
+    )

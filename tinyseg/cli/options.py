@@ -15,8 +15,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 DATA = click.option(
     "--data",
     metavar="NAME|PATH",
-    help="'phantom' (generated, the default), 'busi', 'dsb2018', 'em_isbi2012', or a folder of "
-    "images and masks.",
+    help="'phantom' (generated, the default), 'busi', 'dsb2018', 'em_isbi2012', 'isic2018', "
+    "'brats2020', 'brats_nifti', 'dic1', 'brain_mri', or a folder, archive or URL of images and "
+    "masks.",
 )
 OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder for the results."

@@ -21,8 +21,9 @@ def move(
     so that a lesion which the border cuts goes on in image and mask alike.
 
     Args:
-        image: uint8 ``(height, width, channels)``.
-        mask: uint8 ``(height, width, 1)``; moved with nearest neighbour, so it stays binary.
+        image: uint8 ``(height, width, channels)`` with at most 4 channels.
+        mask: uint8 ``(height, width, regions)`` with at most 4 regions or none; moved with
+            nearest neighbour, so it stays binary.
         rng: source of randomness.
 
     Returns:
@@ -37,8 +38,11 @@ def move(
         matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
     border = {"borderMode": cv2.BORDER_REFLECT}
     moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, **border)
-    moved_mask = cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST, **border)
-    return moved.reshape(image.shape), moved_mask.reshape(mask.shape)
+    if mask.size:
+        mask = cv2.warpAffine(
+            mask, matrix, (width, height), flags=cv2.INTER_NEAREST, **border
+        ).reshape(mask.shape)
+    return moved.reshape(image.shape), mask
 
 
 def grey_levels(rng: np.random.Generator) -> np.ndarray:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tinyseg.data.dataset import Dataset, Sample, natural_order
+from tinyseg.data.dataset import Sample, natural_order
 from tinyseg.data.images import SUFFIXES
-from tinyseg.errors import InputError
 
 LABELS = ("benign", "malignant", "normal")
-_MASK = re.compile(r"(?P<stem>.*)_mask(_\d+)?", re.DOTALL)
+MASK = re.compile(r"(?P<stem>.*)_mask(_\d+)?", re.DOTALL)
 
 
 def is_busi(root: Path) -> bool:
@@ -31,7 +30,7 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
         for path in sorted(folder.iterdir()):
             if path.suffix.lower() not in SUFFIXES:
                 continue
-            match = _MASK.fullmatch(path.stem)
+            match = MASK.fullmatch(path.stem)
             if match:
                 masks.setdefault(match["stem"], []).append(path)
             elif path.stem in images:
@@ -50,15 +49,3 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
                 name = f"{folder.name}/{stem}"
                 samples.append(Sample(name, folder.name, images[stem], tuple(masks[stem])))
     return samples, problems
-
-
-def load_busi(root: Path) -> Dataset:
-    """Return BUSI with the union of each image's masks.
-
-    Raises:
-        InputError: a file lacks its partner.
-    """
-    samples, problems = scan_busi(root)
-    if problems:
-        raise InputError(problems[0])
-    return Dataset("busi", tuple(samples), root)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import ExifTags, Image
 
-from tinyseg.data import Dataset, Sample, duplicates, find, images, load
+from tinyseg.data import Dataset, Sample, duplicates, images, scan
+from tinyseg.data.balance import imbalance
 from tinyseg.errors import InputError
 from tinyseg.progress import track
 
@@ -58,8 +59,11 @@ class DataReport:
         sizes: ``width`` and ``height`` in pixels as ``min``, ``median`` and ``max``, and the
             number of ``distinct`` sizes, EXIF orientation applied.
         foreground: share of foreground pixels, ``mean`` over images and ``pooled``.
-        duplicates: pairs of near-duplicates, highest correlation first.
+        duplicates: pairs of near-duplicates, highest correlation first; of the images of one
+            patient only the middle one is held against others.
         problems: errors first.
+        task: ``segmentation`` or ``classification``.
+        regions: pooled share of pixels of each region of the masks.
     """
 
     dataset: str
@@ -75,6 +79,8 @@ class DataReport:
     foreground: dict[str, float] | None
     duplicates: tuple[Duplicate, ...]
     problems: tuple[Problem, ...]
+    task: str = "segmentation"
+    regions: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -87,10 +93,12 @@ class DataReport:
 
     def as_text(self) -> str:
         """Return lines for a person: the numbers, then every problem."""
-        lines = [
-            f"{self.dataset}: {self.images} images, {self.masks} masks "
-            f"({self.several_masks} images with several, {self.empty_masks} with no foreground)"
-        ]
+        lines = [f"{self.dataset}: {self.images} images"]
+        if self.task == "segmentation":
+            lines[0] += (
+                f", {self.masks} masks ({self.several_masks} images with several, "
+                f"{self.empty_masks} with no foreground)"
+            )
         for label, count in self.labels.items():
             lines.append(f"label {label or '(none)'}: {count} ({self.label_fractions[label]:.1%})")
         if self.sizes:
@@ -100,6 +108,9 @@ class DataReport:
         if self.foreground:
             mean, pooled = self.foreground.values()
             lines.append(f"foreground: {mean:.1%} of an image, {pooled:.1%} of all pixels")
+        if len(self.regions) > 1:
+            shown = ", ".join(f"{name} {share:.2%}" for name, share in self.regions.items())
+            lines.append(f"regions, of all pixels: {shown}")
         lines += [f"{each.severity}: {each.path}: {each.message}" for each in self.problems]
         errors = sum(problem.severity == "error" for problem in self.problems)
         return "\n".join([*lines, f"{errors} errors, {len(self.problems) - errors} warnings"])
@@ -131,12 +142,14 @@ def check(name_or_path: str | os.PathLike[str]) -> DataReport:
         dataset=text,
         root=where if dataset.root else None,
         images=len(dataset),
-        masks=sum(len(sample.masks) if sample.image else 1 for sample in dataset.samples),
+        masks=sum(_mask_count(dataset, sample) for sample in dataset.samples),
         several_masks=sum(len(sample.masks) > 1 for sample in dataset.samples),
         empty_masks=sum(fact.foreground == 0 for fact in facts),
         labels=counts,
         label_fractions={label: count / len(dataset) for label, count in counts.items()},
-        imbalance=max(counts.values()) / min(counts.values()) if counts else None,
+        imbalance=imbalance(counts),
+        task=dataset.task,
+        regions=_regions(dataset, [fact for fact in facts if fact.regions is not None]),
         sizes=_sizes([fact.shape for fact in facts if fact.shape]),
         foreground=_foreground([fact for fact in facts if fact.foreground is not None]),
         duplicates=pairs,
@@ -144,32 +157,45 @@ def check(name_or_path: str | os.PathLike[str]) -> DataReport:
     )
 
 
+def _mask_count(dataset: Dataset, sample: Sample) -> int:
+    """Return the number of mask files; a sample that holds its own mask has one."""
+    return 0 if not dataset.regions else len(sample.masks) or 1
+
+
 def _scan(text: str) -> tuple[Dataset, list[Problem]]:
     """List samples and pairing problems without opening a file."""
-    if text.partition(":")[0] == "phantom":
-        return load(text), []
-    root, samples, lines = Path(text), [], []
+    root = Path(text)
     try:
-        root, layout = find(text)
-        samples, lines = layout.scan(root)
+        dataset, lines = scan(text)
     except InputError:
         if not root.is_dir() or any(p.suffix.lower() in images.SUFFIXES for p in root.rglob("*")):
             raise
-    if not samples and not lines:
-        lines = [f"{root}: holds no images; add {', '.join(sorted(images.SUFFIXES))} files"]
-    parts = [line.partition(": ") for line in lines]
-    problems = [Problem("error", path, message) for path, _, message in parts]
-    return Dataset(root.name, tuple(samples), root), problems
+        dataset, lines = Dataset(root.name, (), root), []
+    if not dataset.samples and not lines:
+        kinds = ", ".join(sorted(images.SUFFIXES))
+        lines = [f"{dataset.root}: holds no images; add {kinds} files"]
+    return dataset, [_problem(line) for line in lines]
+
+
+def _problem(line: str) -> Problem:
+    """Turn the line of an expected error, which begins with its file, into a problem."""
+    path, _, message = line.partition(": ")
+    return Problem("error", path, message)
 
 
 @dataclasses.dataclass
 class _Facts:
-    """What one sample holds: ``(height, width)``, pixels of foreground; None if unusable."""
+    """What one sample holds; None if unusable.
+
+    ``shape`` is ``(height, width)``, ``foreground`` the number of pixels in any region and
+    ``regions`` that in each.
+    """
 
     sample: Sample
     shape: tuple[int, int] | None = None
     signature: np.ndarray | None = None
     foreground: int | None = None
+    regions: np.ndarray | None = None
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
     def add(self, severity: str, path: object, *messages: str) -> None:
@@ -179,18 +205,29 @@ class _Facts:
 def _inspect(dataset: Dataset, sample: Sample) -> _Facts:
     """Open all files of one sample."""
     facts, where = _Facts(sample), sample.image or sample.name
-    image, mask = _open(facts) if sample.image else dataset.read(sample)
+    picture = sample.image and sample.image.suffix.lower() in images.SUFFIXES
+    image, mask = _open(facts) if picture else _read(dataset, facts)
     if image is not None:
         facts.shape, facts.signature = image.shape[:2], duplicates.signature(image)
         if (image == image[0, 0]).all():
             facts.add("warning", where, "is uniform; remove it unless a blank image is meant")
-    if mask is not None:
-        facts.foreground = int(mask.sum())
+    if mask is not None and dataset.regions:
+        mask = mask.reshape(*mask.shape[:2], -1)
+        facts.foreground, facts.regions = int(mask.any(-1).sum()), mask.sum((0, 1))
         state = "not empty" if facts.foreground else "empty"
         if _CONTRADICTIONS.get(sample.label) == state:
             message = f"is labelled {sample.label} but its mask is {state}; correct one of them"
             facts.add("warning", where, message)
     return facts
+
+
+def _read(dataset: Dataset, facts: _Facts) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return image and mask of a sample that is not made of picture files, None if unusable."""
+    try:
+        return dataset.read(facts.sample)
+    except InputError as error:
+        facts.problems.append(_problem(str(error)))
+        return None, None
 
 
 def _open(facts: _Facts) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -205,7 +242,7 @@ def _open(facts: _Facts) -> tuple[np.ndarray | None, np.ndarray | None]:
             message = f"mask is {width}x{height} but its image is {columns}x{rows}"
             facts.add("error", path, f"{message}; export both at {cure}")
     broken = any(problem.severity == "error" for problem in facts.problems)
-    return image, None if broken else np.any(arrays, axis=0)
+    return image, None if broken or not masks else np.any(arrays, axis=0)
 
 
 def _decode(path: Path, facts: _Facts) -> np.ndarray | None:
@@ -216,7 +253,7 @@ def _decode(path: Path, facts: _Facts) -> np.ndarray | None:
     except InputError as error:
         facts.add("error", path, str(error).removeprefix(f"{path}: "))
         return None
-    with Image.open(path) as image:
+    with path.open("rb") as stream, Image.open(stream) as image:
         image.load()
         facts.add("warning", path, *_format_doubts(image))
         facts.add("warning", path, *(_image_doubts(image) if is_image else _mask_doubts(image)))
@@ -266,7 +303,11 @@ def _mask_doubts(image: Image.Image) -> Iterator[str]:
 
 
 def _find_duplicates(facts: list[_Facts]) -> tuple[Duplicate, ...]:
-    readable = [fact for fact in facts if fact.shape]
+    members: dict[str, list[_Facts]] = {}
+    for row, fact in enumerate(facts):
+        if fact.shape:
+            members.setdefault(fact.sample.group or f"\0{row}", []).append(fact)
+    readable = [facts[len(facts) // 2] for facts in members.values()]
     if not readable:
         return ()
     pairs = duplicates.near_duplicates(np.stack([fact.signature for fact in readable]))
@@ -301,6 +342,13 @@ def _sizes(shapes: list[tuple[int, int]]) -> dict[str, Any] | None:
         median = float(np.median(values))
         sizes[side] = {"min": min(values), "median": median, "max": max(values)}
     return sizes
+
+
+def _regions(dataset: Dataset, facts: list[_Facts]) -> dict[str, float]:
+    if not facts:
+        return {}
+    shares = sum(fact.regions for fact in facts) / np.prod([f.shape for f in facts], axis=1).sum()
+    return dict(zip(dataset.regions, shares.tolist(), strict=True))
 
 
 def _foreground(facts: list[_Facts]) -> dict[str, float] | None:

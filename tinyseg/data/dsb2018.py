@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.dataset import Sample
 from tinyseg.data.images import image_files
-from tinyseg.errors import InputError
 
 
 def is_dsb2018(root: Path) -> bool:
@@ -52,18 +51,6 @@ def scan_dsb2018(root: Path) -> tuple[list[Sample], list[str]]:
                 "or remove the folder"
             )
     return samples, problems
-
-
-def load_dsb2018(root: Path) -> Dataset:
-    """Return the nuclei with the union of each image's masks.
-
-    Raises:
-        InputError: a file lacks its partner.
-    """
-    samples, problems = scan_dsb2018(root)
-    if problems:
-        raise InputError(problems[0])
-    return Dataset("dsb2018", tuple(samples), root)
 
 
 def _train_folder(root: Path) -> Path:

@@ -18,14 +18,15 @@ def signature(image: np.ndarray) -> np.ndarray:
     """Reduce an image to a unit vector; equal pictures have a dot product of 1.
 
     Args:
-        image: uint8 ``(height, width)`` or ``(height, width, 3)``.
+        image: uint8 ``(height, width)`` or ``(height, width, channels)``, three of them being RGB.
 
     Returns:
         float32 vector of 64 x 64 grey values with zero mean and unit length; zeros for a
         uniform image, which correlates with nothing.
     """
     if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        colour = image.shape[-1] == 3
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if colour else image.mean(-1, np.float32)
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     centred = small - small.mean()
     length = np.linalg.norm(centred)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyseg.data.dataset import Dataset, Sample, natural_order
+from tinyseg.data.dataset import Sample, natural_order
 from tinyseg.data.images import image_files
-from tinyseg.errors import InputError
 
 # Where the slices lie below the folders that a user may name.
 _PLACES = ("data/membrane/train", "membrane/train", "train", ".")
@@ -53,18 +52,6 @@ def scan_em_stack(root: Path) -> tuple[list[Sample], list[str]]:
         else:
             samples.append(Sample(stem, "", images[stem], (labels[stem],)))
     return samples, problems
-
-
-def load_em_stack(root: Path) -> Dataset:
-    """Return the slices; foreground is what the labels have at 255, the cells.
-
-    Raises:
-        InputError: a file lacks its partner.
-    """
-    samples, problems = scan_em_stack(root)
-    if problems:
-        raise InputError(problems[0])
-    return Dataset("em_isbi2012", tuple(samples), root)
 
 
 def _train_folder(root: Path) -> Path:

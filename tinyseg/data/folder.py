@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.dataset import Sample
 from tinyseg.data.images import SUFFIXES
-from tinyseg.errors import InputError
 
 # The suffixes that data sets in use add to an image's name to name its masks.
 _MASK_SUFFIX = re.compile(r"_(mask|segmentation|label|gt)(_?\d+)?$", re.IGNORECASE)
@@ -49,18 +48,6 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
         if key not in seen
     ]
     return samples, problems
-
-
-def load_folder(root: Path) -> Dataset:
-    """Return the pairs of a generic folder; subfolder names become labels.
-
-    Raises:
-        InputError: a file lacks its partner.
-    """
-    samples, problems = scan_folder(root)
-    if problems:
-        raise InputError(problems[0])
-    return Dataset(root.resolve().name, tuple(samples), root)
 
 
 def _image_files(folder: Path) -> list[Path]:

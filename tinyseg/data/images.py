@@ -28,7 +28,8 @@ def open_image(path: Path) -> Image.Image:
             it may be a decompression bomb.
     """
     try:
-        with Image.open(path) as image:
+        # From a stream, for Pillow 13 maps an uncompressed TIFF file that is to be turned wrongly.
+        with path.open("rb") as stream, Image.open(stream) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             image.load()

@@ -38,14 +38,17 @@ class PhantomDataset(Dataset):
     size: int = 256
     seed: int = 0
 
-    def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    def _read_image(self, sample: Sample) -> np.ndarray:
+        return self._read_both(sample)[0]
+
+    def _read_both(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """Generate one sample: uint8 image and mask (0 and 1), both ``(size, size)``."""
         index = int(sample.name.rsplit("_", 1)[1])
         return generate(sample.label, self.size, np.random.default_rng([self.seed, index]))
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over everything that determines the images."""
-        key = f"phantom {GENERATOR_VERSION} {len(self)} {self.size} {self.seed}"
+        key = f"phantom {GENERATOR_VERSION} {len(self)} {self.size} {self.seed}{self.variant}"
         return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -36,8 +36,9 @@ def training_batches(
         augmented: whether images are changed at random.
 
     Returns:
-        Dataset of ``(float32 (b, h, w, c), float32 (b, h, w, 1))``,
-        ``ceil(len(store) / batch_size)`` batches an epoch.
+        Dataset of ``(float32 (b, h, w, c), float32 (b, h, w, regions))``, the second being
+        ``(b, classes)`` where images are to be classified, ``ceil(len(store) / batch_size)``
+        batches an epoch.
     """
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -58,7 +59,7 @@ def training_batches(
 def evaluation_batches(
     store: ImageStore, preprocessing: PreprocessingPlan, batch_size: int
 ) -> tf.data.Dataset:
-    """Return all images once, in order, as ``(float32 (b, h, w, c), float32 (b, h, w, 1))``."""
+    """Return all images once, in order, in the shapes that :func:`training_batches` gives."""
 
     def load(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return _plain(store, rows, preprocessing)
@@ -78,10 +79,10 @@ def _load(
     """
 
     def call(*key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, masks = tf.numpy_function(load, key, [tf.float32, tf.float32])
+        images, targets = tf.numpy_function(load, key, [tf.float32, tf.float32])
         return (
             tf.ensure_shape(images, [None, *store.images.shape[1:]]),
-            tf.ensure_shape(masks, [None, *store.masks.shape[1:]]),
+            tf.ensure_shape(targets, [None, *store.targets.shape[1:]]),
         )
 
     return keys.map(call, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -90,7 +91,7 @@ def _load(
 def _plain(
     store: ImageStore, rows: np.ndarray, preprocessing: PreprocessingPlan
 ) -> tuple[np.ndarray, np.ndarray]:
-    return normalise(store.images[rows], preprocessing), store.masks[rows].astype(np.float32)
+    return normalise(store.images[rows], preprocessing), store.targets[rows].astype(np.float32)
 
 
 def _augmented(
@@ -111,4 +112,4 @@ def _augmented(
             cv2.LUT(image, table, dst=images[position])
         else:
             cv2.merge([cv2.LUT(image, table)] * images.shape[-1], dst=images[position])
-    return images, masks
+    return images, store.targets[rows].astype(np.float32) if store.classes else masks

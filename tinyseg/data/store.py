@@ -8,7 +8,6 @@ import functools
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,8 @@ import cv2
 import numpy as np
 
 from tinyseg.data import duplicates
+from tinyseg.data.balance import balanced_rows
+from tinyseg.data.cache import cache_folder, filling
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
@@ -33,9 +34,12 @@ class ImageStore:
     Attributes:
         samples: what the rows are.
         images: uint8 ``(n, height, width, channels)``.
-        masks: uint8 ``(n, height, width, 1)`` with values 0 and 1.
+        masks: uint8 ``(n, height, width, regions)`` with values 0 and 1; no regions where images
+            are to be classified.
         signatures: float32 ``(n, 4096)``, see :mod:`tinyseg.data.duplicates`.
         fingerprint: SHA-256 of the dataset.
+        regions: what each channel of a mask marks.
+        classes: labels that images are to be classified by, none where they are segmented.
     """
 
     samples: tuple[Sample, ...]
@@ -43,6 +47,8 @@ class ImageStore:
     masks: np.ndarray
     signatures: np.ndarray
     fingerprint: str
+    regions: tuple[str, ...] = ("foreground",)
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -65,20 +71,57 @@ class ImageStore:
             for channel in range(1, self.images.shape[-1])
         )
 
+    @property
+    def task(self) -> str:
+        """``segmentation`` or ``classification``."""
+        return "classification" if self.classes else "segmentation"
+
+    @functools.cached_property
+    def targets(self) -> np.ndarray:
+        """What a network learns: the masks, or uint8 ``(n, classes)`` with a 1 for the class."""
+        if not self.classes:
+            return self.masks
+        numbers = [self.classes.index(label) for label in self.labels]
+        return np.eye(len(self.classes), dtype=np.uint8)[numbers]
+
     def groups(self) -> np.ndarray:
-        """Group numbers ``(n,)``: near-duplicate images share one."""
-        return duplicates.groups(len(self), duplicates.near_duplicates(self.signatures))
+        """Group numbers ``(n,)``: near-duplicate images and those of one patient share one.
+
+        Of a patient's images only the middle one is held against others: that finds patients who
+        stand in a dataset twice, and takes seconds where all slices of hundreds take minutes.
+        """
+        members: dict[str, list[int]] = {}
+        for row, sample in enumerate(self.samples):
+            members.setdefault(sample.group or f"\0{row}", []).append(row)
+        middles = np.array([rows[len(rows) // 2] for rows in members.values()], int)
+        same = duplicates.near_duplicates(self.signatures[middles])
+        numbers = duplicates.groups(len(members), same)
+        group_of = np.empty(len(self), int)
+        for number, rows in zip(numbers, members.values(), strict=True):
+            group_of[rows] = number
+        return group_of
 
     def select(self, names: Sequence[str]) -> ImageStore:
         """Return the rows with the given names, in that order."""
         row = {name: index for index, name in enumerate(self.names)}
-        rows = [row[name] for name in names]
-        return ImageStore(
-            tuple(self.samples[i] for i in rows),
-            self.images[rows],
-            self.masks[rows],
-            self.signatures[rows],
-            self.fingerprint,
+        return self.take([row[name] for name in names])
+
+    def balanced(self) -> ImageStore:
+        """Return the rows with those of rarer labels several times, so that all are as frequent.
+
+        In training each occurrence is augmented in its own way, for it is a row of its own.
+        """
+        return self.take(balanced_rows(self.labels))
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> ImageStore:
+        """Return the rows with the given numbers, in that order; a row may come several times."""
+        rows = np.asarray(rows, int)
+        return dataclasses.replace(
+            self,
+            samples=tuple(self.samples[row] for row in rows),
+            images=self.images[rows],
+            masks=self.masks[rows],
+            signatures=self.signatures[rows],
         )
 
     def inputs(self, preprocessing: PreprocessingPlan) -> np.ndarray:
@@ -96,14 +139,23 @@ def resize_image(image: np.ndarray, preprocessing: PreprocessingPlan) -> np.ndar
     """Stretch an image to the network's size and number of channels.
 
     Args:
-        image: uint8 ``(height, width)`` or ``(height, width, 3)``.
+        image: uint8 ``(height, width)`` or ``(height, width, channels)`` with at most 4 channels.
         preprocessing: target size and channels.
 
     Returns:
         uint8 ``(height, width, channels)``; area averaging when shrinking, else bilinear.
+
+    Raises:
+        InputError: the image has another number of channels, and is neither grey nor RGB that
+            becomes grey.
     """
-    if preprocessing.channels == 1 and image.ndim == 3:
+    if preprocessing.channels == 1 and image.ndim == 3 and image.shape[-1] == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if image.ndim == 3 and image.shape[-1] != preprocessing.channels:
+        raise InputError(
+            f"preprocessing.channels: the images have {image.shape[-1]} channels but the network "
+            f"takes {preprocessing.channels}; --set preprocessing.channels={image.shape[-1]}"
+        )
     size = (preprocessing.width, preprocessing.height)
     if image.shape[1::-1] != size:
         shrinks = image.shape[0] * image.shape[1] > size[0] * size[1]
@@ -118,17 +170,19 @@ def resize_image(image: np.ndarray, preprocessing: PreprocessingPlan) -> np.ndar
 def resize_mask(mask: np.ndarray, preprocessing: PreprocessingPlan) -> np.ndarray:
     """Stretch a binary mask to the network's size; nearest neighbour keeps it binary.
 
+    Args:
+        mask: uint8 ``(height, width)`` or ``(height, width, regions)``.
+        preprocessing: target size.
+
     Returns:
-        uint8 ``(height, width, 1)`` with values 0 and 1.
+        uint8 ``(height, width, regions)`` with values 0 and 1; one region for a flat mask.
     """
-    size = (preprocessing.width, preprocessing.height)
-    return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)[..., None]
-
-
-def cache_folder() -> Path:
-    """Return where decoded images are kept: ``$TINYSEG_CACHE`` or ``~/.cache/tinyseg``."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TINYSEG_CACHE") or Path(base) / "tinyseg")
+    shape = (preprocessing.height, preprocessing.width)
+    regions = mask.shape[2] if mask.ndim == 3 else 1
+    if regions == 0:
+        return np.zeros((*shape, 0), np.uint8)
+    resized = cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized.reshape(*shape, regions)
 
 
 def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore:
@@ -149,7 +203,7 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
         shutil.rmtree(folder, ignore_errors=True)
         _fill(folder, dataset, preprocessing)
         arrays = _map(folder)
-    return ImageStore(dataset.samples, *arrays, fingerprint)
+    return ImageStore(dataset.samples, *arrays, fingerprint, dataset.regions, dataset.classes)
 
 
 def _map(folder: Path) -> list[np.ndarray]:
@@ -157,32 +211,25 @@ def _map(folder: Path) -> list[np.ndarray]:
 
 
 def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> None:
-    """Write the arrays into a folder beside ``folder`` and rename it when they are whole."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".filling-", dir=folder.parent))
-    except OSError as error:
-        raise InputError(
-            f"{folder.parent}: cannot write the image cache ({error.strerror}); "
-            "set TINYSEG_CACHE to a writable folder"
-        ) from None
-    try:
-        size = (len(dataset), preprocessing.height, preprocessing.width)
-        shapes = ((*size, preprocessing.channels), (*size, 1), (size[0], duplicates.SIDE**2))
-        kinds = (np.uint8, np.uint8, np.float32)
+    """Write the arrays of a dataset."""
+    size = (len(dataset), preprocessing.height, preprocessing.width)
+    signatures = (size[0], duplicates.SIDE**2)
+    shapes = ((*size, preprocessing.channels), (*size, len(dataset.regions)), signatures)
+    kinds = (np.uint8, np.uint8, np.float32)
+
+    def decode(sample: Sample) -> tuple[np.ndarray, ...]:
+        image, mask = dataset.read(sample)
+        return (
+            resize_image(image, preprocessing),
+            resize_mask(mask, preprocessing),
+            duplicates.signature(image),
+        )
+
+    with filling(folder, "set TINYSEG_CACHE to a writable folder") as temporary:
         arrays = [
             np.lib.format.open_memmap(temporary / f"{name}.npy", "w+", kind, shape)
             for name, kind, shape in zip(_ARRAYS, kinds, shapes, strict=True)
         ]
-
-        def decode(sample: Sample) -> tuple[np.ndarray, ...]:
-            image, mask = dataset.read(sample)
-            return (
-                resize_image(image, preprocessing),
-                resize_mask(mask, preprocessing),
-                duplicates.signature(image),
-            )
-
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             rows = pool.map(decode, dataset.samples)
             for index, row in enumerate(track(rows, f"decoding {dataset.name}", len(dataset))):
@@ -190,10 +237,3 @@ def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> N
                     array[index] = value
         for array in arrays:
             array.flush()
-        temporary.replace(folder)
-    except OSError:
-        # Another process may have filled the same folder meanwhile; that is as good.
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
