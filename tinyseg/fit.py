@@ -54,7 +54,7 @@ class Budget:
         """Return a board's budget; the frame that brings an input is taken off its RAM."""
         left = board.budget()
         frame = model.inputs[0].elements if model is not None else 0
-        return cls(left.arena - frame, left.model, target_of(board.core))
+        return cls(left.arena - frame, left.model, board.target)
 
     def holds(self, arena: int, file: int) -> bool:
         """Tell whether a network fits."""
@@ -90,11 +90,6 @@ class Candidate:
             "preprocessing.height": self.size,
             "preprocessing.width": self.size,
         }
-
-
-def target_of(core: str) -> str:
-    """Return the build of TFLM for a core."""
-    return "cortex_m55" if core in ("cortex-m55", "cortex-m85") else "cortex_m"
 
 
 def fit_file(

@@ -1,5 +1,6 @@
 """Firmware for every processor: it compiles without warnings, and its size is told right."""
 
+import dataclasses
 import re
 import shutil
 import struct
@@ -16,7 +17,7 @@ from tinyseg.errors import InputError
 
 pytestmark = pytest.mark.arm
 
-BOARDS = boards.names()
+BOARDS = [name for name in boards.names() if boards.load(name).ported]
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 # Arm's ELF build attribute 6, CPU architecture: v6S-M, v7E-M, v8-M main line, v8.1-M main line.
 ARCHITECTURES = {
@@ -119,6 +120,24 @@ def test_second_build_compiles_nothing(selftest):
     assert image.elf.stat().st_mtime_ns == before
 
 
+def test_changed_memory_is_linked_again(tmp_path):
+    board = boards.load("mps2_an500")
+    first = sections(build(board, tmp_path).elf)
+    second = sections(build(dataclasses.replace(board, stack=8 << 10), tmp_path).elf)
+    assert (first[".stack"][1], second[".stack"][1]) == (16 << 10, 8 << 10)
+
+
+def test_build_by_cmake_alone_says_what_is_missing(tmp_path):
+    result = subprocess.run(
+        ["cmake", "-G", "Ninja", "-S", firmware_folder(), "-B", tmp_path, "-DBOARD=xg24_dk"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode != 0
+    said = " ".join(result.stderr.split())
+    assert f"{tmp_path}/memory.ld is missing" in said
+    assert "docs/porting_a_board.md" in said
+
+
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A copy of the firmware's folder, which tinyseg takes for its own."""
@@ -133,13 +152,18 @@ def change(path, old, new):
     path.write_text(text.replace(old, new))
 
 
-def test_what_the_linker_cannot_place_is_told_in_bytes(checkout, tmp_path, selftest):
+def resized(board, region, length):
+    """A board with less of a memory."""
+    memory = {**board.memory, region: dataclasses.replace(board.memory[region], length=length)}
+    return dataclasses.replace(board, memory=memory)
+
+
+def test_what_the_linker_cannot_place_is_told_in_bytes(tmp_path, selftest):
     board = boards.load("nrf52840_dk")
     loaded = sections(selftest(board.name).elf)
     used = sum(loaded[name][1] for name in (".data", ".bss", ".stack", ".arena") if name in loaded)
-    change(board.folder / "memory.ld", "LENGTH = 256K", "LENGTH = 128K")
     with pytest.raises(InputError) as caught:
-        build(board, tmp_path / "build")
+        build(resized(board, "DATA_RAM", 128 << 10), tmp_path / "build")
     message = str(caught.value)
     lacks = re.fullmatch(
         r"nrf52840_dk: the model does not fit, it lacks ([\d,]+) bytes of DATA_RAM; "
@@ -150,12 +174,11 @@ def test_what_the_linker_cannot_place_is_told_in_bytes(checkout, tmp_path, selft
     assert 0 <= int(lacks[1].replace(",", "")) - (used - (128 << 10)) < 32
 
 
-def test_image_larger_than_a_region_is_refused(checkout, selftest):
+def test_image_larger_than_a_region_is_refused(selftest):
     board = boards.load("nrf52840_dk")
     image = selftest(board.name)
-    change(board.folder / "memory.ld", "LENGTH = 1M", "LENGTH = 8K")
     with pytest.raises(InputError) as caught:
-        footprint(image, board)
+        footprint(image, resized(board, "CODE_FLASH", 8 << 10))
     message = str(caught.value)
     assert re.search(r"needs \d?,?\d+ bytes of CODE_FLASH, nrf52840_dk has 8,192", message)
     assert message.startswith(f"{image.elf}: ")
@@ -247,7 +270,7 @@ def test_uf2_holds_the_image_in_numbered_blocks(name, selftest):
         assert address not in memory
         memory[address] = data[:size]
     origin = min(memory)
-    assert origin == min(region.origin for region in board.regions().values())
+    assert origin == min(region.origin for region in board.memory.values())
     assert sorted(memory) == list(range(origin, origin + 256 * len(blocks), 256))
     written = b"".join(memory[address] for address in sorted(memory))
     content = image.bin.read_bytes()
@@ -265,3 +288,39 @@ def test_pico_is_of_the_family_rp2040_with_a_valid_second_stage(selftest):
         for _ in range(8):
             crc = (crc << 1 ^ (0x04C1_1DB7 if crc >> 31 else 0)) & 0xFFFF_FFFF
     assert int.from_bytes(second_stage[252:], "little") == crc
+
+
+def test_pico_2_is_of_the_family_rp2350_with_a_valid_image_definition(selftest):
+    """RP2350 datasheet, Block structure: markers, items, their total length, a loop of blocks."""
+    board = boards.load("rp2350_pico2")
+    assert (board.family_id, board.drive) == (0xE48BFF59, "RP2350")
+    start = selftest(board.name).bin.read_bytes()[:4096]
+    words = struct.unpack(f"<{len(start) // 4}I", start)
+    assert words.count(0xFFFFDED3) == 1
+    block = words[words.index(0xFFFFDED3) :]
+    assert block[4] == 0xAB123579
+    # An image type of one word: executable, secure, Arm, RP2350.
+    assert block[1].to_bytes(4, "little") == bytes([0x42, 1, 0x21, 0x10])
+    # The last item has the length of those before; the next block is this one.
+    assert block[2].to_bytes(4, "little") == bytes([0xFF, 1, 0, 0])
+    assert block[3] == 0
+    # Without an entry in the block, it is in the vector table, at the start.
+    loaded = sections(selftest(board.name).elf)
+    assert loaded[".vectors"][0] == board.region("FLASH").origin
+    assert words[0] == sum(loaded[".stack"])
+
+
+def test_firmware_of_the_nano_leaves_the_boot_loader_alone(selftest):
+    """Arduino's boot loader has the first 64 KB and starts what follows."""
+    image = selftest("nano_33_ble")
+    loaded = sections(image.elf)
+    assert loaded[".vectors"][0] == 0x10000
+    assert struct.unpack("<I", image.bin.read_bytes()[:4])[0] == sum(loaded[".stack"])
+    # Intel HEX, record type 2: a base of 0x1000 times 16.
+    assert image.hex.read_text().splitlines()[0] == ":020000021000EC"
+
+
+def test_firmware_of_the_discovery_kit_computes_in_single_precision(selftest):
+    """Its FPU has no registers for more; an instruction on them is a fault."""
+    listing = output_of("arm-none-eabi-objdump", "-d", selftest("stm32f746g_disco").elf)
+    assert ".f64" not in listing

@@ -18,6 +18,7 @@ from tinyseg.boards.c_source import FILES, MARGIN, ArenaSize, export
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.memory import predict
 
 PLAIN = PreprocessingPlan(height=fixtures.SIZE, width=fixtures.SIZE)
 ARENA = ArenaSize(10_000, 11_024, "10,000 measured by hand")
@@ -360,14 +361,26 @@ def test_folder_that_cannot_be_written(tmp_path):
         export(single(Draft((1, 4, 4, 1))), PLAIN, ARENA, tmp_path / "file" / "c", "one")
 
 
-@given(st.integers(0, 1 << 30))
+@given(st.integers(1 << 16, 1 << 30))
 def test_arena_is_rounded_up_with_a_margin(measured):
     model = single(Draft((1, 4, 4, 1)))
-    for size in (ArenaSize.on_device(measured, "mps2_an500"), ArenaSize.on_host(measured, model)):
+    for size in (
+        ArenaSize.on_device(measured, "mps2_an500", 0),
+        ArenaSize.on_host(measured, model),
+    ):
         assert size.measured == measured
         assert size.size % 16 == 0
         assert 0 <= size.size - measured - MARGIN < 16
-    assert "mps2_an500" in ArenaSize.on_device(measured, "mps2_an500").source
+    assert "mps2_an500" in ArenaSize.on_device(measured, "mps2_an500", 0).source
+
+
+def test_arena_is_never_smaller_than_tflm_needs_to_plan_it():
+    needed = predict(single(Draft((1, 4, 4, 1)))).needed
+    for size in (
+        ArenaSize.on_device(16, "mps2_an500", needed),
+        ArenaSize.on_host(16, single(Draft((1, 4, 4, 1)))),
+    ):
+        assert 0 <= size.size - needed - MARGIN < 16
 
 
 def test_arena_measured_on_the_host_has_room_for_cmsis_nn():

@@ -12,6 +12,7 @@ from tests import fixtures
 from tests.fixtures import Draft, one_operator
 from tinyseg import boards
 from tinyseg.boards import emulator, firmware
+from tinyseg.boards.board import CODE_BYTES, DATA_BYTES
 from tinyseg.boards.build import build
 from tinyseg.boards.c_source import ArenaSize, export
 from tinyseg.boards.image import footprint
@@ -174,10 +175,13 @@ def test_footprint_counts_the_model_and_the_arena(made, on_host):
     assert sizes.model == len(model.content)
     assert sizes.text > 50_000
     used = {usage.region: usage.used for usage in sizes.regions}
-    roles = result.board.roles()
+    roles = result.board.roles
     assert 0 <= used[roles["FLASH"]] - sizes.flash < 64
     receive = SIZE * SIZE * 3 + 6
     assert 0 <= used[roles["ARENA"]] - result.arena.size - receive < 64
+    # What a board's budget leaves to firmware is enough.
+    assert sizes.text + sizes.data < CODE_BYTES
+    assert used[roles["RAM"]] - result.board.stack < DATA_BYTES
     record = result.as_dict()
     assert (record["board"], record["model"]) == ("mps2_an500", "small net.tflite")
     assert record["sha256"] == model.sha256()

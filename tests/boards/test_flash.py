@@ -1,5 +1,6 @@
 """The exact commands that flash each board, and what is said when they cannot."""
 
+import dataclasses
 import os
 import re
 import shlex
@@ -10,7 +11,6 @@ import pytest
 
 from tinyseg import boards
 from tinyseg.boards import flash as flashing
-from tinyseg.boards.board import Board
 from tinyseg.boards.image import Image, write_uf2
 from tinyseg.errors import InputError
 
@@ -36,13 +36,30 @@ COMMANDS = {
         "-f target/rp2040.cfg -c 'program {elf} verify reset exit'",
     },
 }
+COMMANDS |= {
+    "nano_33_ble": {
+        "bossac": "bossac -U -i -e -w {bin} -R",
+        "pyocd": "pyocd flash --target nrf52840 {hex}",
+    },
+    "stm32f746g_disco": {
+        "st-flash": "st-flash --reset write {bin} 0x08000000",
+        "openocd": "openocd -f board/stm32f746g-disco.cfg -c 'program {elf} verify reset exit'",
+        "pyocd": "pyocd flash --target stm32f746nghx {hex}",
+    },
+    "rp2350_pico2": {
+        "uf2": "cp {uf2} DRIVE",
+        "picotool": "picotool load -v -x {uf2}",
+        "openocd": "openocd -f interface/cmsis-dap.cfg -c 'adapter speed 5000' "
+        "-f target/rp2350.cfg -c 'program {elf} verify reset exit'",
+    },
+}
 CASES = [(board, tool) for board, tools in COMMANDS.items() for tool in tools]
 
 
 @pytest.fixture
 def no_drive(tmp_path, monkeypatch):
     """No Pico is plugged into the machine that runs the tests."""
-    monkeypatch.setattr(flashing, "_DRIVES", (str(tmp_path / "media" / "*" / "RPI-RP2"),))
+    monkeypatch.setattr(flashing, "_DRIVES", (str(tmp_path / "media" / "*" / "{label}"),))
 
 
 def install(folder, tool, script="exit 0"):
@@ -179,17 +196,21 @@ def test_missing_tool_is_told_with_its_package(name, tool, selftest, tmp_path, m
     with pytest.raises(InputError) as caught:
         flashing.flash(board, image, chosen)
     if tool == "uf2":
-        assert "no drive RPI-RP2; hold BOOTSEL while plugging it in" in str(caught.value)
+        assert f"no drive {board.drive}; hold BOOTSEL while plugging it in" in str(caught.value)
     else:
         assert str(caught.value) == f"{tool} is missing; install it ({chosen.package})"
 
 
 @pytest.mark.arm
-def test_pico_is_flashed_by_copying_to_its_drive(selftest, tmp_path, monkeypatch):
-    drive = tmp_path / "somebody" / "RPI-RP2"
-    drive.mkdir(parents=True)
-    monkeypatch.setattr(flashing, "_DRIVES", ("/nowhere/*/RPI-RP2", str(tmp_path / "*/RPI-RP2")))
-    board, image = boards.load("rp2040_pico"), selftest("rp2040_pico")
+@pytest.mark.parametrize(
+    ("name", "label"), [("rp2040_pico", "RPI-RP2"), ("rp2350_pico2", "RP2350")]
+)
+def test_pico_is_flashed_by_copying_to_its_drive(name, label, selftest, tmp_path, monkeypatch):
+    for folder in ("RPI-RP2", "RP2350"):
+        (tmp_path / "somebody" / folder).mkdir(parents=True)
+    drive = tmp_path / "somebody" / label
+    monkeypatch.setattr(flashing, "_DRIVES", ("/nowhere/*/{label}", str(tmp_path / "*/{label}")))
+    board, image = boards.load(name), selftest(name)
     write_uf2(image, board)
     tool = flashing.choose(board)
     assert tool.tool == "uf2"
@@ -198,5 +219,6 @@ def test_pico_is_flashed_by_copying_to_its_drive(selftest, tmp_path, monkeypatch
 
 
 def test_board_without_a_tool_is_not_flashed():
-    with pytest.raises(InputError, match="mine: is emulated only"):
-        flashing.choose(Board("mine", "Mine", "cortex-m4", 115_200))
+    board = dataclasses.replace(boards.load("xg24_dk"), flash=())
+    with pytest.raises(InputError, match="xg24_dk: no tool is known that flashes it; docs/porting"):
+        flashing.choose(board)

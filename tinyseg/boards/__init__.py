@@ -1,4 +1,4 @@
-"""Boards: one TOML file each here, and a folder of C++ below ``firmware/boards``."""
+"""Boards: one TOML file each here, and for most a folder of C++ below ``firmware/boards``."""
 
 from tinyseg.boards.board import Board, load, names
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 import dacite
 
 import tinyseg
 from tinyseg.errors import InputError
 
-_REGION = re.compile(r"^\s*(\w+)\s*\(\w+\)\s*:\s*ORIGIN = (\w+), LENGTH = (\d+)([KM]?)", re.M)
-_ALIAS = re.compile(r'REGION_ALIAS\("(\w+)", (\w+)\)')
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20}
 ROLES = ("FLASH", "MODEL", "RAM", "ARENA")
+FLASH_KINDS = ("flash", "external_flash")
+RAM_KINDS = ("sram", "external_ram")
+# What firmware takes beside model and stack, rounded up: 80 to 155 KB of code with CMSIS-NN's
+# kernels; 1 KB of variables, and 8 bytes for each of the network's operators.
+CODE_BYTES = 192 << 10
+DATA_BYTES = 8 << 10
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20}
+Size = NewType("Size", int)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +45,30 @@ class FlashTool:
 
 @dataclasses.dataclass(frozen=True)
 class Region:
-    """Memory of a board: first address and bytes."""
+    """Memory of a board.
+
+    Attributes:
+        origin: first address.
+        length: bytes; in TOML also as ``"512K"`` or ``"2M"``.
+        kind: ``flash``, ``sram``, or ``external_flash``, ``external_ram`` beside the chip.
+    """
 
     origin: int
-    length: int
+    length: Size
+    kind: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What a network may take of a board; firmware's own share is not in it.
+
+    Attributes:
+        model: bytes for the ``.tflite`` file.
+        arena: bytes for the tensor arena and the frame that brings an input.
+    """
+
+    model: int
+    arena: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,44 +79,116 @@ class Board:
         name: of its TOML file and of its folder below ``firmware/boards``.
         title: full name.
         core: processor, such as ``cortex-m7``.
-        baud: speed of its serial port.
+        clock_hz: of the processor, as its firmware sets it; the highest if there is none yet.
+        memory: regions by the names that the manual gives them.
+        roles: the region that serves as FLASH, MODEL, RAM and ARENA.
+        sources: documents and chapters that the figures are from.
+        stack: bytes of RAM for the stack.
+        baud: speed of its serial port, which its firmware sets.
         machine: QEMU's name for it, if QEMU has it.
         emulated_by: name of the emulated board with the same core, if there is one.
         family_id: of its UF2 files, if it takes them.
+        drive: label of the drive that takes them.
         flash: programs that can flash it, the preferred one first.
     """
 
     name: str
     title: str
     core: str
-    baud: int
+    clock_hz: int
+    memory: Mapping[str, Region] = dataclasses.field(hash=False)
+    roles: Mapping[str, str] = dataclasses.field(hash=False)
+    sources: tuple[str, ...]
+    stack: Size = Size(16 << 10)
+    baud: int | None = None
     machine: str | None = None
     emulated_by: str | None = None
     family_id: int | None = None
+    drive: str | None = None
     flash: tuple[FlashTool, ...] = ()
 
     @property
     def folder(self) -> Path:
-        """The board's C++ and linker script."""
+        """The board's C++, if somebody has written it."""
         return firmware_folder() / "boards" / self.name
 
-    def regions(self) -> dict[str, Region]:
-        """Return the memory regions by name, from the linker script."""
-        return {
-            name: Region(int(origin, 0), int(length) * _UNITS[unit])
-            for name, origin, length, unit in _REGION.findall(self._memory())
-        }
+    @property
+    def ported(self) -> bool:
+        """Whether there is firmware for it."""
+        return (_checkout() / "boards" / self.name / "board.cmake").is_file()
 
-    def roles(self) -> dict[str, str]:
-        """Return which region serves as FLASH, MODEL, RAM and ARENA."""
-        return dict(_ALIAS.findall(self._memory()))
+    @property
+    def target(self) -> str:
+        """The build of TFLM for its core, see :func:`tinyseg.tflite.memory.predict`."""
+        return "cortex_m55" if self.core in ("cortex-m55", "cortex-m85") else "cortex_m"
+
+    @property
+    def flash_bytes(self) -> int:
+        """Flash in and beside the chip."""
+        return sum(region.length for region in self._of(FLASH_KINDS))
+
+    @property
+    def ram_bytes(self) -> int:
+        """Sum of all RAM."""
+        return sum(region.length for region in self._of(RAM_KINDS))
+
+    @property
+    def largest_ram(self) -> int:
+        """Bytes of the largest RAM in one piece: no tensor arena is larger."""
+        return max(region.length for region in self._of(RAM_KINDS))
 
     def region(self, role: str) -> Region:
         """Return the region of a role."""
-        return self.regions()[self.roles()[role]]
+        return self.memory[self.roles[role]]
 
-    def _memory(self) -> str:
-        return (self.folder / "memory.ld").read_text()
+    def budget(self) -> Budget:
+        """Return what is left for a network.
+
+        Where firmware's code lies in the model's memory, :data:`CODE_BYTES` are off; where its
+        variables and stack lie in the arena's, :data:`DATA_BYTES` and the stack are. If model and
+        arena share a memory, each figure is for the other being empty.
+        """
+        return Budget(self._left("MODEL"), self._left("ARENA"))
+
+    def need_port(self) -> None:
+        """Raise an InputError unless there is firmware for it."""
+        firmware_folder()
+        if not self.ported:
+            core = f"; {self.emulated_by} emulates its core" if self.emulated_by else ""
+            raise InputError(
+                f"{self.name}: there is no firmware for it yet, docs/porting_a_board.md tells how "
+                f"to write it{core}"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "core": self.core,
+            "clock_hz": self.clock_hz,
+            "flash_bytes": self.flash_bytes,
+            "ram_bytes": self.ram_bytes,
+            "largest_ram_bytes": self.largest_ram,
+            "budget": dataclasses.asdict(self.budget()),
+            "machine": self.machine,
+            "emulated_by": self.emulated_by,
+            "firmware": self.ported,
+            "baud": self.baud,
+            "memory": {name: dataclasses.asdict(region) for name, region in self.memory.items()},
+            "roles": dict(self.roles),
+            "sources": list(self.sources),
+        }
+
+    def _of(self, kinds: tuple[str, ...]) -> list[Region]:
+        return [region for region in self.memory.values() if region.kind in kinds]
+
+    def _left(self, role: str) -> int:
+        name = self.roles[role]
+        taken = CODE_BYTES if name == self.roles["FLASH"] else 0
+        if name == self.roles["RAM"]:
+            taken += DATA_BYTES + self.stack
+        return max(0, self.memory[name].length - taken)
 
 
 def firmware_folder() -> Path:
@@ -97,10 +197,14 @@ def firmware_folder() -> Path:
     Raises:
         InputError: tinyseg was installed without it.
     """
-    folder = Path(tinyseg.__file__).parents[1] / "firmware"
+    folder = _checkout()
     if not (folder / "CMakeLists.txt").is_file():
         raise InputError(f"{folder}: no firmware there; install tinyseg from a checkout")
     return folder
+
+
+def _checkout() -> Path:
+    return Path(tinyseg.__file__).parents[1] / "firmware"
 
 
 def names() -> list[str]:
@@ -119,9 +223,12 @@ def load(name: str) -> Board:
     path = Path(__file__).with_name(f"{name}.toml")
     try:
         values = _tuples(tomllib.loads(path.read_text()))
-        return dacite.from_dict(Board, {"name": name, **values}, dacite.Config(strict=True))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, dacite.DaciteError) as error:
+        config = dacite.Config(strict=True, type_hooks={Size: bytes_of})
+        board = dacite.from_dict(Board, {"name": name, **values}, config)
+        _check(board)
+    except (ValueError, dacite.DaciteError) as error:
         raise InputError(f"{path}: {error}; see docs/porting_a_board.md") from None
+    return board
 
 
 def _tuples(value: Any) -> Any:
@@ -129,3 +236,65 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def bytes_of(value: Any) -> int:
+    """Return a size written as bytes, or as ``512K`` or ``2M``.
+
+    Raises:
+        ValueError: it is not written so.
+    """
+    match = re.fullmatch(r"(\d+)([KM]?)", str(value))
+    if match is None or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no size; write bytes, or as '512K' or '2M'")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _check(board: Board) -> None:
+    """Raise a ValueError where values do not fit together."""
+    if not board.sources:
+        raise ValueError("sources is empty; name the documents and chapters of the figures")
+    if board.clock_hz <= 0:
+        raise ValueError("clock_hz is not positive; write the processor clock in Hz")
+    if board.ported and board.baud is None:
+        raise ValueError("baud is missing; write the speed that board.cc sets")
+    if (board.family_id is None) != (board.drive is None):
+        raise ValueError("family_id and drive belong together; give both or none")
+    _check_memory(board.memory)
+    _check_roles(board)
+
+
+def _check_memory(memory: Mapping[str, Region]) -> None:
+    kinds = (*FLASH_KINDS, *RAM_KINDS)
+    for name, region in memory.items():
+        # They become names in the linker script, where roles are aliases.
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in ROLES:
+            raise ValueError(
+                f"memory {name!r} cannot be named so; take letters and digits, and none of "
+                f"{', '.join(ROLES)}"
+            )
+        if region.kind not in kinds:
+            raise ValueError(
+                f"memory {name}: kind {region.kind!r} is unknown; write one of {', '.join(kinds)}"
+            )
+        if region.length <= 0 or not 0 <= region.origin <= (1 << 32) - region.length:
+            raise ValueError(
+                f"memory {name}: {region.length:,} bytes at {region.origin:#x} are not within "
+                "4 GB; correct origin or length"
+            )
+    ordered = sorted(memory.items(), key=lambda item: item[1].origin)
+    for (name, region), (other, following) in itertools.pairwise(ordered):
+        if region.origin + region.length > following.origin:
+            raise ValueError(f"memory {name} overlaps {other}; correct origin or length")
+
+
+def _check_roles(board: Board) -> None:
+    if set(board.roles) != set(ROLES):
+        raise ValueError(f"roles are {', '.join(board.roles)}; name {', '.join(ROLES)}")
+    for role, name in board.roles.items():
+        if name not in board.memory:
+            raise ValueError(f"{role} is {name!r}; take one of {', '.join(board.memory)}")
+        if role in ("RAM", "ARENA") and board.memory[name].kind not in RAM_KINDS:
+            raise ValueError(f"{role} is {name}, which is flash; take a RAM")
+    if not 0 < board.stack < board.region("RAM").length or board.stack % 8:
+        raise ValueError(f"stack of {board.stack:,} bytes; take a multiple of 8 that fits RAM")

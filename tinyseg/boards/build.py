@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyseg.boards import linker_script
 from tinyseg.boards.board import Board, firmware_folder
 from tinyseg.boards.image import Image
 from tinyseg.boards.tools import need
@@ -30,11 +31,14 @@ def build(board: Board, folder: str | Path, sources: str | Path | None = None) -
             which needs no TensorFlow Lite Micro.
 
     Raises:
-        InputError: a tool or TFLite Micro is missing, or the model does not fit the board.
+        InputError: a tool or TFLite Micro is missing, the model does not fit the board, or there
+            is no firmware for it.
     """
+    board.need_port()
     for tool in ("arm-none-eabi-g++", "cmake", "ninja"):
         need(tool)
     folder = Path(folder).resolve()
+    linker_script.write(board, folder)
     target = FIRMWARE if sources else SELFTEST
     settings = {
         "BOARD": board.name,

@@ -21,6 +21,7 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.lint import usable
+from tinyseg.tflite.memory import predict
 from tinyseg.tflite.op_table import registration
 
 FILES = ("model_data.h", "model_data.cc", "model_ops.h")
@@ -45,11 +46,17 @@ class ArenaSize:
     source: str
 
     @classmethod
-    def on_device(cls, measured: int, board: str) -> ArenaSize:
-        """Return the size for a device with the kernels that were measured."""
+    def on_device(cls, measured: int, board: str, needed: int) -> ArenaSize:
+        """Return the size for a device with the kernels that were measured.
+
+        Args:
+            measured: bytes in use there.
+            board: its name.
+            needed: bytes without which TFLM cannot plan the arena.
+        """
         return cls(
             measured,
-            _round_up(measured + MARGIN),
+            _round_up(max(measured, needed) + MARGIN),
             f"{measured:,} measured on {board}, {MARGIN:,} of margin",
         )
 
@@ -59,7 +66,7 @@ class ArenaSize:
         margin = MARGIN + _kernel_scratch(model)
         return cls(
             measured,
-            _round_up(measured + margin),
+            _round_up(max(measured, predict(model).needed) + margin),
             f"{measured:,} measured in TFLM on the host, {margin:,} of margin for other kernels",
         )
 

@@ -31,10 +31,11 @@ def emulated(board: Board) -> Board:
     """Return the board itself if QEMU has it, else the emulated board with the same core.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or no firmware for the board.
     """
     if board.machine:
         return board
+    board.need_port()
     if board.emulated_by:
         return load(board.emulated_by)
     raise InputError(f"{board.name}: QEMU has no board with its {board.core} core")

@@ -20,6 +20,7 @@ from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.memory import predict
 from tinyseg.tflite.op_table import FIRMWARE_OPS
 
 
@@ -115,10 +116,11 @@ def _measure(
     image = _compile(model, preprocessing, board, generous)
     with emulator.start(board, image.elf) as device:
         info = device.info()
+    needed = predict(model, board.target).needed
     if info.code != Code.OK:
         reason = f"{info.text} ({info.detail:,})" if info.detail else info.text
         raise InputError(f"{model.path}: {board.name} cannot run it: {reason}")
-    return ArenaSize.on_device(info.arena_used, board.name)
+    return ArenaSize.on_device(info.arena_used, board.name, needed)
 
 
 def _compile(

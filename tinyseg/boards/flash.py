@@ -12,23 +12,29 @@ from tinyseg.boards.image import Image, footprint
 from tinyseg.errors import InputError
 
 # Where desktops mount the drive of a board in its boot loader.
-_DRIVES = ("/media/*/RPI-RP2", "/run/media/*/RPI-RP2", "/Volumes/RPI-RP2", "/mnt/RPI-RP2")
+_DRIVES = ("/media/*/{label}", "/run/media/*/{label}", "/Volumes/{label}", "/mnt/{label}")
 
 
 def choose(board: Board, tool: str | None = None) -> FlashTool:
     """Return the tool of that name, or the first one that is installed, else the first.
 
     Raises:
-        InputError: the board is emulated only, or does not know the tool.
+        InputError: the board is emulated only, has no firmware, or does not know the tool.
     """
-    if not board.flash:
+    if board.machine:
         raise InputError(f"{board.name}: is emulated only; run 'tinyseg emulate'")
+    board.need_port()
+    if not board.flash:
+        raise InputError(
+            f"{board.name}: no tool is known that flashes it; docs/porting_a_board.md tells how to "
+            "state one"
+        )
     known = {option.tool: option for option in board.flash}
     if tool is not None:
         if tool not in known:
             raise InputError(f"{board.name}: cannot be flashed by {tool}; use {' or '.join(known)}")
         return known[tool]
-    return next((option for option in board.flash if _present(option)), board.flash[0])
+    return next((option for option in board.flash if _present(option, board)), board.flash[0])
 
 
 def command(board: Board, image: Image, tool: FlashTool) -> list[str]:
@@ -44,7 +50,7 @@ def command(board: Board, image: Image, tool: FlashTool) -> list[str]:
         "bin": image.bin,
         "uf2": image.uf2,
         "address": f"0x{board.region('FLASH').origin:08x}",
-        "drive": _drive() or "DRIVE",
+        "drive": _drive(board) or "DRIVE",
     }
     return [part.format(**values) for part in tool.command]
 
@@ -56,22 +62,26 @@ def flash(board: Board, image: Image, tool: FlashTool) -> None:
         InputError: the tool is missing or fails, or the image does not fit.
     """
     arguments = command(board, image, tool)
-    if not _present(tool):
+    if not _present(tool, board):
         if tool.tool == "uf2":
-            raise InputError(f"{board.name}: no drive RPI-RP2; hold BOOTSEL while plugging it in")
+            raise InputError(
+                f"{board.name}: no drive {board.drive}; hold BOOTSEL while plugging it in"
+            )
         raise InputError(f"{tool.tool} is missing; install it ({tool.package})")
     result = subprocess.run(arguments, check=False)
     if result.returncode != 0:
         raise InputError(f"{shlex.join(arguments)}: failed; is the board connected and powered?")
 
 
-def _present(tool: FlashTool) -> bool:
-    return _drive() is not None if tool.tool == "uf2" else shutil.which(tool.tool) is not None
+def _present(tool: FlashTool, board: Board) -> bool:
+    if tool.tool == "uf2":
+        return _drive(board) is not None
+    return shutil.which(tool.tool) is not None
 
 
-def _drive() -> str | None:
+def _drive(board: Board) -> str | None:
     for pattern in _DRIVES:
-        found = sorted(Path("/").glob(pattern.lstrip("/")))
+        found = sorted(Path("/").glob(pattern.format(label=board.drive).lstrip("/")))
         if found:
             return str(found[0])
     return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from tinyseg.boards.board import Board
+from tinyseg.boards.board import Board, Region
 from tinyseg.boards.tools import need
 from tinyseg.errors import InputError
 
@@ -75,7 +76,7 @@ def footprint(image: Image, board: Board) -> Footprint:
         InputError: it does not fit the board, or there is no such file.
     """
     sections = _sections(image.elf)
-    regions = board.regions()
+    regions = board.memory
     used = dict.fromkeys(regions, 0)
     for name, size, address in sections:
         home = _home(address, regions)
@@ -86,7 +87,7 @@ def footprint(image: Image, board: Board) -> Footprint:
             used[home] = max(used[home], address + size - regions[home].origin)
     sizes = {name: size for name, size, _ in sections}
     # Initial values of variables lie in flash too.
-    used[board.roles()["FLASH"]] += sizes.get(".data", 0)
+    used[board.roles["FLASH"]] += sizes.get(".data", 0)
     usages = tuple(Usage(name, used[name], region.length) for name, region in regions.items())
     for usage in usages:
         if usage.used > usage.length:
@@ -99,7 +100,7 @@ def footprint(image: Image, board: Board) -> Footprint:
     return Footprint(sum(sizes.get(name, 0) for name in constant), model, data, usages)
 
 
-def _home(address: int, regions: dict) -> str | None:
+def _home(address: int, regions: Mapping[str, Region]) -> str | None:
     for name, region in regions.items():
         if region.origin <= address < region.origin + region.length:
             return name

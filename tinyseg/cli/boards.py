@@ -29,28 +29,31 @@ BAUD = click.option(
 @click.command()
 @JSON
 def boards(as_json: bool) -> None:
-    """List the boards."""
+    """List the boards: processor, memory, and whether there is firmware and an emulator.
+
+    No tensor arena is larger than the largest RAM. With --json: exact bytes, what is left for a
+    network, every memory, and the sources of the figures.
+    """
     from tinyseg import boards as known
 
     rows = [known.load(name) for name in known.names()]
     if as_json:
-        terminal.print_json(
-            [
-                {
-                    "name": b.name,
-                    "title": b.title,
-                    "core": b.core,
-                    "machine": b.machine,
-                    "baud": b.baud,
-                }
-                for b in rows
-            ]
-        )
+        terminal.print_json([board.as_dict() for board in rows])
         return
     terminal.print_table(
-        ["board", "name", "core", "emulated by", "baud"],
+        ["board", "name", "core", "MHz", "flash", "RAM", "largest", "emulated by", "firmware"],
         [
-            [b.name, b.title, b.core, "itself" if b.machine else b.emulated_by or "-", str(b.baud)]
+            [
+                b.name,
+                b.title,
+                b.core,
+                f"{b.clock_hz / 1e6:g}",
+                _size(b.flash_bytes),
+                _size(b.ram_bytes),
+                _size(b.largest_ram),
+                "itself" if b.machine else b.emulated_by or "-",
+                f"{b.baud} baud" if b.ported else "no firmware yet",
+            ]
             for b in rows
         ],
     )
@@ -130,7 +133,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
             ["code and constants", f"{sizes.text:,}", ""],
             ["model", f"{sizes.model:,}", ""],
             ["tensor arena", f"{made.arena.size:,}", made.arena.source],
-            *([u.region, f"{u.used:,}", f"{u.length:,}"] for u in sizes.regions),
+            *([u.region, f"{u.used:,}", f"{u.length:,}"] for u in sizes.regions if u.used),
         ],
         title=f"{made.model.path} for {made.board.title}",
     )
@@ -327,6 +330,10 @@ def device_run(
     )
 
 
+def _size(length: int) -> str:
+    return f"{length >> 20} MB" if length % (1 << 20) == 0 else f"{length >> 10:,} KB"
+
+
 def _make(model: str, board: str, data: str | None, recipe: str) -> Firmware:
     from tinyseg import boards as known
     from tinyseg import presets, workflow
@@ -334,6 +341,7 @@ def _make(model: str, board: str, data: str | None, recipe: str) -> Firmware:
     from tinyseg.tflite import TfliteModel
 
     target = known.load(board)
+    target.need_port()
     path = presets.find_tflite(model, data, recipe)
     plan, _ = workflow.plan_of(str(path), data)
     return firmware.make(TfliteModel.read(path), plan.preprocessing, target)

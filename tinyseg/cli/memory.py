@@ -52,13 +52,14 @@ def memory(
       tinyseg memory path/to/model.tflite --board nucleo_h743zi
     """
     from tinyseg import presets
+    from tinyseg.boards import load
     from tinyseg.errors import InputError
     from tinyseg.tflite import TfliteModel
     from tinyseg.tflite.lint import usable
     from tinyseg.tflite.memory import facts, predict
 
     if board is not None:
-        target = _target(board)
+        target = load(board).target
     elif measure and target != "host":
         raise InputError(f"--measure for {target} needs an emulated board: add --board")
     model = TfliteModel.read(presets.find_tflite(file, data, recipe))
@@ -82,12 +83,6 @@ def memory(
     for finding in findings:
         if finding.severity == "unsupported":
             click.echo(f"warning: {finding}", err=True)
-
-
-def _target(board: str) -> str:
-    from tinyseg.boards import load
-
-    return "cortex_m55" if load(board).core in ("cortex-m55", "cortex-m85") else "cortex_m"
 
 
 def _measure(model: TfliteModel, board: str | None) -> dict[str, Any]:

@@ -4,6 +4,8 @@
 #include "core/board.h"
 
 #include "boards/common/cortex_m.h"
+#include "boards/common/cortex_m7_caches.h"
+#include "boards/common/stm32_usart.h"
 
 namespace tinyseg {
 namespace board {
@@ -69,31 +71,6 @@ constexpr uint32_t kAlternateUsart3 = 7;
 constexpr uint32_t kTxPin = 8;
 constexpr uint32_t kRxPin = 9;
 
-// RM0433, Universal synchronous asynchronous receiver transmitter (USART).
-constexpr uintptr_t kUsart3 = 0x40004800;
-constexpr uintptr_t kUsartCr1 = kUsart3 + 0x00;
-constexpr uint32_t kUsartOn = 1u << 0;
-constexpr uint32_t kReceive = 1u << 2;
-constexpr uint32_t kTransmit = 1u << 3;
-constexpr uint32_t kFifoOn = 1u << 29;
-constexpr uintptr_t kUsartBrr = kUsart3 + 0x0C;
-constexpr uintptr_t kUsartIsr = kUsart3 + 0x1C;
-constexpr uint32_t kOverrun = 1u << 3;
-constexpr uint32_t kReceiveNotEmpty = 1u << 5;
-constexpr uint32_t kTransmitNotFull = 1u << 7;
-constexpr uintptr_t kUsartIcr = kUsart3 + 0x20;
-constexpr uintptr_t kUsartRdr = kUsart3 + 0x24;
-constexpr uintptr_t kUsartTdr = kUsart3 + 0x28;
-
-// Arm DUI 0646, System control block and cache maintenance operations of the Cortex-M7.
-constexpr uintptr_t kCcr = 0xE000ED14;
-constexpr uint32_t kDataCacheOn = 1u << 16;
-constexpr uint32_t kInstructionCacheOn = 1u << 17;
-constexpr uintptr_t kCcsidr = 0xE000ED80;
-constexpr uintptr_t kCsselr = 0xE000ED84;
-constexpr uintptr_t kIciallu = 0xE000EF50;
-constexpr uintptr_t kDcisw = 0xE000EF60;
-
 // The ST-LINK's clock of 8 MHz, by 4, times 400, by 2.
 constexpr uint32_t kHseHz = 8000000;
 constexpr uint32_t kPllM = 4;
@@ -102,13 +79,12 @@ constexpr uint32_t kPllP = 2;
 constexpr uint32_t kClockHz = kHseHz / kPllM * kPllN / kPllP;
 constexpr uint32_t kApb1Hz = kClockHz / 4;
 constexpr uint32_t kBaud = 921600;
+constexpr Stm32Usart kUsart3(0x40004800);
 
 void WaitFor(uintptr_t address, uint32_t bits) {
   while ((Register(address) & bits) != bits) {
   }
 }
-
-void Barrier() { __asm volatile("dsb\n isb" ::: "memory"); }
 
 void StartClock() {
   // The supply has to be stated once after power-up, before voltage and clock may rise.
@@ -137,27 +113,6 @@ void StartClock() {
   }
 }
 
-// Nothing but the processor reads or writes memory here, so caches need no care once they are on.
-void StartCaches() {
-  Barrier();
-  Register(kIciallu) = 0;
-  Barrier();
-  Register(kCcr) |= kInstructionCacheOn;
-  Barrier();
-
-  Register(kCsselr) = 0;  // Data cache of level 1.
-  Barrier();
-  const uint32_t size = Register(kCcsidr);
-  const uint32_t last_set = size >> 13 & 0x7FFF;
-  const uint32_t last_way = size >> 3 & 0x3FF;  // Four ways, lines of 32 bytes.
-  for (uint32_t set = 0; set <= last_set; ++set) {
-    for (uint32_t way = 0; way <= last_way; ++way) Register(kDcisw) = way << 30 | set << 5;
-  }
-  Barrier();
-  Register(kCcr) |= kDataCacheOn;
-  Barrier();
-}
-
 // USART3 on PD8 and PD9, which lead to the ST-LINK.
 void StartSerial() {
   Register(kRccAhb4enr) |= kGpioDClock;
@@ -171,9 +126,7 @@ void StartSerial() {
   Register(kGpioMode) = (Register(kGpioMode) & ~(3u << 2 * kTxPin | 3u << 2 * kRxPin)) |
                         kModeAlternate << 2 * kTxPin | kModeAlternate << 2 * kRxPin;
 
-  Register(kUsartBrr) = (kApb1Hz + kBaud / 2) / kBaud;
-  Register(kUsartCr1) = kFifoOn;  // Possible only while it is off.
-  Register(kUsartCr1) = kFifoOn | kReceive | kTransmit | kUsartOn;
+  kUsart3.Start(kApb1Hz, kBaud, Stm32Usart::kFifo);
 }
 
 }  // namespace
@@ -188,17 +141,9 @@ void Start() {
 
 uint32_t ClockHz() { return kClockHz; }
 
-int ReadByte() {
-  const uint32_t state = Register(kUsartIsr);
-  if ((state & kOverrun) != 0) Register(kUsartIcr) = kOverrun;  // Else reception stays stopped.
-  if ((state & kReceiveNotEmpty) == 0) return -1;
-  return static_cast<int>(Register(kUsartRdr) & 0xFF);
-}
+int ReadByte() { return kUsart3.Read(); }
 
-void WriteByte(uint8_t byte) {
-  WaitFor(kUsartIsr, kTransmitNotFull);
-  Register(kUsartTdr) = byte;
-}
+void WriteByte(uint8_t byte) { kUsart3.Write(byte); }
 
 }  // namespace board
 }  // namespace tinyseg

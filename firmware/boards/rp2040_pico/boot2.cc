@@ -23,7 +23,7 @@ constexpr uint32_t kClockDivider = 4;
 constexpr uint32_t kRead32Bits = 31u << 16 | 3u << 8;             // DFS_32; TMOD: "EEPROM read".
 constexpr uint32_t kCommand03 = 0x03u << 24 | 2u << 8 | 6u << 2;  // XIP_CMD, INST_L, ADDR_L.
 
-// Where memory.ld puts the program's vector table.
+// Where sections.ld puts the program's vector table.
 constexpr uint32_t kVectorTable = 0x10000400;
 
 // A register and what is written to it; register 0 ends the list and has the vector table.

@@ -1,0 +1,2 @@
+set(TINYSEG_CPU_FLAGS -mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16)
+set(TINYSEG_TFLM_ARCH cortex-m4+fp)

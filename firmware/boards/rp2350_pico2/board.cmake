@@ -1,0 +1,2 @@
+set(TINYSEG_CPU_FLAGS -mcpu=cortex-m33 -mfloat-abi=hard -mfpu=fpv5-sp-d16)
+set(TINYSEG_TFLM_ARCH cortex-m33)
