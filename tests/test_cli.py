@@ -93,8 +93,11 @@ def test_importing_the_package_does_not_import_tensorflow():
 
 
 def test_zoo_json(tmp_path):
-    rows = json.loads(tinyseg("zoo", "--json", cwd=tmp_path).stdout)
+    names = ("attention_unet_ds", "unet", "custom_cnn")
+    rows = json.loads(tinyseg("zoo", *names, "--json", cwd=tmp_path).stdout)
+    assert tuple(row["name"] for row in rows) == names
     keys = {"name", "task", "input_shape", "parameters", "trainable_parameters", "macs"}
+    keys.add("stopped_by")
     assert all(set(row) == keys for row in rows)
     assert {row["name"]: row["macs"] for row in rows}["attention_unet_ds"] == 2_874_605_568
 

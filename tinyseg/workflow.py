@@ -70,6 +70,11 @@ def open_images(
     dataset = data.load(plan.data.source)
     store = open_store(dataset, plan.preprocessing)
     task = network(plan.model.name).task
+    if task != "segmentation":
+        raise InputError(
+            f"{plan.model.name}: networks for {task} can be built and converted, not trained or "
+            "scored; choose one for segmentation"
+        )
     if store.task != task:
         raise InputError(
             f"{plan.data.source}: holds images for {store.task}, {plan.model.name} is a network "

@@ -22,23 +22,26 @@ from tinyseg.cli.options import (
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
 @JSON
-def zoo(as_json: bool) -> None:
-    """List the networks with their size and work.
+def zoo(names: tuple[str, ...], as_json: bool) -> None:
+    """List the networks, or some of them, with their size and work.
 
     \b
-    Example: tinyseg zoo --json
+    Examples:
+      tinyseg zoo
+      tinyseg zoo tiny_unet stan --json
     """
     from tinyseg.reporting.numbers import count
     from tinyseg.zoo import NETWORKS
     from tinyseg.zoo.summary import summarise
 
-    rows = [summarise(name) for name in NETWORKS]
+    rows = [summarise(name) for name in names or NETWORKS]
     if as_json:
         terminal.print_json(rows)
         return
     terminal.print_table(
-        ["name", "task", "input", "parameters", "MACs"],
+        ["name", "task", "input", "parameters", "MACs", "published form stopped by"],
         [
             [
                 row["name"],
@@ -46,6 +49,7 @@ def zoo(as_json: bool) -> None:
                 "x".join(map(str, row["input_shape"])),
                 count(row["parameters"]),
                 count(row["macs"]),
+                ", ".join(row["stopped_by"]),
             ]
             for row in rows
         ],

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from tinyseg.compression import recipe as recipes
 from tinyseg.compression.emission import emit, round_once, round_twice
@@ -140,7 +141,7 @@ def _convert(converter: tf.lite.TFLiteConverter, name: str) -> bytes:
         with _quiet():
             return converter.convert()
     # The converter raises one class for an unsupported layer and ValueError for the rest.
-    except (tf.lite.python.convert_phase.ConverterError, ValueError, RuntimeError) as error:
+    except (ConverterError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{name}: cannot be converted to integers ({reason})") from None
 

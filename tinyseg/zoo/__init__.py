@@ -23,12 +23,16 @@ class Network(NamedTuple):
         task: ``segmentation`` or ``classification``.
         input_shape: height, width and channels of the reference input.
         arguments: what the builder gets unless the user says otherwise.
+        stopped_by: operators of the published form that TensorFlow Lite Micro does not run in
+            int8. Such a network has an argument ``deployable``, true unless the user says
+            otherwise, that chooses a form without them; see :mod:`tinyseg.zoo.blocks.deployment`.
     """
 
     builder: str
     task: str
     input_shape: tuple[int, int, int]
     arguments: Mapping[str, Any] = MappingProxyType({})
+    stopped_by: tuple[str, ...] = ()
 
 
 NETWORKS = {
@@ -36,9 +40,39 @@ NETWORKS = {
     "attention_unet_ds": Network(
         "attention_unet:attention_unet", "segmentation", (256, 256, 3), {"separable": True}
     ),
+    # Sizes that 'tinyseg fit' finds for 512 KB and for 256 KB of RAM.
+    "attention_unet_ds_mcu": Network(
+        "attention_unet:attention_unet",
+        "segmentation",
+        (128, 128, 1),
+        {"separable": True, "base_width": 8},
+    ),
+    "attention_unet_ds_256k": Network(
+        "attention_unet:attention_unet",
+        "segmentation",
+        (72, 72, 1),
+        {"separable": True, "base_width": 8, "depth": 3},
+    ),
     "unet": Network("unet:unet", "segmentation", (256, 256, 1)),
     "lw_unet": Network("unet:lw_unet", "segmentation", (256, 256, 1)),
     "blu_net": Network("blu_net:blu_net", "segmentation", (256, 256, 1)),
+    "tiny_unet": Network(
+        "tiny_unet:tiny_unet", "segmentation", (256, 256, 3), stopped_by=("GELU",)
+    ),
+    "classic_unet": Network("classic_unet:classic_unet", "segmentation", (240, 240, 4)),
+    "improved_unet": Network("improved_unet:improved_unet", "segmentation", (240, 240, 4)),
+    "brain_attention_unet": Network(
+        "brain_attention_unet:brain_attention_unet", "segmentation", (240, 240, 4)
+    ),
+    "stan": Network("stan:stan", "segmentation", (256, 256, 3)),
+    "custom_cnn": Network(
+        "custom_cnn:custom_cnn", "classification", (128, 128, 3), stopped_by=("EXP", "LOG")
+    ),
+    "alexnet": Network("alexnet:alexnet", "classification", (128, 128, 3)),
+    "vgg16": Network("vgg16:vgg16", "classification", (128, 128, 3)),
+    "vit": Network("vit:vit", "classification", (128, 128, 3)),
+    "resnet50": Network("resnet:resnet50", "classification", (224, 224, 3)),
+    "resnet101": Network("resnet:resnet101", "classification", (224, 224, 3)),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tf_keras as keras
 
-from tinyseg.zoo.blocks import attention_gate, double_conv, mask_head
+from tinyseg.zoo.blocks import attention_gate, double_conv, mask_head, oktay_gate, same_conv
 from tinyseg.zoo.blocks.arguments import check_sizes, dropout_rates
 
 
@@ -17,15 +17,17 @@ def attention_unet(
     classes: int = 1,
     dropout: float | Sequence[float] | None = None,
     separable: bool = False,
+    gate: str = "edgeml",
+    deep_supervision: bool = False,
     name: str = "attention_unet",
 ) -> keras.Model:
     """Build a U-Net whose skip connections pass through attention gates.
 
     As in edgeml-project (O. Adel, 2024, after a Kaggle notebook by U. Saxena): no batch
     normalization outside the gates, transposed convolutions for upsampling, every skip gated.
-    At 256 x 256 x 3 it has 10,983,941 parameters, 2,658,816 if separable. Related to Oktay et
-    al., "Attention U-Net", 2018 (arXiv:1804.03999); for the differences see
-    :func:`tinyseg.zoo.blocks.attention_gate`.
+    At 256 x 256 x 3 it has 10,983,941 parameters, 2,658,816 if separable. Gates and supervision
+    of Oktay et al., "Attention U-Net", 2018 (arXiv:1804.03999) can be chosen instead; for the
+    differences see :mod:`tinyseg.zoo.blocks.attention_gate`.
 
     Args:
         input_shape: height, width, channels; the sides are multiples of ``2**depth``.
@@ -36,6 +38,9 @@ def attention_unet(
             the input to the output, or None for the seed's: 0.1 in the outer half, 0.2 in the
             inner half, 0.3 in the bottleneck.
         separable: use depthwise separable convolutions except for upsampling and output.
+        gate: ``edgeml``, or ``oktay`` for the paper's own, which leaves the finest skip ungated.
+        deep_supervision: make the masks of the maps of all decoder stages, each resized to the
+            input, as Oktay et al. do.
         name: of the model.
 
     Returns:
@@ -46,6 +51,8 @@ def attention_unet(
         ValueError: an argument is out of range.
     """
     check_sizes(input_shape, base_width, depth, classes)
+    if gate not in ("edgeml", "oktay"):
+        raise ValueError(f"gate is edgeml or oktay, not {gate}")
     rates = _dropout_rates(dropout, depth)
     image = keras.Input(input_shape, name="image")
     x, skips = image, []
@@ -62,9 +69,14 @@ def attention_unet(
     x = double_conv(
         x, base_width * 2**depth, name="bottleneck", separable=separable, dropout=rates[depth]
     )
+    maps = []
     for stage, skip in enumerate(reversed(skips), start=1):
         filters = skip.shape[-1]
-        gated = attention_gate(x, skip, name=f"attention{stage}", separable=separable)
+        gated = skip
+        if gate == "edgeml":
+            gated = attention_gate(x, skip, name=f"attention{stage}", separable=separable)
+        elif stage < depth:
+            gated = oktay_gate(x, skip, name=f"attention{stage}")
         x = keras.layers.Conv2DTranspose(
             filters, 3, strides=2, padding="same", name=f"decoder{stage}_upsample"
         )(x)
@@ -72,7 +84,24 @@ def attention_unet(
         x = double_conv(
             x, filters, name=f"decoder{stage}", separable=separable, dropout=rates[depth + stage]
         )
+        maps.append(x)
+    if deep_supervision:
+        x = _supervise(maps, classes)
     return keras.Model(image, mask_head(x, classes), name=name)
+
+
+def _supervise(maps: list[keras.KerasTensor], classes: int) -> keras.KerasTensor:
+    """Return the class maps of all decoder stages, coarsest first, at the input's size."""
+    sides = []
+    for stage, x in enumerate(maps, start=1):
+        x = same_conv(x, classes, 1, name=f"supervision{stage}", activation=None)
+        if stage < len(maps):
+            scale = 2 ** (len(maps) - stage)
+            x = keras.layers.UpSampling2D(
+                scale, interpolation="bilinear", name=f"supervision{stage}_upsample"
+            )(x)
+        sides.append(x)
+    return keras.layers.Concatenate(name="supervision_concat")(sides) if sides[1:] else sides[0]
 
 
 def _dropout_rates(dropout: float | Sequence[float] | None, depth: int) -> list[float]:

@@ -8,11 +8,12 @@ from typing import Any
 import tf_keras as keras
 
 from tinyseg.plan import ModelPlan, PreprocessingPlan
-from tinyseg.zoo import NETWORKS, build
+from tinyseg.zoo import NETWORKS, build, network
+from tinyseg.zoo.blocks.attention import DotProductAttention
 
 
 def count_macs(model: keras.Model) -> int:
-    """Return the multiply-accumulates of one inference: convolutions and dense layers.
+    """Return the multiply-accumulates of one inference: convolutions, dense layers, attention.
 
     The counts equal those of MLTK and of the converted ``.tflite`` file.
     """
@@ -23,9 +24,13 @@ def summarise(name: str) -> dict[str, Any]:
     """Build a network at its reference input and describe it.
 
     Returns:
-        ``name``, ``task``, ``input_shape``, ``parameters``, ``trainable_parameters``, ``macs``.
+        ``name``, ``task``, ``input_shape``, ``parameters``, ``trainable_parameters``, ``macs``,
+        ``stopped_by``.
+
+    Raises:
+        InputError: no such network.
     """
-    height, width, channels = NETWORKS[name].input_shape
+    height, width, channels = network(name).input_shape
     model = build(ModelPlan(name), PreprocessingPlan(height=height, width=width, channels=channels))
     return {
         "name": name,
@@ -34,6 +39,7 @@ def summarise(name: str) -> dict[str, Any]:
         "parameters": model.count_params(),
         "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "macs": count_macs(model),
+        "stopped_by": list(NETWORKS[name].stopped_by),
     }
 
 
@@ -51,4 +57,6 @@ def _layer_macs(layer: keras.layers.Layer) -> int:
         return math.prod(layer.output_shape[1:3]) * math.prod(layer.kernel.shape)
     if isinstance(layer, layers.Dense):
         return math.prod(layer.output_shape[1:-1]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, DotProductAttention):
+        return layer.macs
     return 0

@@ -12,6 +12,7 @@ import tf_keras as keras
 
 from tinyseg import files
 from tinyseg.errors import InputError
+from tinyseg.zoo import pretrained
 
 # Inside a .keras archive; anything larger than the limit is no network for a microcontroller.
 _ARCHIVE_MEMBER = "model.weights.h5"
@@ -36,7 +37,8 @@ def save_weights(model: keras.Model, path: str | Path, half: bool = False) -> Pa
 def load_weights(model: keras.Model, path: str | Path) -> None:
     """Load weights from an ``.h5`` weights or model file, or a ``.keras`` archive.
 
-    Only arrays are read: layers with code of their own (Lambda) in the file do not run.
+    Only arrays are read: layers with code of their own (Lambda) in the file do not run. A file
+    without the network's head is one for transfer learning, see :mod:`tinyseg.zoo.pretrained`.
 
     Raises:
         InputError: the file is missing, damaged, or of another architecture.
@@ -45,9 +47,10 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         if zipfile.is_zipfile(path):
             _load_archive(model, path)
         else:
-            with h5py.File(path, "r"):
-                pass
-            model.load_weights(str(path))
+            with h5py.File(path, "r") as file:
+                partial = pretrained.lacks_head(model, file)
+            load = pretrained.load_backbone if partial else type(model).load_weights
+            load(model, str(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such weights file; run 'tinyseg train' first") from None
     except (OSError, zipfile.BadZipFile) as error:

@@ -88,19 +88,21 @@ def double_conv(
     return same_conv(x, filters, name=f"{name}_conv2", separable=separable)
 
 
-def mask_head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+def mask_head(x: keras.KerasTensor, classes: int, kernel_size: int = 1) -> keras.KerasTensor:
     """Turn features into one probability map a class.
 
     Args:
         x: feature map ``(batch, height, width, channels)``.
         classes: number of maps.
+        kernel_size: side of the square kernel in pixels.
 
     Returns:
         Probabilities ``(batch, height, width, classes)``, float32 under mixed precision too.
     """
     return keras.layers.Conv2D(
         classes,
-        1,
+        kernel_size,
+        padding="same",
         activation="sigmoid",
         kernel_initializer="he_normal",
         dtype="float32",
