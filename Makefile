@@ -21,7 +21,7 @@ TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format
 FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate verify profile report publish \
+.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table test test-slow test-cpp lint format clean
 
 help: ## list the verbs
@@ -79,6 +79,15 @@ verify: $(ENV) ## check FILE (or MODEL) on TensorFlow Lite Micro
 
 profile: $(ENV) $(MLTK) ## profile FILE (or MODEL) with MLTK
 	@$(TINYSEG) profile "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+memory: $(ENV) ## predict the tensor arena of FILE (or MODEL)
+	@$(TINYSEG) memory "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+lower: $(ENV) ## rewrite FILE (or MODEL) for less memory, same bytes out
+	@$(TINYSEG) lower "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+
+fit: $(ENV) ## make MODEL fit BOARD, or propose sizes that do
+	@$(TINYSEG) fit "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
 
 report: $(ENV) ## compare the sizes of unet, lw_unet and blu_net
 	@$(TINYSEG) report $(ARGS)

@@ -210,12 +210,60 @@ def _small(name):
     return build(plan.ModelPlan(name, arguments), plan.PreprocessingPlan(96, 96, 1))
 
 
+def _chain(content, operators):
+    """Return the last operator of a file, repeated."""
+    from tinyseg.tflite.graph import Graph, activation, clone
+
+    graph = Graph(content)
+    last = graph.operators[-1]
+    graph.inputs[:] = last.inputs
+    graph.operators[:], source = [], last.inputs[0]
+    for number in range(operators):
+        target = activation(f"chain_{number}", source.shape, source)
+        graph.operators.append(clone(last, [source], target))
+        source = target
+    graph.outputs[:] = [source]
+    return graph.without_signature().to_bytes()
+
+
+def lowering():
+    """Return seconds of the passes on the shipped network, and how they grow with operators."""
+    from tinyseg.tflite import TfliteModel
+    from tinyseg.tflite.lowering import lower
+    from tinyseg.tflite.memory import predict
+
+    model = TfliteModel.read("models/attention_unet_ds/attention_unet_ds.tflite")
+    result = {}
+    for name, patches in (("exact", False), ("strips", True)):
+        start = time.perf_counter()
+        lowered = lower(model, patches=patches)
+        result[f"{name}_seconds"] = time.perf_counter() - start
+        result[f"{name}_operators"] = len(lowered.model.operators)
+        result[f"{name}_arena_bytes"] = lowered.steps[-1].arena_bytes
+    for operators in (500, 1000, 2000):
+        chain = TfliteModel.parse(_chain(model.content, operators))
+        process = psutil.Process()
+        before, start = process.memory_info().rss, time.perf_counter()
+        lower(chain, without=["placement"])
+        seconds = time.perf_counter() - start
+        grown = (process.memory_info().rss - before) / operators
+        start = time.perf_counter()
+        predict(chain)
+        result[f"{operators}_operators"] = {
+            "lower_ms_each": 1000 * seconds / operators,
+            "predict_ms_each": 1000 * (time.perf_counter() - start) / operators,
+            "resident_bytes_each": grown,
+        }
+    return result
+
+
 BENCHMARKS = {
     "input_pipeline": lambda model, folder: input_pipeline(folder),
     "quantize": lambda model, folder: quantize(model, folder / "quantize"),
     "inference": lambda model, folder: inference(model),
     "training_step": lambda model, folder: training_step(),
     "emission": lambda model, folder: emission(),
+    "lowering": lambda model, folder: lowering(),
 }
 
 

@@ -81,7 +81,7 @@ class Graph:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """The tensors, those of new operators not included."""
+        """The tensors; those of new operators only once they are listed."""
         return self._graph.tensors
 
     def producers(self) -> dict[int, Operator]:
@@ -123,7 +123,7 @@ class Graph:
             for operator in self.operators
             if any(id(tensor) in needed for tensor in operator.outputs)
         ]
-        self._collect_tensors()
+        self.drop_unused_tensors()
 
     def without_signature(self) -> Graph:
         """Forget the signature, for a part of a graph that has other inputs and outputs."""
@@ -132,7 +132,7 @@ class Graph:
 
     def to_bytes(self) -> bytes:
         """Return the file, without tensors and buffers that nothing uses; see :func:`seal`."""
-        self._collect_tensors()
+        self.drop_unused_tensors()
         for index, tensor in enumerate(self.tensors):
             tensor._index = index
         for entry, tensor in self._signatures:
@@ -154,7 +154,8 @@ class Graph:
                 model.buffers[buffer.index].data = np.frombuffer(data, np.uint8)
         return seal(model)
 
-    def _collect_tensors(self) -> None:
+    def drop_unused_tensors(self) -> None:
+        """List the tensors in use, those of new operators included."""
         groups = [self.inputs, self.outputs]
         groups += [group for op in self.operators for group in (op.inputs, op.outputs)]
         used = {id(t): t for group in groups for t in group if t is not None}

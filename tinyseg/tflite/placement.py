@@ -32,19 +32,20 @@ def place(content: bytes) -> bytes:
     Returns:
         The bytes of the file with an offline plan, or without one if TFLM's own is as good.
     """
-    content = Graph(content).to_bytes()
     model = TfliteModel.parse(content)
     groups = _share_places(model)
     offsets, size = best_offsets([_union(group) for group in groups], len(model.operators))
-    if size >= plan([buffer for group in groups for buffer in group])[1]:
-        return content
-    words = np.full(3 + len(model.tensors), _ONLINE, "<i4")
-    words[:3] = 1, 0, len(model.tensors)
-    for group, offset in zip(groups, offsets, strict=True):
-        for buffer in group:
-            words[3 + buffer.tensor.index] = offset
     graph = Graph(content)
-    graph.metadata[OFFLINE_PLAN] = words.tobytes()
+    if size >= plan([buffer for group in groups for buffer in group])[1]:
+        return graph.to_bytes() if OFFLINE_PLAN in model.metadata else content
+    places = {
+        buffer.tensor.index: offset
+        for group, offset in zip(groups, offsets, strict=True)
+        for buffer in group
+    }
+    graph.drop_unused_tensors()
+    words = [places.get(tensor.index, _ONLINE) for tensor in graph.tensors]
+    graph.metadata[OFFLINE_PLAN] = np.array([1, 0, len(words), *words], "<i4").tobytes()
     return graph.to_bytes()
 
 
@@ -64,7 +65,8 @@ def least_arena(model: TfliteModel, target: str = "host") -> int:
 
 def _share_places(model: TfliteModel) -> list[list[Buffer]]:
     """Return the tensors to place, those together that operators compute in place."""
-    groups = {b.tensor.index: [b] for b in buffers(model) if b.tensor is not None}
+    free = [dataclasses.replace(buffer, offset=None) for buffer in buffers(model)]
+    groups = {b.tensor.index: [b] for b in free if b.tensor is not None}
     last = {index: group[0].last for index, group in groups.items()}
     border = {tensor.index for tensor in (*model.inputs, *model.outputs)}
     for operator in model.operators:

@@ -25,7 +25,7 @@ from tinyseg.tflite.model import OFFLINE_PLAN, TfliteModel
 from tinyseg.tflite.op_table import total_cost
 from tinyseg.tflite.packing import is_packed, pack, unpacked
 from tinyseg.tflite.patching import patch
-from tinyseg.tflite.placement import place
+from tinyseg.tflite.placement import least_arena, place
 
 PASSES: dict[str, Callable[[Graph], list[str]]] = {
     "fixed_batch": fix_batch,
@@ -115,10 +115,8 @@ def lower(
         patched = patch(thin, budget, progress=progress)
         if patched is not None:
             found.append((patched, [*steps, _step(PATCHES, 1, patched)]))
-    return min(
-        (_finish(packed, PLACEMENT not in without, *item) for item in found),
-        key=lambda lowered: lowered.steps[-1].arena_bytes,
-    )
+    best, steps = min(found, key=lambda item: least_arena(item[0]))
+    return _finish(packed, PLACEMENT not in without, best, steps)
 
 
 def avoid_concatenations(model: TfliteModel) -> tuple[TfliteModel, int]:

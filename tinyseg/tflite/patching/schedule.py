@@ -59,10 +59,11 @@ class Assessor:
 
     Args:
         network: to be scheduled.
+        count_overhead: whether operators take bytes of the arena's tail, as in TFLM.
     """
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, *, count_overhead: bool = True) -> None:
+        self.network, self._counted = network, count_overhead
         # Of one row, so that strips of any height are quickly added up.
         self._macs = {
             op.index: cost(op).macs / network.height(op.outputs[0].index)
@@ -101,7 +102,7 @@ class Assessor:
     def _measure(self, region: Region) -> Effort:
         steps = self.network.unroll(region)
         live, reads = self._lifetimes(steps, {self.network.whole(sink) for sink in region.sinks})
-        return Effort(live, reads, self._total_macs(steps), _total_overhead(steps))
+        return Effort(live, reads, self._total_macs(steps), self._overhead(steps))
 
     def _estimate(self, region: Region) -> Effort:
         """Estimate a region from its first, a middle and its last strip."""
@@ -117,7 +118,7 @@ class Assessor:
             reads |= {tensor: base + number for tensor, number in read.items()}
             base += len(steps)
             macs += times * self._total_macs(steps)
-            overhead += times * _total_overhead(steps)
+            overhead += times * self._overhead(steps)
         # At the end all strips are there, and the tensor that they become.
         lives.append(np.array([2 * sinks]))
         return Effort(np.concatenate(lives), reads, macs, overhead)
@@ -143,16 +144,17 @@ class Assessor:
             )
         )
 
-
-def _total_overhead(steps: list[Step]) -> int:
-    return sum(
-        _overhead(_OPCODES[step.kind], 0)
-        if step.operator is None
-        else _overhead(step.operator.opcode, step.operator.outputs[0].shape[-1])
-        for step in steps
-    )
+    def _overhead(self, steps: list[Step]) -> int:
+        if not self._counted:
+            return 0
+        return sum(
+            _overhead_of(_OPCODES[step.kind], 0)
+            if step.operator is None
+            else _overhead_of(step.operator.opcode, step.operator.outputs[0].shape[-1])
+            for step in steps
+        )
 
 
 @functools.cache
-def _overhead(opcode: str, channels: int) -> int:
+def _overhead_of(opcode: str, channels: int) -> int:
     return operator_overhead(opcode, channels)

@@ -17,13 +17,13 @@ from tinyseg.tflite.patching.schedule import Assessor, Schedule
 from tinyseg.tflite.patching.unroll import Network, Region
 
 # Strips tried for a region.
-_STRIPS = (1, 2, 4, 8, 11, 16, 22, 32, 64)
+_STRIPS = (1, 2, 4, 8, 16, 32)
 # More cuts than these between input and output have not helped any network.
 _MAX_CUTS = 3
 # Finer strips tried in a strip.
 _FINER = (2, 3, 4)
 # Plans that are taken on to the next cut.
-_BEAM = 6
+_BEAM = 4
 
 
 class Plan(NamedTuple):
@@ -39,20 +39,28 @@ class Plan(NamedTuple):
 
 
 def best_schedule(
-    model: TfliteModel, max_macs: int, *, progress: Callable[[], None] = lambda: None
+    model: TfliteModel,
+    max_macs: int,
+    *,
+    count_overhead: bool = True,
+    progress: Callable[[], None] = lambda: None,
 ) -> Schedule | None:
     """Return the schedule with the smallest arena.
 
     Args:
         model: one input, one output.
         max_macs: multiply-accumulates that a schedule may take.
+        count_overhead: False to ask for the fewest bytes of activations, whatever the operators
+            themselves take of the arena: a bound for interpreters with smaller structures.
         progress: called after each plan that was tried.
 
     Returns:
         The schedule; None if the network is best executed as it is.
     """
-    search = _Search(model, max_macs, progress)
-    plain = search.assess(search.regions(Plan((model.outputs[0].index,), 0)))
+    network = Network(model)
+    assess = Assessor(network, count_overhead=count_overhead).assess
+    search = _Search(network, assess, max_macs, progress)
+    plain = assess(search.regions(Plan((model.outputs[0].index,), 0)))
     finalists = [search.refine(schedule) for schedule in search.run()]
     finalists = [schedule for schedule in finalists if schedule.macs <= max_macs]
     best = min(finalists, key=lambda schedule: schedule.arena, default=plain)
@@ -60,10 +68,18 @@ def best_schedule(
 
 
 class _Search:
-    def __init__(self, model: TfliteModel, max_macs: int, progress: Callable[[], None]) -> None:
-        self._network = Network(model)
-        self.assess = Assessor(self._network).assess
+    def __init__(
+        self,
+        network: Network,
+        assess: Callable[..., Schedule],
+        max_macs: int,
+        progress: Callable[[], None],
+    ) -> None:
+        self._network, self.assess, model = network, assess, network.model
         self._max_macs, self._progress = max_macs, progress
+        self._tuned: dict[tuple[Region, ...], Schedule | None] = {}
+        # Bytes of the best schedule so far.
+        self._least: int | None = None
         self._output = model.outputs[0].index
         self._places = [place for place in _places(self._network) if place != self._output]
         self._spatial = {tensor.index for tensor in model.tensors if len(tensor.shape) == 4}
@@ -110,14 +126,25 @@ class _Search:
 
     def _tune(self, plan: Plan) -> Schedule | None:
         """Choose the strips of each region."""
-        regions = self.regions(plan)
+        regions = tuple(self.regions(plan))
+        if regions not in self._tuned:
+            self._tuned[regions] = self._tune_regions(regions)
+        return self._tuned[regions]
+
+    def _tune_regions(self, regions: tuple[Region, ...]) -> Schedule | None:
         choices = [
             [region._replace(strips=n) for n in _STRIPS if self._possible(region, n)]
             for region in regions
         ]
-        start = [options[len(options) // 2] for options in choices]
-        schedule = self._descend(start, choices)
-        return schedule if schedule.macs <= self._max_macs else None
+        # More strips need less memory: what is too much with the most of them is hopeless.
+        finest = self.assess([options[-1] for options in choices], exact=False)
+        if self._least is not None and finest.head > self._least:
+            return None
+        schedule = self._descend([options[len(options) // 2] for options in choices], choices)
+        if schedule.macs > self._max_macs:
+            return None
+        self._least = min(schedule.arena, self._least or schedule.arena)
+        return schedule
 
     def _possible(self, region: Region, strips: int) -> bool:
         return strips == 1 or self._network.can_strip(region._replace(strips=strips))
