@@ -19,7 +19,7 @@ from tinyseg.zoo.weights import save_weights
 _KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "examples.jpg", "split.json")
 
 
-def publish(run: str | Path, models: str | Path) -> list[Path]:
+def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list[Path]:
     """Write weights, plan, integer file, MLTK report, history, results and model card.
 
     Weights are stored in half precision; the integer file and all figures are made from the
@@ -28,6 +28,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
     Args:
         run: folder of a finished training run.
         models: folder that gets a subfolder named as the network.
+        verify_images: how many test images run on the slow reference interpreters.
 
     Returns:
         The files written.
@@ -51,7 +52,7 @@ def publish(run: str | Path, models: str | Path) -> list[Path]:
         shutil.copy(run / workflow.SPLIT, source)
         plans.write(plan, source, half, history)
         results = Path(scratch, "integer")
-        report = deployment.quantize(plan, half, results)
+        report = deployment.quantize(plan, half, results, verify_images=verify_images)
         if report["failures"]:
             raise GateError("\n".join(report["failures"]))
         target = Path(models) / name

@@ -8,6 +8,7 @@ import click
 
 from tinyseg import terminal
 from tinyseg.cli.options import (
+    COUNT,
     DATA,
     DRY_RUN,
     JSON,
@@ -160,10 +161,11 @@ def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_j
 @click.argument("model")
 @DATA
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of the training run.")
+@COUNT
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("models"), show_default=True
 )
-def publish(model: str, data: str | None, run: Path | None, output: Path) -> None:
+def publish(model: str, data: str | None, run: Path | None, images: int, output: Path) -> None:
     """Make MODEL's training run the weights that its users start from.
 
     Quantizes the weights and writes plan, weights, integer file, MLTK report and model card
@@ -176,5 +178,5 @@ def publish(model: str, data: str | None, run: Path | None, output: Path) -> Non
     from tinyseg.publishing import publish as publish_run
 
     run = run or presets.BUILD / model / presets.slug(data or "phantom") / "float"
-    for path in publish_run(run, output):
+    for path in publish_run(run, output, images):
         click.echo(path)

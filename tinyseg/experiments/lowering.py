@@ -149,8 +149,8 @@ def write(result: dict[str, Any], folder: Path) -> Path:
     lines = [
         "# What lowering saves",
         "",
-        f"`{large['file']}`; every output byte compared on {large['images']} images. Made by "
-        "`make experiment NAME=lowering`.",
+        f"Every output byte is compared on {large['images']} images. Made by "
+        f"`make experiment NAME=lowering ARGS={large['file']}`.",
         "",
     ]
     for name, form in large["forms"].items():

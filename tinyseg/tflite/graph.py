@@ -21,6 +21,7 @@ from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
 )
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from tinyseg.errors import InputError
 from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.model import OFFLINE_PLAN, opcode_name
 
@@ -49,14 +50,26 @@ class Graph:
 
     Args:
         content: bytes of a ``.tflite`` file that lint finds usable.
+        path: where it came from, for messages.
 
     Attributes:
         operators: in execution order, edited in place.
         inputs, outputs: of the graph.
+
+    Raises:
+        InputError: the file is damaged in parts that lint does not look at.
     """
 
-    def __init__(self, content: bytes) -> None:
-        self._editor = model_editor.read(content)
+    def __init__(self, content: bytes, path: str = "model") -> None:
+        try:
+            self._editor = model_editor.read(content)
+            for tensor in self._editor.subgraphs[0].tensors:
+                _ = tensor.name  # Decoded only now.
+        # The editor checks little, so damage surfaces as any of these.
+        except Exception as error:
+            raise InputError(
+                f"{path}: damaged ({type(error).__name__}); convert or download it again"
+            ) from None
         for code in self._editor.operator_codes:
             # Older converters only wrote the field of one byte.
             code.builtin_code = max(code.builtin_code, code._fb.deprecatedBuiltinCode)

@@ -5,6 +5,8 @@
 {% if custom -%}
 #include "ops/binary_conv_tflm.h"
 {% endif -%}
+#include "tensorflow/lite/micro/kernels/pad.h"
+#include "tensorflow/lite/micro/kernels/transpose.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 
 using ModelOpResolver = tflite::MicroMutableOpResolver<{{ registrations | length }}>;

@@ -129,7 +129,7 @@ def avoid_concatenations(model: TfliteModel) -> tuple[TfliteModel, int]:
     divided = 0
     while True:
         memory = predict(model)
-        graph = Graph(model.content)
+        graph = Graph(model.content, model.path)
         if not divide_concatenation(graph, memory.peak_operator):
             return model, split + divided
         narrower = TfliteModel.parse(graph.to_bytes(), model.path)
@@ -139,7 +139,7 @@ def avoid_concatenations(model: TfliteModel) -> tuple[TfliteModel, int]:
 
 
 def _apply(model: TfliteModel, edit: Callable[[Graph], list[str]]) -> tuple[TfliteModel, int]:
-    graph = Graph(model.content)
+    graph = Graph(model.content, model.path)
     changed = len(edit(graph))
     return TfliteModel.parse(graph.to_bytes(), model.path) if changed else model, changed
 
