@@ -24,19 +24,8 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tinyseg.errors import InputError
 from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.model import OFFLINE_PLAN, opcode_name
+from tinyseg.tflite.op_table import OPTIONS
 
-# The schema's options of the operators that passes make.
-_OPTIONS = {
-    "CAST": "CastOptions",
-    "CONCATENATION": "ConcatenationOptions",
-    "CONV_2D": "Conv2DOptions",
-    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
-    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
-    "GATHER": "GatherOptions",
-    "PAD": "PadOptions",
-    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
-    "SLICE": "SliceOptions",
-}
 # Where the schema's own default, zero, is no use.
 _DEFAULTS = {
     name: 1
@@ -182,7 +171,9 @@ def opcode(operator: Operator) -> str:
 
 
 def options(operator: Operator) -> Any:
-    """Return the schema's options of an operator, None if it has none."""
+    """Return the schema's options of an operator, those by default if the file has none."""
+    if operator._fb.builtinOptions is None and opcode(operator) in OPTIONS:
+        return getattr(schema, f"{OPTIONS[opcode(operator)]}T")()
     return operator._fb.builtinOptions
 
 
@@ -199,7 +190,7 @@ def make(name: str, inputs: list[Tensor], output: Tensor, **values: Any) -> Oper
     operator = Operator(
         opcode=getattr(schema.BuiltinOperator, name), inputs=inputs, outputs=[output]
     )
-    kind = _OPTIONS[name]
+    kind = OPTIONS[name]
     made = getattr(schema, f"{kind}T")()
     for key, value in {
         **{k: v for k, v in _DEFAULTS.items() if hasattr(made, k)},

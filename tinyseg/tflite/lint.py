@@ -10,10 +10,20 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import DECODE, cost, supported
+from tinyseg.tflite.op_table import DECODE, OPTIONS, cost, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
+# Int8 operators that compute with the scales of their activations.
+_SCALED = (
+    "ADD",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "LOGISTIC",
+    "MUL",
+    "TRANSPOSE_CONV",
+)
 NOT_QUANTIZED = "not quantized; make it int8 with 'tinyseg quantize'"
 
 
@@ -33,7 +43,8 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
+        # Names in damaged files hold anything, line breaks included.
+        return " ".join(f"{self.where}: {self.message}".split())
 
 
 def lint(model: TfliteModel) -> list[Finding]:
@@ -96,6 +107,10 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
                         "error", _name(operator), f"reads '{tensor.name}' before it is computed"
                     )
                 )
+        for tensor in operator.outputs:
+            if tensor.constant:
+                message = f"writes to the constant '{tensor.name}'; damaged"
+                findings.append(Finding("error", _name(operator), message))
         known |= {tensor.index for tensor in operator.outputs}
     if all(t.dtype == "float32" for t in model.tensors if not t.constant):
         findings.append(Finding("error", "model", NOT_QUANTIZED))
@@ -142,7 +157,14 @@ def _scales_fit(tensor: Tensor) -> bool:
 
 
 def _check_operator(operator: Operator) -> list[Finding]:
-    checks = (_check_support, _check_hybrid, _check_relu6, _check_transpose_conv)
+    checks = (
+        _check_support,
+        _check_hybrid,
+        _check_options,
+        _check_scales,
+        _check_relu6,
+        _check_transpose_conv,
+    )
     try:
         # Whoever counts work later needs the same tensors, dimensions and options.
         cost(operator)
@@ -168,6 +190,26 @@ def _check_hybrid(operator: Operator) -> tuple[str, str] | None:
         f"{weights.dtype} weights with float32 activations (dynamic-range or float16 "
         "quantization); use full-integer quantization"
     )
+
+
+def _check_options(operator: Operator) -> tuple[str, str] | None:
+    expected = OPTIONS.get(operator.opcode)
+    if operator.options is None or expected is None or operator.custom:
+        return None
+    if type(operator.options).__name__ == f"{expected}T":
+        return None
+    return "error", "has the options of another operator; damaged"
+
+
+def _check_scales(operator: Operator) -> tuple[str, str] | None:
+    if operator.opcode not in _SCALED or operator.outputs[0].dtype != "int8":
+        return None
+    for tensor in (*operator.inputs, *operator.outputs):
+        if tensor is None or tensor.constant or tensor.dtype != "int8":
+            continue
+        if not tensor.scales.size or not tensor.zero_points.size:
+            return "error", f"'{tensor.name}' has no scale or zero point; damaged"
+    return None
 
 
 def _check_relu6(operator: Operator) -> tuple[str, str] | None:

@@ -156,6 +156,26 @@ OPS: dict[str, OpInfo] = {
     "TILE": OpInfo(tflm=False),
     "TRANSPOSE_CONV": OpInfo(_transpose_convolution),
 }
+# The schema's options of operators that passes read or make.
+OPTIONS = {
+    "ADD": "AddOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "CAST": "CastOptions",
+    "CONCATENATION": "ConcatenationOptions",
+    "CONV_2D": "Conv2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "GATHER": "GatherOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "MUL": "MulOptions",
+    "PACK": "PackOptions",
+    "PAD": "PadOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "SLICE": "SliceOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
+}
 # Operators that TFLM runs and whose work nobody counts.
 _UNCOUNTED = """
     ABS ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO

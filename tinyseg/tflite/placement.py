@@ -74,7 +74,8 @@ def _share_places(model: TfliteModel) -> list[list[Buffer]]:
             continue
         target = operator.outputs[0]
         for source in operator.inputs:
-            if source is None or source.constant or source.index in border:
+            placed = source is not None and source.index in groups and target.index in groups
+            if not placed or source.index in border:
                 continue
             same = (source.shape, source.dtype) == (target.shape, target.dtype)
             if same and last[source.index] == operator.index:

@@ -63,6 +63,7 @@ def _suits(operator: Operator) -> bool:
         len(target.shape) == 4
         and source.shape == target.shape
         and all(t.dtype == schema.TensorType.INT8 for t in (source, factor, target))
+        and factor.quantization is not None
         and factor.array.size in (1, channels)
         and factor.shape[-1:] in ((), (1,), (channels,))
         and options(operator).fusedActivationFunction == schema.ActivationFunctionType.NONE

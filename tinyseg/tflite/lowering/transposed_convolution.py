@@ -63,6 +63,7 @@ def _suits(operator: Operator) -> bool:
     return (
         source.dtype == kernel.dtype == _INT8
         and is_constant(kernel)
+        and kernel.quantization is not None
         and stride == settings.strideW
         and sizes == list(target.shape[1:3])
         and min(kernel.shape[1:3]) >= stride
