@@ -122,7 +122,7 @@ test-cpp: toolchain ## the firmware's own tests, with sanitizers
 	ctest --test-dir build/host --output-on-failure $(ARGS)
 
 test: $(ENV) $(MLTK) test-cpp ## fast tests
-	.venv/bin/pytest -m "not slow" $(ARGS)
+	.venv/bin/pytest --numprocesses 2 --dist loadfile -m "not slow" $(ARGS)
 
 test-slow: $(ENV) $(MLTK) ## tests that take minutes
 	.venv/bin/pytest -m slow $(ARGS)

@@ -31,7 +31,10 @@ _DEFAULTS = {
     name: 1
     for name in ("strideH", "strideW", "dilationHFactor", "dilationWFactor", "depthMultiplier")
 }
-_TYPES = {np.dtype(np.int8): schema.TensorType.INT8, np.dtype(np.int32): schema.TensorType.INT32}
+_TYPES = {
+    np.dtype(name): getattr(schema.TensorType, name.upper())
+    for name in ("int8", "int16", "int32", "int64", "float32")
+}
 
 
 class Graph:
@@ -214,7 +217,7 @@ def clone(operator: Operator, inputs: list[Tensor | None], output: Tensor) -> Op
 
 
 def constant(name: str, values: np.ndarray, quantization: Quantization | None = None) -> Tensor:
-    """Return a new constant tensor of int8 or int32 values."""
+    """Return a new constant tensor."""
     values = np.ascontiguousarray(values)
     return Tensor(
         shape=values.shape,

@@ -1,0 +1,61 @@
+"""Places of tensors in the arena: none overwrites what is still read."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import fixtures
+from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.graph import Graph
+from tinyseg.tflite.lowering import lower
+from tinyseg.tflite.memory import Buffer, predict
+from tinyseg.tflite.model import OFFLINE_PLAN
+from tinyseg.tflite.placement import best_offsets, least_arena, place
+
+BUFFERS = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(0, 12), st.integers(0, 6)), min_size=1, max_size=30
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(BUFFERS)
+def test_buffers_alive_together_lie_apart(drafts):
+    buffers = [Buffer(16 * size, first, first + more) for size, first, more in drafts]
+    operators = 1 + max(buffer.last for buffer in buffers)
+    offsets, size = best_offsets(buffers, operators)
+    for i, (a, x) in enumerate(zip(buffers, offsets, strict=True)):
+        assert x >= 0
+        assert x + a.size <= size
+        for b, y in list(zip(buffers, offsets, strict=True))[:i]:
+            together = a.first <= b.last and b.first <= a.last
+            assert not together or x + a.size <= y or y + b.size <= x
+    live = [sum(b.size for b in buffers if b.first <= t <= b.last) for t in range(operators)]
+    assert size >= max(live)
+
+
+@pytest.fixture(scope="module")
+def model():
+    lowered = lower(TfliteModel.parse(fixtures.quantized(size=48)), without=["placement"])
+    return lowered.model
+
+
+def test_placed_file(model):
+    placed = TfliteModel.parse(place(model.content))
+    assert OFFLINE_PLAN in placed.metadata
+    pictures = np.random.default_rng(0).integers(-128, 128, (3, *model.inputs[0].shape[1:]))
+    runner = TflmRunner(placed)
+    np.testing.assert_array_equal(
+        runner.run(pictures.astype(np.int8)), TflmRunner(model).run(pictures.astype(np.int8))
+    )
+    assert runner.arena.total == predict(placed).total < predict(model).total
+    assert least_arena(model) <= runner.arena.total
+    assert least_arena(model) == pytest.approx(runner.arena.total, rel=0.02)
+
+
+def test_edits_drop_the_places(model):
+    placed = place(model.content)
+    assert OFFLINE_PLAN not in TfliteModel.parse(Graph(placed).to_bytes()).metadata
+    again = TfliteModel.parse(place(placed))
+    assert predict(again).total == predict(TfliteModel.parse(placed)).total
