@@ -219,6 +219,7 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         raise InputError(f"{path}: schema version {model.version}, expected 3; convert it again")
     if not model.subgraphs:
         raise InputError(f"{path}: holds no graph; convert it again")
+    _check_unions(model)
     graph = model.subgraphs[0]
     tensors = tuple(
         _tensor(index, tensor, model.buffers, path) for index, tensor in enumerate(graph.tensors)
@@ -268,6 +269,22 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         len(model.subgraphs),
         metadata,
     )
+
+
+def _check_unions(model: Any) -> None:
+    """Raise a ValueError where a type is named and the value is not there: C++ readers crash."""
+    for graph in model.subgraphs:
+        values = [(op.builtinOptionsType, op.builtinOptions) for op in graph.operators or []]
+        values += [(op.builtinOptions2Type, op.builtinOptions2) for op in graph.operators or []]
+        for tensor in graph.tensors or []:
+            if tensor.quantization is not None:
+                values.append((tensor.quantization.detailsType, tensor.quantization.details))
+            dimensions = tensor.sparsity.dimMetadata if tensor.sparsity is not None else None
+            for entry in dimensions or []:
+                values.append((entry.arraySegmentsType, entry.arraySegments))
+                values.append((entry.arrayIndicesType, entry.arrayIndices))
+        if any(kind and value is None for kind, value in values):
+            raise ValueError("a union without its value")
 
 
 def _tensor(index: int, tensor: Any, buffers: list, path: str) -> Tensor:
