@@ -10,7 +10,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import DECODE, OPTIONS, cost, supported
+from tinyseg.tflite.op_table import DECODE, INPUTS, OPTIONS, cost, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
@@ -194,7 +194,12 @@ def _check_hybrid(operator: Operator) -> tuple[str, str] | None:
 
 def _check_options(operator: Operator) -> tuple[str, str] | None:
     expected = OPTIONS.get(operator.opcode)
-    if operator.options is None or expected is None or operator.custom:
+    if expected is None or operator.custom:
+        return None
+    needed = operator.inputs[: INPUTS[operator.opcode]]
+    if len(needed) < INPUTS[operator.opcode] or None in needed or not operator.outputs:
+        return "error", "lacks an input or output; damaged"
+    if operator.options is None:
         return None
     if type(operator.options).__name__ == f"{expected}T":
         return None

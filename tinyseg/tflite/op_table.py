@@ -176,6 +176,16 @@ OPTIONS = {
     "STRIDED_SLICE": "StridedSliceOptions",
     "TRANSPOSE_CONV": "TransposeConvOptions",
 }
+# Inputs that operators with options, see above, cannot do without.
+INPUTS = {
+    **dict.fromkeys(OPTIONS, 1),
+    **dict.fromkeys(
+        ("ADD", "CONV_2D", "DEPTHWISE_CONV_2D", "GATHER", "MUL", "PAD", "RESIZE_NEAREST_NEIGHBOR"),
+        2,
+    ),
+    **dict.fromkeys(("SLICE", "TRANSPOSE_CONV"), 3),
+    "STRIDED_SLICE": 4,
+}
 # Operators that TFLM runs and whose work nobody counts.
 _UNCOUNTED = """
     ABS ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO
