@@ -188,3 +188,14 @@ def test_one_layer_has_one_colour_and_scratch_is_grey(values):
         else:
             assert colours.setdefault(row["layer"], shade) == shade
     assert len(set(colours.values())) > len(colours) / 2
+
+
+def test_savings_of_passes(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(fixtures.quantized(io="float32"))
+    result = tinyseg("memory", path, "--passes", "--json", "-o", tmp_path, cwd=tmp_path)
+    values = json.loads(result.stdout)
+    saved = {row["pass"]: row["bytes"] for row in values["savings"]}
+    assert saved["transposed_convolutions"] > 0
+    assert 0 < sum(saved.values()) < values["total_bytes"]
+    assert "transposed_convolutions" in (tmp_path / "memory.html").read_text()

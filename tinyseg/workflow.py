@@ -50,10 +50,10 @@ class Images(NamedTuple):
         return training.select([training.names[row] for row in rows]).inputs(plan.preprocessing)
 
 
-def open_images(
+def divide_images(
     plan: Plan, split_file: str | Path | None = None, home: Path | None = None
 ) -> tuple[Plan, Images]:
-    """Decode a plan's images and divide them.
+    """Decode a plan's images and divide them, whatever its network is for.
 
     Args:
         plan: names the data and, if it was trained already, their fingerprint.
@@ -69,17 +69,6 @@ def open_images(
     """
     dataset = data.load(plan.data.source)
     store = open_store(dataset, plan.preprocessing)
-    task = network(plan.model.name).task
-    if task != "segmentation":
-        raise InputError(
-            f"{plan.model.name}: networks for {task} can be built and converted, not trained or "
-            "scored; choose one for segmentation"
-        )
-    if store.task != task:
-        raise InputError(
-            f"{plan.data.source}: holds images for {store.task}, {plan.model.name} is a network "
-            f"for {task}; choose other data or another network"
-        )
     groups = store.groups()
     if not split_file and home and plan.data.fingerprint == store.fingerprint:
         split_file = home / SPLIT if (home / SPLIT).is_file() else None
@@ -93,6 +82,29 @@ def open_images(
         plan, data=dataclasses.replace(plan.data, fingerprint=store.fingerprint)
     )
     return plan, Images(store, split)
+
+
+def open_images(
+    plan: Plan, split_file: str | Path | None = None, home: Path | None = None
+) -> tuple[Plan, Images]:
+    """Decode and divide images that a plan's network can learn; see :func:`divide_images`.
+
+    Raises:
+        InputError: unusable data or split file, or data for another task.
+    """
+    task = network(plan.model.name).task
+    if task != "segmentation":
+        raise InputError(
+            f"{plan.model.name}: networks for {task} can be built and converted, not trained or "
+            "scored; choose one for segmentation"
+        )
+    plan, images = divide_images(plan, split_file, home)
+    if images.store.task != task:
+        raise InputError(
+            f"{plan.data.source}: holds images for {images.store.task}, {plan.model.name} is a "
+            f"network for {task}; choose other data or another network"
+        )
+    return plan, images
 
 
 def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) -> dict[str, Any]:

@@ -339,7 +339,8 @@ def test_our_own_operator_is_included(tmp_path):
     ],
 )
 def test_files_that_are_no_image_to_mask(tmp_path, inputs, output, reason):
-    model = TfliteModel.parse(one_operator("ADD", inputs, output), "one.tflite")
+    opcode = "RELU" if len(inputs) == 1 else "ADD"
+    model = TfliteModel.parse(one_operator(opcode, inputs, output), "one.tflite")
     with pytest.raises(InputError) as caught:
         export(model, PLAIN, ARENA, tmp_path, "one")
     assert str(caught.value).startswith("one.tflite: ")

@@ -47,10 +47,10 @@ def data_split(path: str, output: Path, settings: tuple[str, ...]) -> None:
     Example: tinyseg data split busi -o split.json --set data.split_seed=1
     """
     from tinyseg.plan import Plan, override
-    from tinyseg.workflow import open_images
+    from tinyseg.workflow import divide_images
 
     plan = override(Plan(), {"data.source": path, **parse_settings(settings)})
-    split = open_images(plan)[1].split
+    split = divide_images(plan)[1].split
     split.write(output)
     sizes = f"{len(split.train)} / {len(split.validation)} / {len(split.test)}"
     click.echo(f"{output}: {sizes} images for training / validation / test")
@@ -113,10 +113,10 @@ def data_stage(
     from tinyseg import data as datasets
     from tinyseg.data.staging import stage
     from tinyseg.plan import Plan, override
-    from tinyseg.workflow import open_images
+    from tinyseg.workflow import divide_images
 
     plan = override(Plan(), {"data.source": source, "seed": seed, **parse_settings(settings)})
-    split = open_images(plan)[1].split
+    split = divide_images(plan)[1].split
     staged = stage(datasets.load(source), split, folder, balance=balance, seed=plan.seed)
     if as_json:
         terminal.print_json(staged)

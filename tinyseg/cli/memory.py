@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Measure it too: on this machine, or on an emulated board if one is named.",
 )
+@click.option(
+    "--passes", is_flag=True, help="Tell too what each pass of 'tinyseg lower' would save (slow)."
+)
 @OUTPUT
 @JSON
 def memory(
@@ -41,6 +45,7 @@ def memory(
     target: str,
     board: str | None,
     measure: bool,
+    passes: bool,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -49,6 +54,7 @@ def memory(
     \b
     Examples:
       tinyseg memory attention_unet_ds --measure
+      tinyseg memory attention_unet_ds --passes
       tinyseg memory path/to/model.tflite --board nucleo_h743zi
     """
     from tinyseg import presets
@@ -69,11 +75,14 @@ def memory(
 
     values = facts(model, predict(model, target))
     values["measured"] = _measure(model, board) if measure else None
-    paths = memory_chart.write(values, output or presets.BUILD / "memory")
+    savings = _savings(model) if passes else []
+    if passes:
+        values["savings"] = [{"pass": name, "bytes": saved} for name, saved in savings]
+    paths = memory_chart.write(values, output or presets.BUILD / "memory", savings)
     if as_json:
         terminal.print_json(values)
     else:
-        for table in memory_chart.tables(values)[:3]:
+        for table in memory_chart.tables(values, savings)[:3]:
             if table["rows"]:
                 terminal.print_table(table["header"], table["rows"], title=table["title"])
                 if table["note"]:
@@ -100,3 +109,16 @@ def _measure(model: TfliteModel, board: str | None) -> dict[str, Any]:
     with booted(model, plan.preprocessing, board) as runner:
         used = runner.refresh().arena_used
     return {"by": board, "total_bytes": used, "head_bytes": None, "tail_bytes": None}
+
+
+def _savings(model: TfliteModel) -> list[tuple[str, int]]:
+    """Return the bytes of arena that each pass saves after those before it; strips come last."""
+    from tinyseg.progress import counter
+    from tinyseg.tflite.lowering import lower
+
+    with counter("searching schedules") as progress:
+        steps = lower(model, patches=True, progress=progress).steps
+    return [
+        (after.name, before.arena_bytes - after.arena_bytes)
+        for before, after in itertools.pairwise(steps)
+    ]

@@ -13,7 +13,7 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
 
-from tinyseg.tflite.model import METADATA_NAME, TfliteModel
+from tinyseg.tflite.model import CHECKSUM_LENGTH, METADATA_NAME, TfliteModel, read_plan
 
 SIGNATURE = "serving_default"
 
@@ -45,12 +45,11 @@ def annotate(
     signature.inputs = [_tensor_map(input_name, graph.inputs[0])]
     signature.outputs = [_tensor_map(output_name, graph.outputs[0])]
     model.signatureDefs = [signature]
-    plan = {**plan, "checksum": TfliteModel.parse(content).checksum()}
-    model.buffers.append(_plan_buffer(plan))
+    model.buffers.append(_plan_buffer({**plan, "checksum": ""}))
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    return _to_bytes(model)
+    return seal(model)
 
 
 def seal(model: schema.ModelT) -> bytes:
@@ -62,15 +61,36 @@ def seal(model: schema.ModelT) -> bytes:
     Returns:
         The bytes of the file, buffers aligned to 16 bytes.
     """
-    content = _to_bytes(model)
-    edited = TfliteModel.parse(content)
-    if "checksum" not in edited.plan:
-        return content
-    buffer = _plan_buffer({**edited.plan, "checksum": edited.checksum()})
-    for entry in model.metadata:
+    for entry in model.metadata or []:
         if entry.name in (METADATA_NAME, METADATA_NAME.encode()):
-            model.buffers[entry.buffer] = buffer
+            data = model.buffers[entry.buffer].data
+            plan = read_plan(b"" if data is None else bytes(data))
+            if "checksum" in plan:
+                return _to_bytes_with_checksum(model, entry.buffer, plan)
     return _to_bytes(model)
+
+
+def _to_bytes_with_checksum(model: schema.ModelT, buffer: int, plan: Mapping[str, Any]) -> bytes:
+    unknown = _plan_buffer({**plan, "checksum": "0" * CHECKSUM_LENGTH})
+    model.buffers[buffer] = unknown
+    content = _to_bytes(model)
+    known = _plan_buffer({**plan, "checksum": TfliteModel.parse(content).checksum()})
+    # As long as before, so nothing else moves.
+    return content.replace(unknown.data.tobytes(), known.data.tobytes())
+
+
+def has_empty_union(part: Any) -> bool:
+    """Tell whether a union has a type and no value, which makes TFLM's alignment tool crash.
+
+    Args:
+        part: a model that is to be sealed, or any part of one.
+    """
+    if isinstance(part, list):
+        return any(map(has_empty_union, part))
+    fields = getattr(part, "__dict__", {})
+    unions = [name for name in fields if f"{name}Type" in fields]
+    empty = any(fields[f"{name}Type"] and fields[name] is None for name in unions)
+    return empty or any(map(has_empty_union, fields.values()))
 
 
 def _plan_buffer(plan: Mapping[str, Any]) -> schema.BufferT:

@@ -22,7 +22,7 @@ from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.annotate import seal
+from tinyseg.tflite.annotate import has_empty_union, seal
 from tinyseg.tflite.model import OFFLINE_PLAN, opcode_name
 from tinyseg.tflite.op_table import OPTIONS
 
@@ -62,6 +62,8 @@ class Graph:
             raise InputError(
                 f"{path}: damaged ({type(error).__name__}); convert or download it again"
             ) from None
+        if has_empty_union(self._editor._fb):
+            raise InputError(f"{path}: options or parameters are missing; convert it again")
         for code in self._editor.operator_codes:
             # Older converters only wrote the field of one byte.
             code.builtin_code = max(code.builtin_code, code._fb.deprecatedBuiltinCode)

@@ -19,6 +19,8 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tinyseg.errors import InputError
 
 METADATA_NAME = "tinyseg"
+# Hex digits of the checksum in the plan.
+CHECKSUM_LENGTH = 64
 # Where TFLM finds places of tensors in the arena.
 OFFLINE_PLAN = "OfflineMemoryAllocation"
 
@@ -167,11 +169,7 @@ class TfliteModel:
     @functools.cached_property
     def plan(self) -> dict[str, Any]:
         """Pre- and post-processing that tinyseg stored in the file, empty in others' files."""
-        try:
-            plan = json.loads(self.metadata.get(METADATA_NAME, b"{}"))
-        except ValueError:
-            return {}
-        return plan if isinstance(plan, dict) else {}
+        return read_plan(self.metadata.get(METADATA_NAME, b""))
 
     def sha256(self) -> str:
         """Return the SHA-256 of the whole file, in hex digits."""
@@ -200,6 +198,15 @@ class TfliteModel:
         return [operator.opcode for operator in self.operators]
 
 
+def read_plan(stored: bytes) -> dict[str, Any]:
+    """Return the plan in a file's metadata, empty if there is none."""
+    try:
+        plan = json.loads(stored)
+    except ValueError:
+        return {}
+    return plan if isinstance(plan, dict) else {}
+
+
 def layer_of(tensor_name: str) -> str:
     """Return the Keras layer name in a tensor name such as ``model/layer/Relu;model/...``."""
     parts = tensor_name.split(";")[0].split("/")
@@ -219,7 +226,6 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         raise InputError(f"{path}: schema version {model.version}, expected 3; convert it again")
     if not model.subgraphs:
         raise InputError(f"{path}: holds no graph; convert it again")
-    _check_unions(model)
     graph = model.subgraphs[0]
     tensors = tuple(
         _tensor(index, tensor, model.buffers, path) for index, tensor in enumerate(graph.tensors)
@@ -269,22 +275,6 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         len(model.subgraphs),
         metadata,
     )
-
-
-def _check_unions(model: Any) -> None:
-    """Raise a ValueError where a type is named and the value is not there: C++ readers crash."""
-    for graph in model.subgraphs:
-        values = [(op.builtinOptionsType, op.builtinOptions) for op in graph.operators or []]
-        values += [(op.builtinOptions2Type, op.builtinOptions2) for op in graph.operators or []]
-        for tensor in graph.tensors or []:
-            if tensor.quantization is not None:
-                values.append((tensor.quantization.detailsType, tensor.quantization.details))
-            dimensions = tensor.sparsity.dimMetadata if tensor.sparsity is not None else None
-            for entry in dimensions or []:
-                values.append((entry.arraySegmentsType, entry.arraySegments))
-                values.append((entry.arrayIndicesType, entry.arrayIndices))
-        if any(kind and value is None for kind, value in values):
-            raise ValueError("a union without its value")
 
 
 def _tensor(index: int, tensor: Any, buffers: list, path: str) -> Tensor:

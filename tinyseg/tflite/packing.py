@@ -20,7 +20,7 @@ from tflite_micro.tensorflow.lite.micro.compression import compress, spec
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.annotate import seal
+from tinyseg.tflite.annotate import has_empty_union, seal
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
 from tinyseg.tflite.op_table import DECODE
@@ -288,22 +288,12 @@ def _packed_tensors(model: TfliteModel) -> list[_Packed]:
 def _check(model: TfliteModel) -> None:
     """Refuse damage; whatever is changed gets a new checksum, with which it would look sound."""
     usable(model, floats=True)
-    if _has_empty_union(_objects(model.content)):
+    if has_empty_union(_objects(model.content)):
         raise InputError(f"{model.path}: options or parameters are missing; convert it again")
 
 
 def _objects(content: bytes) -> schema.ModelT:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
-
-
-def _has_empty_union(part: Any) -> bool:
-    """Tell whether a union has a type and no value, which makes TFLM's alignment tool crash."""
-    if isinstance(part, list):
-        return any(map(_has_empty_union, part))
-    fields = getattr(part, "__dict__", {})
-    unions = [name for name in fields if f"{name}Type" in fields]
-    empty = any(fields[f"{name}Type"] and fields[name] is None for name in unions)
-    return empty or any(map(_has_empty_union, fields.values()))
 
 
 def _unpack(model: TfliteModel) -> bytes:

@@ -67,56 +67,11 @@ def whole(model):
     return Region((model.outputs[0].index,), frozenset({model.inputs[0].index}))
 
 
-@pytest.mark.parametrize("strips", [2, 3, 7, 16, 64])
-def test_any_number_of_strips(unet, strips):
-    """Up to one row each; more than ten are put together in two steps."""
-    region = whole(unet)._replace(strips=strips)
-    schedule = Assessor(Network(unet)).assess([region])
-    content = emit(unet, schedule)
-    same_bytes(unet, content)
-    assert predict(TfliteModel.parse(content)).lower_bound == schedule.head
-    assert total_cost(TfliteModel.parse(content)).macs == schedule.macs
-
-
-def test_finer_strips_and_several_sinks(unet):
-    network = Network(unet)
-    pooled = [o.outputs[0].index for o in unet.operators if o.opcode == "MAX_POOL_2D"]
-    image, output = unet.inputs[0].index, unet.outputs[0].index
-    head = Region((pooled[0], pooled[1]), frozenset({image}), 3)
-    tail = Region((output,), frozenset({image, pooled[0], pooled[1]}), 4, pooled[0], 2)
-    stored = tail.stored - {pooled[0]}
-    tail = tail._replace(stored=frozenset(stored))
-    assert network.can_strip(head)
-    assert network.can_strip(tail)
-    schedule = Assessor(network).assess([head, tail])
-    content = emit(unet, schedule)
-    same_bytes(unet, content)
-    assert total_cost(TfliteModel.parse(content)).macs == schedule.macs
-
-
 def test_estimate_is_near(unet):
     region = whole(unet)._replace(strips=16)
     exact, near = (Assessor(Network(unet)).assess([region], exact=e) for e in (True, False))
     assert near.head == pytest.approx(exact.head, rel=0.1)
     assert near.macs == pytest.approx(exact.macs, rel=0.1)
-
-
-@pytest.mark.parametrize("size", [(30, 20), (33, 17)])
-@pytest.mark.parametrize("padding", ["same", "valid"])
-def test_windows_strides_and_odd_sides(size, padding):
-    image = keras.Input((*size, 2), name="image")
-    x = L.Conv2D(3, 5, padding=padding, activation="relu")(image)
-    x = L.DepthwiseConv2D(3, strides=2, padding=padding)(x)
-    x = L.Conv2D(4, (2, 3), padding=padding, activation="relu")(x)
-    x = L.UpSampling2D(2)(x)
-    model = keras.Model(image, L.Conv2D(1, 3, padding="same")(x))
-    calibration = np.random.default_rng(0).random((4, *size, 2), np.float32)
-    lowered = simplified(fixtures.convert(model, calibration))
-    region = whole(lowered)
-    for strips in (2, 5):
-        assert Network(lowered).can_strip(region._replace(strips=strips))
-        schedule = Assessor(Network(lowered)).assess([region._replace(strips=strips)])
-        same_bytes(lowered, emit(lowered, schedule))
 
 
 def test_what_sees_the_whole_image_is_not_cut():

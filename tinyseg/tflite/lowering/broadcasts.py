@@ -44,7 +44,8 @@ def _match(graph: Graph, tensor: Tensor, shape: tuple[int, ...], made: list[Oper
     """Return a tensor in another shape, or itself; appends the operators that this takes."""
     if len(shape) != 4 or tensor.shape == shape or tensor.dtype != schema.TensorType.INT8:
         return tensor
-    if is_constant(tensor) and tensor.shape in ((shape[3],), (1, 1, 1, shape[3])):
+    of_channels = (shape[3],), (1, 1, 1, shape[3])
+    if is_constant(tensor) and tensor.shape in of_channels and shape[0] == 1:
         return _over_pixels(tensor, shape, made)
     if not is_constant(tensor) and tensor.shape == (*shape[:3], 1):
         return _over_channels(graph, tensor, shape[3], made)

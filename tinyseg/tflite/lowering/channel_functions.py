@@ -58,14 +58,12 @@ def _suits(operator: Operator) -> bool:
     if source is None or is_constant(source):
         return False
     (factor,) = [tensor for tensor in operator.inputs if tensor is not source]
-    channels = target.shape[-1]
     return (
         len(target.shape) == 4
         and source.shape == target.shape
         and all(t.dtype == schema.TensorType.INT8 for t in (source, factor, target))
         and factor.quantization is not None
-        and factor.array.size in (1, channels)
-        and factor.shape[-1:] in ((), (1,), (channels,))
+        and factor.array.size in (1, *factor.shape[-1:])
         and options(operator).fusedActivationFunction == schema.ActivationFunctionType.NONE
     )
 

@@ -138,7 +138,8 @@ def _part(operator: Operator, source: Tensor, first: int) -> Operator:
         f"{target.name}/channels_{chosen.start}", (*target.shape[:3], source.shape[3]), target
     )
     constants = [
-        constant(
+        tensor
+        and constant(
             f"{tensor.name}/channels_{chosen.start}",
             np.ascontiguousarray(tensor.array[..., chosen]),
             _select(tensor.quantization, chosen),

@@ -18,7 +18,7 @@ from tinyseg.tflite.patching.unroll import Network, Region
 
 # Strips tried for a region.
 _STRIPS = (1, 2, 4, 8, 16, 32)
-# More cuts than these between input and output have not helped any network.
+# Cuts between input and output; with more of them the search takes too long.
 _MAX_CUTS = 3
 # Finer strips tried in a strip.
 _FINER = (2, 3, 4)

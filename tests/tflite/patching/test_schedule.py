@@ -1,0 +1,192 @@
+"""Schedules: what was said of the work and the memory is what the written file takes."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.tflite.drafts import VALID, assert_same
+from tests.tflite.patching.networks import chain, unet
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.memory import predict
+from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.patching.emit import emit
+from tinyseg.tflite.patching.schedule import Assessor
+from tinyseg.tflite.patching.unroll import MAX_CONCATENATION, Network, Region
+
+NETWORKS = {
+    "plain": unet,
+    "gates": lambda: unet(gates=True),
+    "shuffled": lambda: unet(shuffled=True),
+    "both": lambda: unet(16, 8, gates=True, shuffled=True),
+    "odd below": lambda: unet(22, 6, depth=1),
+    "chain": chain,
+    "chain without padding": lambda: chain(padding=VALID),
+}
+
+
+def assert_as_said(model, regions):
+    """Write a schedule; compare work, memory and bytes. Returns the file."""
+    schedule = Assessor(Network(model)).assess(regions)
+    made = TfliteModel.parse(emit(model, schedule))
+    assert predict(made).lower_bound == schedule.head
+    assert total_cost(made).macs == schedule.macs
+    assert [tensor.name for tensor in made.outputs] == [tensor.name for tensor in model.outputs]
+    assert_same(model.content, made.content, images=1)
+    return made
+
+
+def whole(model, strips=1):
+    return Region((model.outputs[0].index,), frozenset({model.inputs[0].index}), strips)
+
+
+def cuttable(model):
+    """Tensors between input and output that may be stored, in order of execution."""
+    output = model.outputs[0].index
+    return [op.outputs[0].index for op in model.operators if op.outputs[0].index != output]
+
+
+def largest(network, region):
+    return min(network.height(sink) for sink in region.sinks)
+
+
+def random_regions(model, random):
+    """Some cuts, some tensors kept for later besides, and strips of all kinds."""
+    network = Network(model)
+    places = cuttable(model)
+    count = min(int(random.integers(0, 4)), len(places))
+    cuts = sorted(random.choice(places, count, replace=False).tolist(), key=network.born)
+    regions, stored = [], {model.inputs[0].index}
+    cuts_and_end = [*cuts, model.outputs[0].index]
+    for cut in cuts_and_end:
+        region = Region((cut,), frozenset(stored))
+        made = {op.outputs[0].index for op in network.closure(region.sinks, region.stored)}
+        extra = sorted(made - {cut, model.outputs[0].index})
+        if extra and cut != cuts_and_end[-1] and random.random() < 0.5:
+            kept = random.choice(extra, min(2, len(extra)), replace=False).tolist()
+            region = region._replace(sinks=(*sorted(kept), cut))
+        elif extra and random.random() < 0.5:
+            waist, finer = int(random.choice(extra)), int(random.integers(2, 4))
+            region = region._replace(waist=waist, finer=finer)
+        most = max(1, largest(network, region) // region.finer)
+        region = region._replace(strips=int(random.integers(1, most + 1)))
+        if not network.can_strip(region):
+            region = Region(region.sinks, region.stored)
+        regions.append(region)
+        stored |= set(region.sinks)
+    return without_unread(network, regions)
+
+
+def without_unread(network, regions):
+    """Drop stored tensors that no later region reads: nobody would write such a schedule."""
+    output, kept = regions[-1].sinks[-1], []
+    needed = {output}
+    for region in reversed(regions):
+        sinks = tuple(sink for sink in region.sinks if sink in needed)
+        if sinks:
+            region = region._replace(sinks=sinks)
+            kept.insert(0, region)
+            needed |= network.read_by(network.closure(sinks, region.stored)) & set(region.stored)
+    return [region._replace(stored=frozenset(region.stored & needed)) for region in kept]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("strips", [1, 2, 5, MAX_CONCATENATION + 1])
+def test_whole_network_in_strips(name, strips):
+    model = NETWORKS[name]()
+    region = whole(model, strips)
+    if model.outputs[0].shape[1] < strips:
+        assert not Network(model).can_strip(region)
+        return
+    assert Network(model).can_strip(region)
+    assert_as_said(model, [region])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_strips_of_one_row(name):
+    model = NETWORKS[name]()
+    made = assert_as_said(model, [whole(model, model.outputs[0].shape[1])])
+    joined = [o for o in made.operators if o.opcode == "CONCATENATION" and o.options.axis == 1]
+    assert max(len(operator.inputs) for operator in joined) <= MAX_CONCATENATION
+
+
+def test_more_strips_than_two_levels_of_concatenations_hold():
+    model = unet(128, 4, depth=1, base=2)
+    made = assert_as_said(model, [whole(model, 128)])
+    joined = [o for o in made.operators if o.opcode == "CONCATENATION" and o.options.axis == 1]
+    # 128 strips in 13 groups, these in 2, these in one.
+    assert len(joined) == 13 + 2 + 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("seed", range(6))
+def test_random_schedules(name, seed):
+    model = NETWORKS[name]()
+    random = np.random.default_rng([seed, len(model.operators)])
+    assert_as_said(model, random_regions(model, random))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("seed", range(6, 60))
+def test_more_random_schedules(name, seed):
+    model = NETWORKS[name]()
+    random = np.random.default_rng([seed, len(model.operators)])
+    assert_as_said(model, random_regions(model, random))
+
+
+def test_whole_execution_is_the_file_itself():
+    model = unet()
+    schedule = Assessor(Network(model)).assess([whole(model)])
+    made = TfliteModel.parse(emit(model, schedule))
+    assert made.opcodes == model.opcodes
+    assert made.checksum() == model.checksum()
+    assert schedule.head == predict(model).lower_bound
+    assert schedule.macs == total_cost(model).macs
+
+
+def test_more_strips_take_more_work_and_less_memory():
+    model = unet(32, 32)
+    measure = Assessor(Network(model), count_overhead=False).assess
+    found = [measure([whole(model, strips)]) for strips in (1, 2, 4, 8)]
+    for coarse, fine in itertools.pairwise(found):
+        assert fine.macs > coarse.macs
+        assert fine.head < coarse.head
+        assert fine.arena == fine.head
+
+
+@pytest.mark.parametrize("strips", [1, 2, 4])
+def test_few_strips_are_not_estimated(strips):
+    model = unet(gates=True)
+    region = whole(model, strips)
+    exact, near = (Assessor(Network(model)).assess([region], exact=e) for e in (True, False))
+    assert exact == near
+
+
+def test_stored_skip_is_not_computed_again():
+    """The first stage as a whole; its result and the pooled one are kept for the tail."""
+    model = unet()
+    image, output = model.inputs[0].index, model.outputs[0].index
+    skip = model.operators[0].outputs[0].index
+    head = Region((skip,), frozenset({image}), 4)
+    tail = Region((output,), frozenset({image, skip}), 1)
+    made = assert_as_said(model, [head, tail])
+    # Strips of the first convolution overlap nowhere: their inputs do.
+    assert total_cost(made).macs == total_cost(model).macs
+
+
+def test_network_knows_what_lies_between():
+    model = unet()
+    network = Network(model)
+    image, output = model.inputs[0].index, model.outputs[0].index
+    everything = network.closure((output,), frozenset({image}))
+    assert list(everything) == list(model.operators)
+    skip = model.operators[0].outputs[0].index
+    rest = network.closure((output,), frozenset({image, skip}))
+    assert list(rest) == list(model.operators[1:])
+    assert network.read_by(rest) == {t for op in rest for t in _activations(op)}
+    assert [network.born(t) for t in (image, skip)] == [-1, 0]
+
+
+def _activations(operator):
+    return [tensor.index for tensor in operator.inputs if not tensor.constant]
