@@ -53,7 +53,7 @@ def run(tmp_path_factory):
     options = ["--no-profile"] if _mltk_missing() else []
     # Two epochs teach nothing, so any drop will do: the gate has tests of its own.
     quantized = tinyseg(
-        "quantize", "attention_unet_ds", *PHANTOM, "--max-dice-drop", 1, "--json", *options,
+        "quantize", "attention_unet_ds", *PHANTOM, "--max-drop", 1, "--json", *options,
         cwd=folder,
     )  # fmt: skip
     assert quantized.returncode == 0, quantized.stderr
@@ -136,7 +136,7 @@ def test_quantized_file_is_bit_exact(run):
 
 def test_verify_finds_file_and_weights_by_name(run):
     result = tinyseg(
-        "verify", "attention_unet_ds", *PHANTOM, "--images", 2, "--max-dice-drop", 1, "--json",
+        "verify", "attention_unet_ds", *PHANTOM, "--images", 2, "--max-drop", 1, "--json",
         cwd=run[0],
     )  # fmt: skip
     verdict = json.loads(result.stdout)
@@ -147,7 +147,7 @@ def test_verify_finds_file_and_weights_by_name(run):
 
 def test_gate_sets_the_exit_code(run):
     result = tinyseg(
-        "verify", "attention_unet_ds", *PHANTOM, "--images", 2, "--max-dice-drop", -1, "--json",
+        "verify", "attention_unet_ds", *PHANTOM, "--images", 2, "--max-drop", -1, "--json",
         cwd=run[0],
     )  # fmt: skip
     assert result.returncode == 1
@@ -187,7 +187,7 @@ def test_profile_json(run):
 def test_int16_recipe_and_float_io(run):
     result = tinyseg(
         "quantize", "attention_unet_ds", *PHANTOM, "--recipe", "static_wi8_ai16", "--float-io",
-        "--max-dice-drop", 1, "--images", 2, "--no-profile", "--json", cwd=run[0],
+        "--max-drop", 1, "--images", 2, "--no-profile", "--json", cwd=run[0],
     )  # fmt: skip
     values = json.loads(result.stdout)
     assert result.returncode == 0
@@ -349,7 +349,7 @@ def test_busi_runs_with_the_same_commands(tmp_path):
     )  # fmt: skip
     assert trained.returncode == 0, trained.stderr
     quantized = tinyseg(
-        "quantize", "attention_unet_ds", "--data", busi, "--max-dice-drop", 1, "--json",
+        "quantize", "attention_unet_ds", "--data", busi, "--max-drop", 1, "--json",
         "--no-profile", cwd=tmp_path,
     )  # fmt: skip
     assert json.loads(quantized.stdout)["verification"]["bit_exact"]

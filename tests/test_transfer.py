@@ -221,7 +221,7 @@ def test_binarize(home, binarized):
 @pytest.fixture(scope="module")
 def quantized(home, binarized):
     """Both steps of the chain as integer files."""
-    options = ["--data", SOURCE, "--no-profile", "--max-dice-drop", 1, "--images", 2, "--json"]
+    options = ["--data", SOURCE, "--no-profile", "--max-drop", 1, "--images", 2, "--json"]
     blu = run("quantize", "blu_net", *options, cwd=home)
     three = run("quantize", "lw_unet", "--weights-bits", 3, "--set", "quantization.epochs=1",
                     *options, cwd=home)  # fmt: skip

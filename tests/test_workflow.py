@@ -2,12 +2,15 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
+from tests.data.makers import make_brats_h5
 from tinyseg import plan as plans
 from tinyseg import presets, workflow
 from tinyseg.data.splits import Split
 from tinyseg.errors import InputError
+from tinyseg.zoo import network
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +77,38 @@ def test_newest_weights_come_first(tmp_path, monkeypatch):
         path.write_bytes(b"")
         assert presets.find_weights("some_net", "phantom").resolve() == path
     assert presets.find_weights("some_net", "busi") == shipped
+
+
+def test_network_gets_an_output_for_each_region(tmp_path):
+    make_brats_h5(tmp_path / "h5")
+    plan = plans.from_mapping(
+        {
+            "model": {"name": "classic_unet", "arguments": {"base_width": 2, "depth": 2}},
+            "data": {"source": f"{tmp_path / 'h5'}:slices=1", "fractions": [0.5, 0.25, 0.25]},
+            "preprocessing": {"height": 16, "width": 16, "channels": 4},
+            "training": {"epochs": 1},
+        }
+    )
+    result = workflow.train(plan, tmp_path / "run")
+    assert plans.read(tmp_path / "run/plan.json").model.arguments["classes"] == 3
+    assert len(result["validation"]["regions"]) == 3
+    scores = workflow.evaluate(result["weights"], None, "test", "tflite")
+    assert scores["dice"] == pytest.approx(
+        np.mean([region["dice"] for region in scores["regions"].values()])
+    )
+
+
+@pytest.mark.parametrize("name", ["unet", "custom_cnn", "classic_unet"])
+def test_networks_have_their_reference_size_unless_told_otherwise(name):
+    preprocessing = workflow.default_plan(name).preprocessing
+    size = preprocessing.height, preprocessing.width, preprocessing.channels
+    assert size == network(name).input_shape
+
+
+def test_images_of_another_number_of_channels(tmp_path):
+    make_brats_h5(tmp_path / "h5")
+    plan = plans.from_mapping(
+        {"data": {"source": str(tmp_path / "h5")}, "preprocessing": {"height": 16, "width": 16}}
+    )
+    with pytest.raises(InputError, match=r"--set preprocessing.channels=4"):
+        workflow.train(plan, tmp_path / "run")

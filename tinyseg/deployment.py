@@ -23,7 +23,7 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.binary_conv import NAME
 from tinyseg.tflite.lowering import lower
 from tinyseg.tflite.model import layer_of
-from tinyseg.verification.verify import drop_message
+from tinyseg.verification.verify import drop_failures
 from tinyseg.workflow import (
     SPLIT,
     Images,
@@ -37,14 +37,12 @@ from tinyseg.workflow import (
 if TYPE_CHECKING:
     import tf_keras as keras
 
-    from tinyseg.reporting.pictures import Example
     from tinyseg.verification.on_device import OnDevice
 
 log = logging.getLogger(__name__)
 
-_EXAMPLES = 8
 LOWER = ("none", "exact", "patches")
-# Of the mask pixels, between the simulation in Keras and the integer file.
+# Of the mask pixels, or classes, between the simulation in Keras and the integer file.
 MIN_AGREEMENT = 0.999
 
 
@@ -55,7 +53,7 @@ def quantize(
     *,
     split_file: str | Path | None = None,
     verify_images: int = 8,
-    max_dice_drop: float | None = None,
+    max_drop: float | None = None,
     profiled: bool = True,
     board: str | None = None,
 ) -> dict[str, Any]:
@@ -70,8 +68,8 @@ def quantize(
         folder: where the results go.
         split_file: division of the images; None for the one the weights were trained with.
         verify_images: how many test images run on the slow reference interpreters.
-        max_dice_drop: the most by which mean Dice may fall, on those and on all test images;
-            None for the recipe's.
+        max_drop: the most by which mean Dice, or accuracy, may fall, on those and on all test
+            images; None for the recipe's.
         profiled: whether MLTK takes part.
         board: emulated board that runs the verified images too.
 
@@ -82,11 +80,12 @@ def quantize(
         InputError: unusable weights, images or settings; MLTK missing.
     """
     from tinyseg.reporting import report
+    from tinyseg.reporting.examples import worst_first
     from tinyseg.runtime.keras import KerasRunner
     from tinyseg.runtime.tflite import TfliteRunner
 
     recipe = parse(plan.quantization.recipe)
-    max_dice_drop = recipe.max_dice_drop if max_dice_drop is None else max_dice_drop
+    max_drop = recipe.max_drop if max_drop is None else max_drop
     if profiled:
         mltk.mltk_python()  # Fail before the long part, not after it.
     plan = dataclasses.replace(plan, weights=files.sha256(weights))
@@ -110,22 +109,21 @@ def quantize(
         # MLTK runs in a process of its own; there is time for it meanwhile.
         profiling = pool.submit(_profile, model) if profiled else None
         log.info("scoring float and integer network on %d held-out images", len(test))
-        float_scores, float_masks = score(KerasRunner(network), test, plan.preprocessing)
-        scores, masks = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
+        float_scores, floats = score(KerasRunner(network), test, plan.preprocessing)
+        scores, integers = score(TfliteRunner(model, reference=False), test, plan.preprocessing)
         log.info("verifying on TensorFlow Lite Micro")
-        verdict = verify_against(model, network, test, plan, verify_images, max_dice_drop, board)
+        verdict = verify_against(model, network, test, plan, verify_images, max_drop, board)
         profile, mltk_report = profiling.result() if profiling else (None, None)
     failures = list(verdict.failures)
-    drop = float_scores["dice"] - scores["dice"]
-    if drop > max_dice_drop and not any("Dice falls" in line for line in failures):
-        failures.append(drop_message(str(path), drop, max_dice_drop))
+    if not any(" falls by " in line for line in failures):
+        failures += drop_failures(str(path), test, float_scores, scores, max_drop)
     agreement = None
     if aware is not None:
         agreement = _agreement(aware, model, sample(test, verify_images), plan)
         if agreement < MIN_AGREEMENT:
             failures.append(
-                f"{path}: {agreement:.2%} of the mask pixels are those of the simulation in "
-                f"Keras, {MIN_AGREEMENT:.1%} are asked; report this network"
+                f"{path}: {agreement:.2%} of the decisions are those of the simulation in Keras, "
+                f"{MIN_AGREEMENT:.1%} are asked; report this network"
             )
     xnor = None
     if plan.quantization.target == "xnor":
@@ -136,6 +134,7 @@ def quantize(
         mltk.write(profile, mltk_report, folder, plan.model.name)
     run = {
         "model": _describe_model(network, plan),
+        "task": test.task,
         "data": _describe_data(images, plan),
         "weights": described,
         "recipe": plan.quantization.recipe,
@@ -152,12 +151,12 @@ def quantize(
         "failures": failures,
         "provenance": plans.provenance(),
     }
-    report.write(run, _worst_first(test, float_masks, masks), _history(weights), folder)
+    report.write(run, worst_first(test, floats, integers), _history(weights), folder)
     return run
 
 
 def _agreement(aware: keras.Model, model: TfliteModel, images: ImageStore, plan: Plan) -> float:
-    """Return the share of mask pixels that a file, on reference kernels, has of its simulation."""
+    """Return the share of decisions that a file, on reference kernels, has of its simulation."""
     from tinyseg.runtime.keras import KerasRunner
     from tinyseg.runtime.tflite import TfliteRunner
 
@@ -318,7 +317,7 @@ def _train_quantized(aware: keras.Model, plan: Plan, images: Images, folder: Pat
         patience=plan.quantization.epochs,
     )
     plan = dataclasses.replace(plan, training=settings)
-    fit(aware, plan, images.part("train"), images.part("validation"), folder)
+    fit(aware, plan, images.training(plan), images.part("validation"), folder)
 
 
 def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:
@@ -359,31 +358,6 @@ def _describe_weights(weights: Path, fingerprint: str) -> dict[str, Any]:
         "trained_on": presets.slug(trained.data.source) if trained else "unknown data",
         "same_data": trained is not None and trained.data.fingerprint == fingerprint,
     }
-
-
-def _worst_first(test: ImageStore, float_masks: np.ndarray, masks: np.ndarray) -> list[Example]:
-    """Pick the worst half and an even sample of the rest, ordered by the integer net's Dice."""
-    from tinyseg.reporting.pictures import Example
-    from tinyseg.training.metrics import Confusion
-
-    float_dice = Confusion.of(test.masks, float_masks).scores()["dice"]
-    dice = Confusion.of(test.masks, masks).scores()["dice"]
-    order = np.argsort(dice, kind="stable")
-    worst, rest = order[: _EXAMPLES // 2], order[_EXAMPLES // 2 :]
-    if len(rest):
-        rest = rest[np.linspace(0, len(rest) - 1, min(_EXAMPLES // 2, len(rest))).astype(int)]
-    return [
-        Example(
-            test.names[row],
-            test.images[row],
-            test.masks[row, ..., 0].astype(bool),
-            float_masks[row, ..., 0],
-            masks[row, ..., 0],
-            float(float_dice[row]),
-            float(dice[row]),
-        )
-        for row in (*worst, *rest)
-    ]
 
 
 def _history(weights: Path) -> list[dict[str, str]]:

@@ -129,9 +129,12 @@ def run_images(
         What the device told of itself, and a record for each image.
 
     Raises:
-        InputError: no device, another model on it, an unreadable image, or two of one name.
+        InputError: the file makes no masks; no device, another model on it, an unreadable image,
+            or two of one name.
     """
     usable(model)
+    if len(model.outputs[0].shape) != 4:
+        raise InputError(f"{model.path}: makes no masks; score it with 'tinyseg verify --on BOARD'")
     _refuse_same_names(images)
     pixels = [resize_image(read_image(path), plan.preprocessing) for path in images]
     host = TfliteRunner(model, reference=True)

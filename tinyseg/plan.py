@@ -87,9 +87,11 @@ class TrainingPlan:
         batch_size: images a step.
         learning_rate: of Adam at the start; a cosine takes it to zero at the last epoch.
         warmup_epochs: linear rise of the learning rate from zero.
-        dice_weight: loss = BCE + dice_weight * (1 - soft Dice).
-        patience: epochs without a better validation Dice before stopping.
+        dice_weight: for masks, loss = BCE + dice_weight * (1 - soft Dice); for classes it is the
+            cross-entropy.
+        patience: epochs without a better validation Dice, or accuracy, before stopping.
         augment: random flips, affine maps, contrast and brightness.
+        balance: show images of rare labels more often, so that all labels are as frequent.
         precision: ``float32``, ``mixed``, or ``auto`` (mixed on a GPU that gains from it).
         initial_weights: weights file to start from; empty for random weights.
     """
@@ -101,6 +103,7 @@ class TrainingPlan:
     dice_weight: float = 1.0
     patience: int = 12
     augment: bool = True
+    balance: bool = False
     precision: str = "auto"
     initial_weights: str = ""
 

@@ -37,8 +37,11 @@ def successor(trained: Plan, name: str, changes: Mapping[str, Any]) -> Plan:
     Raises:
         InputError: unknown network or value.
     """
-    from tinyseg.zoo import builder
+    from tinyseg.zoo import builder, network
 
+    for one in (trained.model.name, name):
+        if network(one).task != "segmentation":
+            raise InputError(f"{one}: only networks for segmentation teach or follow others")
     taken = inspect.signature(builder(name)).parameters
     shared = {key: value for key, value in trained.model.arguments.items() if key in taken}
     plan = dataclasses.replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,8 +19,8 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
-from tinyseg.verification.verify import MAX_DICE_DROP, Verification, verify
-from tinyseg.zoo import network
+from tinyseg.verification.verify import MAX_DROP, Verification, verify
+from tinyseg.zoo import builder, network
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -40,6 +41,11 @@ class Images(NamedTuple):
     def part(self, name: str) -> ImageStore:
         """Return ``train``, ``validation``, ``test`` or ``all``."""
         return self.store if name == "all" else self.store.select(getattr(self.split, name))
+
+    def training(self, plan: Plan) -> ImageStore:
+        """Return the images to learn from: the training part, balanced if the plan says so."""
+        training = self.part("train")
+        return training.balanced() if plan.training.balance else training
 
     def calibration(self, plan: Plan) -> np.ndarray:
         """Return the representative dataset as network inputs, from the training part."""
@@ -93,18 +99,54 @@ def open_images(
         InputError: unusable data or split file, or data for another task.
     """
     task = network(plan.model.name).task
-    if task != "segmentation":
-        raise InputError(
-            f"{plan.model.name}: networks for {task} can be built and converted, not trained or "
-            "scored; choose one for segmentation"
-        )
     plan, images = divide_images(plan, split_file, home)
     if images.store.task != task:
+        cure = "choose other data or another network"
+        if task == "classification":
+            cure = f"take {plan.data.source}:task=classification or another network"
         raise InputError(
             f"{plan.data.source}: holds images for {images.store.task}, {plan.model.name} is a "
-            f"network for {task}; choose other data or another network"
+            f"network for {task}; {cure}"
         )
     return plan, images
+
+
+def default_plan(name: str) -> Plan:
+    """Return the plan that a network is trained by unless the user says otherwise.
+
+    Raises:
+        InputError: no such network.
+    """
+    height, width, channels = network(name).input_shape
+    return Plan(
+        model=plans.ModelPlan(name),
+        preprocessing=PreprocessingPlan(height, width, channels),
+    )
+
+
+def with_outputs(plan: Plan, images: ImageStore) -> Plan:
+    """Return a plan whose network has an output for each region or class of the images.
+
+    Raises:
+        InputError: the plan asks for another number, or the network has no such argument.
+    """
+    wanted, arguments = images.targets.shape[-1], plan.model.arguments
+    taken = inspect.signature(builder(plan.model.name)).parameters
+    if "classes" not in taken:
+        if wanted != 1:
+            raise InputError(f"{plan.model.name}: has one output, the images ask for {wanted}")
+        return plan
+    asked = arguments.get("classes", wanted)
+    if asked != wanted:
+        names = ", ".join(images.classes or images.regions)
+        raise InputError(
+            f"model.arguments.classes: is {asked}, the images have {wanted} ({names}); "
+            "leave the argument out"
+        )
+    if taken["classes"].default == wanted and "classes" not in arguments:
+        return plan
+    model = dataclasses.replace(plan.model, arguments={**arguments, "classes": wanted})
+    return dataclasses.replace(plan, model=model)
 
 
 def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) -> dict[str, Any]:
@@ -115,12 +157,15 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
     """
     from tinyseg.runtime.keras import KerasRunner
     from tinyseg.training.fit import fit, new_network
+    from tinyseg.zoo import build
 
     plan = dataclasses.replace(plan, weights="")  # A published plan names those it led to.
-    model = new_network(plan)  # Before the images, which take longer to open.
+    build(plan.model, plan.preprocessing)  # Tells of wrong arguments before images are decoded.
     plan, images = open_images(plan, split_file)
+    plan = with_outputs(plan, images.store)
+    model = new_network(plan)
     validation = images.part("validation")
-    fit(model, plan, images.part("train"), validation, folder)
+    fit(model, plan, images.training(plan), validation, folder)
     images.split.write(Path(folder) / SPLIT)
     scores, _ = score(KerasRunner(model), validation, plan.preprocessing)
     return {
@@ -133,12 +178,17 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
 def score(
     runner: Runner, images: ImageStore, preprocessing: PreprocessingPlan
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Run a network on images; return its scores and masks, bool ``(n, h, w, classes)``."""
+    """Run a network on images; return its scores and what it decided, see :func:`decide`."""
     from tinyseg.runtime.runner import predict
-    from tinyseg.training.metrics import summarise
+    from tinyseg.training.scoring import decide, score_outputs
 
-    masks = predict(runner, images.inputs(preprocessing)) > preprocessing.threshold
-    return summarise(images.masks, masks), masks
+    outputs, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
+    if outputs.shape != images.targets.shape:
+        raise InputError(
+            f"the network's output is {outputs.shape[1:]}, the images ask for "
+            f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
+        )
+    return score_outputs(images, outputs, threshold), decide(outputs, threshold)
 
 
 def load_trained(plan: Plan, weights: str | Path) -> keras.Model:
@@ -233,7 +283,7 @@ def verify_file(
     path: str | Path,
     source: str | None,
     count: int,
-    max_dice_drop: float | None,
+    max_drop: float | None,
     weights: str | Path | None = None,
     board: str | None = None,
 ) -> Verification:
@@ -248,9 +298,9 @@ def verify_file(
     plan, images = open_images(plan, home=Path(path).parent)
     float_model = _float_model(plan, path, weights)
     test = images.part("test")
-    if max_dice_drop is None:
-        max_dice_drop = MAX_DICE_DROP
-    return verify_against(model, float_model, test, plan, count, max_dice_drop, board)
+    if max_drop is None:
+        max_drop = MAX_DROP
+    return verify_against(model, float_model, test, plan, count, max_drop, board)
 
 
 def _float_model(plan: Plan, path: str | Path, weights: str | Path | None) -> keras.Model | None:
@@ -267,7 +317,7 @@ def verify_against(
     images: ImageStore,
     plan: Plan,
     count: int,
-    max_dice_drop: float,
+    max_drop: float,
     board: str | None = None,
 ) -> Verification:
     """Verify a file against its float network and on a board, on ``count`` of the images."""
@@ -290,7 +340,7 @@ def verify_against(
             float_runner=KerasRunner(float_model) if float_model is not None else None,
             float_twin=twin,
             device=runner,
-            max_dice_drop=max_dice_drop,
+            max_drop=max_drop,
         )
 
 

@@ -6,9 +6,11 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import ndimage
+from scipy.spatial.distance import cdist
 
 from tinyseg.training.losses import BceDiceLoss
-from tinyseg.training.metrics import Confusion, image_dice, summarise
+from tinyseg.training.metrics import Confusion, hausdorff95, image_dice, summarise
 
 MASKS = arrays.arrays(bool, (3, 4, 5, 1))
 
@@ -23,7 +25,11 @@ def test_scores_of_a_hand_counted_pair():
     assert scores["recall"] == pytest.approx(2 / 3)
     assert scores["specificity"] == pytest.approx(4 / 5)
     assert scores["pixel_accuracy"] == pytest.approx(6 / 8)
-    assert scores["images"] == 1
+    assert scores["fpr"] == pytest.approx(1 / 5)
+    assert scores["fnr"] == pytest.approx(1 / 3)
+    assert scores["lesion_fpr"] == pytest.approx(1 / 3)
+    assert scores["aer"] == pytest.approx(2 / 3)
+    assert scores["images"] == scores["lesion_images"] == 1
 
 
 def test_mean_over_images_differs_from_pooled():
@@ -60,6 +66,77 @@ def test_dice_and_iou_agree_with_their_identity(truth, prediction):
     swapped = Confusion.of(prediction, truth).scores()
     np.testing.assert_array_equal(scores["dice"], swapped["dice"])
     np.testing.assert_array_equal(scores["precision"], swapped["recall"])
+
+
+@given(MASKS, MASKS)
+def test_scores_are_consistent(truth, prediction):
+    scores = Confusion.of(truth, prediction).scores()
+    assert (scores["iou"] <= scores["recall"]).all()
+    assert (scores["iou"] <= scores["dice"]).all()
+    np.testing.assert_allclose(scores["fnr"], 1 - scores["recall"])
+    lesion = truth.any((1, 2, 3))
+    np.testing.assert_array_equal(np.isfinite(scores["aer"]), lesion)
+    missed = scores["lesion_fpr"] + 1 - scores["recall"]
+    np.testing.assert_allclose(scores["aer"][lesion], missed[lesion])
+
+
+def test_area_errors_may_exceed_one_and_leave_out_images_without_lesion():
+    truth = np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
+    prediction = np.array([[0, 1, 1, 0], [0, 0, 0, 1]])
+    scores = summarise(truth, prediction)
+    assert scores["lesion_fpr"] == 2
+    assert scores["aer"] == 3
+    assert scores["lesion_images"] == 1
+    nothing = summarise(truth[1:], prediction[1:])
+    assert nothing["aer"] is nothing["lesion_fpr"] is nothing["pooled"]["aer"] is None
+
+
+def outline(mask):
+    """Coordinates of the pixels that have a neighbour outside, by SciPy."""
+    return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+
+
+@given(*(arrays.arrays(bool, (9, 7)) for _ in range(2)))
+def test_hausdorff_distance_against_all_pairs(truth, prediction):
+    got = hausdorff95(truth, prediction)
+    if truth.any() and prediction.any():
+        pairs = cdist(outline(truth), outline(prediction))
+        expected = max(np.percentile(pairs.min(axis), 95) for axis in (0, 1))
+        assert got == pytest.approx(expected, rel=1e-5)
+    elif truth.any() or prediction.any():
+        assert np.isnan(got)
+    else:
+        assert got == 0
+
+
+def test_hausdorff_distance_of_a_shifted_square():
+    truth, prediction = np.zeros((2, 20, 20), bool)
+    truth[5:10, 5:10] = prediction[5:10, 8:13] = True
+    assert hausdorff95(truth, prediction) == 3
+
+
+def test_mean_distance_leaves_out_images_that_have_none():
+    truth, prediction = np.zeros((2, 3, 8, 8, 1), bool)
+    truth[0, 2:4, 2:4] = prediction[0, 2:4, 4:6] = truth[1, 1, 1] = True
+    scores = summarise(truth, prediction)
+    # Missed altogether, and rightly found to be empty.
+    assert scores["hd95_images"] == 2
+    assert scores["hd95"] == pytest.approx((2 + 0) / 2)
+
+
+@given(*(arrays.arrays(bool, (3, 4, 5, 2)) for _ in range(2)))
+def test_regions_are_scored_apart(truth, prediction):
+    scores = summarise(truth, prediction, ("core", "rim"))
+    each = [summarise(truth[..., [n]], prediction[..., [n]]) for n in range(2)]
+    assert list(scores["regions"].values()) == each
+    assert scores["dice"] == pytest.approx(np.mean([one["dice"] for one in each]))
+    assert scores["pooled"] == summarise(truth, prediction)["pooled"]
+    assert scores["images"] == 3
+
+
+def test_one_region_is_no_extra():
+    masks = np.ones((2, 4, 4, 1), bool)
+    assert summarise(masks, masks, ("lesion",)) == summarise(masks, masks)
 
 
 @given(MASKS, arrays.arrays(np.float32, (3, 4, 5, 1), elements=st.floats(0, 1, width=32)))

@@ -49,7 +49,7 @@ def verdict(model, images):
         PREPROCESSING,
         float_runner=KerasRunner(fixtures.network()),
         float_twin=TfliteModel.parse(fixtures.float_twin()),
-        max_dice_drop=0.05,
+        max_drop=0.05,
     )
 
 
@@ -165,7 +165,7 @@ def test_gate_depends_on_what_is_allowed(model, images, verdict):
     drop = 1 - verdict.scores["tflm"]["dice"]
     for allowed, ok in ((drop + 1e-9, True), (drop - 1e-9, False)):
         again = verify(
-            model, images, PREPROCESSING, float_runner=Oracle(images.masks), max_dice_drop=allowed
+            model, images, PREPROCESSING, float_runner=Oracle(images.masks), max_drop=allowed
         )
         assert again.ok is ok
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyseg import terminal
-from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on
+from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on, leading
 
 if TYPE_CHECKING:
     from tinyseg.boards.firmware import Firmware
@@ -189,8 +189,7 @@ def emulate(
             ["instructions, mean", f"{record['instructions_mean']:,.0f}"],
             ["tensor arena", f"{record['arena_used']:,} of {record['arena_size']:,} bytes"],
             ["stack", f"{record['stack_used']:,} of {record['stack_size']:,} bytes"],
-            ["Dice", f"{record['scores']['dice']:.4f}"],
-            ["IoU", f"{record['scores']['iou']:.4f}"],
+            *([title, f"{value:.4f}"] for title, value in leading(record["scores"])),
         ],
         title=f"{made.model.path} on {machine.name}, {len(record['images'])} images",
     )

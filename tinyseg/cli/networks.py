@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,6 +21,7 @@ from tinyseg.cli.options import (
     parse_settings,
     print_trained,
 )
+from tinyseg.reporting.numbers import score
 
 
 @click.command()
@@ -95,9 +97,8 @@ def train(
     from tinyseg import plan as plans
     from tinyseg import workflow
     from tinyseg.presets import run_folder
-    from tinyseg.zoo import network
 
-    network(model)
+    start = workflow.default_plan(model)
     changes = {
         "model.name": model,
         "data.source": data,
@@ -108,7 +109,7 @@ def train(
         "seed": seed,
         **parse_settings(settings),
     }
-    plan = plans.override(plans.read(plan_file) if plan_file else plans.Plan(), changes)
+    plan = plans.override(plans.read(plan_file) if plan_file else start, changes)
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
@@ -137,8 +138,8 @@ def train(
 def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_json: bool) -> None:
     """Score a network's trained weights, a weights file or a .tflite file.
 
-    Scores are means over images; an image without foreground scores Dice = IoU = 1 if nothing
-    is predicted and 0 otherwise.
+    Scores of masks are means over images; an image without foreground scores Dice = IoU = 1 if
+    nothing is predicted and 0 otherwise. Scores of classes are means over classes.
 
     \b
     Example: tinyseg evaluate attention_unet_ds --data phantom
@@ -149,12 +150,49 @@ def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_j
     if as_json:
         terminal.print_json(scores)
         return
-    names = [name for name in scores if name not in ("pooled", "images")]
-    terminal.print_table(
-        ["score", "mean over images", "pooled"],
-        [[name, f"{scores[name]:.4f}", f"{scores['pooled'][name]:.4f}"] for name in names],
-        title=f"{scores['images']} images",
-    )
+    title = f"{scores['images']} images"
+    for table in _class_tables(scores) if "confusion" in scores else _mask_tables(scores):
+        terminal.print_table(*table, title=title)
+
+
+def _mask_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str]]]]:
+    """Return header and rows for the scores of all masks, then for those of each region."""
+    header = ["score", "mean over images", "pooled"]
+    pooled = scores["pooled"]
+    rows = [
+        [name, score(value), score(pooled.get(name))]
+        for name, value in scores.items()
+        if name in pooled or name == "hd95"
+    ]
+    tables = [(header, rows)]
+    if scores.get("regions"):
+        names = [row[0] for row in rows]
+        regions = scores["regions"].items()
+        lines = [[region, *(score(values[name]) for name in names)] for region, values in regions]
+        tables.append((["region", *names], lines))
+    return tables
+
+
+def _class_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str]]]]:
+    """Return header and rows for the scores of all classes, of each, and the confusion matrix."""
+    single = [[name, score(value)] for name, value in scores.items() if isinstance(value, float)]
+    classes = scores["classes"]
+    each = [
+        [name, *(score(values[key]) for key in ("precision", "recall", "f1")), values["images"]]
+        for name, values in classes.items()
+    ]
+    counts = zip(classes, scores["confusion"], strict=True)
+    return [
+        (["score", "value"], single),
+        (
+            ["class", "precision", "recall", "F1", "images"],
+            [[str(cell) for cell in r] for r in each],
+        ),
+        (
+            ["is", *(f"said to be {name}" for name in classes)],
+            [[name, *map(str, row)] for name, row in counts],
+        ),
+    ]
 
 
 @click.command()

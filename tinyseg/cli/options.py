@@ -42,10 +42,10 @@ RECIPE = click.option(
     help="Quantization recipe of the file, where a network is named.",
 )
 MAX_DROP = click.option(
-    "--max-dice-drop",
+    "--max-drop",
     type=float,
-    help="Fail if mean Dice falls by more than this from float to integer: 0.01, or 0.005 with "
-    "quantization-aware training.",
+    help="Fail if mean Dice, or accuracy, falls by more than this from float to integer: 0.01, or "
+    "0.005 with quantization-aware training.",
 )
 COUNT = click.option(
     "--images",
@@ -97,9 +97,17 @@ def print_trained(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         terminal.print_json(result)
         return
-    scores = result["validation"]
-    click.echo(f"validation Dice {scores['dice']:.4f}, IoU {scores['iou']:.4f}")
+    told = ", ".join(f"{title} {value:.4f}" for title, value in leading(result["validation"]))
+    click.echo(f"validation {told}")
     click.echo(f"weights: {result['weights']}")
+
+
+def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return title and value of the scores that stand for a task."""
+    from tinyseg.training.scoring import SCORES
+
+    rows = next(rows for rows in SCORES.values() if rows[0].key in scores)
+    return [(title, scores[key]) for key, title in rows]
 
 
 def fail_on(failures: Sequence[str]) -> None:

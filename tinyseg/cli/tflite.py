@@ -74,7 +74,7 @@ def quantize(
     settings: tuple[str, ...],
     split: str | None,
     output: Path | None,
-    max_dice_drop: float | None,
+    max_drop: float | None,
     images: int,
     no_profile: bool,
     board: str | None,
@@ -92,13 +92,11 @@ def quantize(
     from tinyseg import deployment, presets, workflow
     from tinyseg import plan as plans
     from tinyseg.compression.recipe import parse
-    from tinyseg.zoo import network
 
-    network(model)
+    start = workflow.default_plan(model)
     if recipe is None and weights_bits not in (None, 8):
         recipe = "qat_wi8_ai8"
     parse(recipe or "static_wi8_ai8")
-    start = plans.Plan(model=plans.ModelPlan(model))
     plan, weights = workflow.plan_of(str(weights or model), data, start)
     changes = {
         "model.name": model,
@@ -123,7 +121,7 @@ def quantize(
         folder,
         split_file=split,
         verify_images=images,
-        max_dice_drop=max_dice_drop,
+        max_drop=max_drop,
         profiled=not no_profile,
         board=board,
     )
@@ -150,10 +148,10 @@ def verify(
     weights: str | None,
     board: str | None,
     images: int,
-    max_dice_drop: float | None,
+    max_drop: float | None,
     as_json: bool,
 ) -> None:
-    """Check that a file runs on TensorFlow Lite Micro with the same bytes and Dice.
+    """Check that a file runs on TensorFlow Lite Micro with the same bytes and scores.
 
     \b
     Examples:
@@ -163,10 +161,12 @@ def verify(
     """
     from tinyseg import presets, workflow
     from tinyseg.reporting.numbers import score, size
+    from tinyseg.training.scoring import SCORES
 
     file = str(presets.find_tflite(file, data, recipe))
-    verdict = workflow.verify_file(file, data, images, max_dice_drop, weights, board)
+    verdict = workflow.verify_file(file, data, images, max_drop, weights, board)
     values = verdict.as_dict()
+    key, title = SCORES[verdict.task][0]
     if as_json:
         terminal.print_json(values)
     else:
@@ -177,7 +177,7 @@ def verify(
                 ["TFLM bytes equal TFLite reference", "yes" if verdict.bit_exact else "no"],
                 *_device_rows(values["device"]),
                 ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
-                *([f"Dice, {name}", score(value)] for name, value in values["dice"].items()),
+                *([f"{title}, {name}", score(value)] for name, value in values[key].items()),
             ],
             title=f"{file} on {len(verdict.images)} images",
         )

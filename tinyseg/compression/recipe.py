@@ -25,7 +25,7 @@ class Recipe(NamedTuple):
     activation_bits: int
 
     @property
-    def max_dice_drop(self) -> float:
+    def max_drop(self) -> float:
         """The most by which mean Dice may fall from float to integer, unless told otherwise."""
         return 0.005 if self.method == "qat" else 0.01
 

@@ -79,10 +79,11 @@ def error_map(grey: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarr
 
 
 def curves(history: Sequence[dict[str, str]]) -> bytes:
-    """Draw loss and Dice over the epochs of a training history."""
+    """Draw loss, and Dice or accuracy, over the epochs of a training history."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3))
     epochs = [int(row["epoch"]) for row in history]
-    for axis, name, title in ((axes[0], "loss", "loss"), (axes[1], "image_dice", "mean Dice")):
+    score = ("image_dice", "mean Dice") if "image_dice" in history[0] else ("accuracy", "accuracy")
+    for axis, (name, title) in zip(axes, (("loss", "loss"), score), strict=True):
         axis.plot(epochs, [float(row[name]) for row in history], label="training")
         axis.plot(epochs, [float(row[f"val_{name}"]) for row in history], label="validation")
         axis.set(title=title, xlabel="epoch")

@@ -11,11 +11,29 @@ import jinja2
 
 from tinyseg import files
 from tinyseg.reporting import pictures
+from tinyseg.reporting.examples import Classified, confusion_matrix, draw
 from tinyseg.reporting.numbers import count, decibels, percent, score, size
+from tinyseg.training.scoring import SCORES
 
-_SCORES = ("dice", "iou", "precision", "recall", "specificity", "pixel_accuracy")
+_MASK_SCORES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "precision": "prec.",
+    "recall": "recall",
+    "specificity": "specif.",
+    "pixel_accuracy": "pixel acc.",
+}
+_CLASS_SCORES = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "confidence": "confidence",
+    "baseline_accuracy": "always the commonest class",
+}
 _CAPTIONS = {
-    "examples.jpg": "Held-out images, worst first: image, truth, float, integer, error map.",
+    "examples.jpg": "Held-out images, worst first, with what is true and what both networks say.",
+    "confusion.png": "Held-out images of each class, and what the integer network says of them.",
     "curves.png": "Training history of the float network.",
     "sqnr.png": "Signal-to-quantization-noise ratio of each operator's output on one image.",
 }
@@ -23,7 +41,7 @@ _CAPTIONS = {
 
 def write(
     run: dict[str, Any],
-    examples: Sequence[pictures.Example],
+    examples: Sequence[pictures.Example] | Sequence[Classified],
     history: Sequence[dict[str, str]],
     folder: str | Path,
 ) -> list[Path]:
@@ -41,7 +59,10 @@ def write(
     folder = Path(folder)
     images = {}
     if examples:
-        images["examples.jpg"] = pictures.examples(examples)
+        images["examples.jpg"] = draw(examples)
+    tested = run["test"]["integer"]
+    if "confusion" in tested:
+        images["confusion.png"] = confusion_matrix(tested["confusion"], list(tested["classes"]))
     if history:
         images["curves.png"] = pictures.curves(history)
     if any(row["sqnr_db"] is not None for row in run["verification"]["sqnr"]):
@@ -81,9 +102,13 @@ def tables(run: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _accuracy(run: dict[str, Any]) -> dict[str, Any]:
+    return (_class_accuracy if run["task"] == "classification" else _mask_accuracy)(run)
+
+
+def _mask_accuracy(run: dict[str, Any]) -> dict[str, Any]:
     test = run["test"]
     rows = [
-        [label, *(score(values[name]) for name in _SCORES)]
+        [label, *(score(values[name]) for name in _MASK_SCORES)]
         for key, name_of in (("float", "float32"), ("integer", run["recipe"]))
         for label, values in (
             (f"{name_of}, image mean", test[key]),
@@ -94,8 +119,21 @@ def _accuracy(run: dict[str, Any]) -> dict[str, Any]:
         "title": f"Accuracy on {test['integer']['images']} held-out images",
         "note": "An image without foreground scores Dice = IoU = 1 if nothing is predicted, else "
         "0. Pixel accuracy flatters: most pixels are background.",
-        "header": ["network", "Dice", "IoU", "prec.", "recall", "specif.", "pixel acc."],
+        "header": ["network", *_MASK_SCORES.values()],
         "rows": rows,
+    }
+
+
+def _class_accuracy(run: dict[str, Any]) -> dict[str, Any]:
+    test = run["test"]
+    return {
+        "title": f"Accuracy on {test['integer']['images']} held-out images",
+        "note": "Precision, recall and F1 are means over classes.",
+        "header": ["network", *_CLASS_SCORES.values()],
+        "rows": [
+            [label, *(score(test[key][name]) for name in _CLASS_SCORES)]
+            for key, label in (("float", "float32"), ("integer", run["recipe"]))
+        ],
     }
 
 
@@ -106,7 +144,7 @@ def _same_images(run: dict[str, Any]) -> dict[str, Any]:
         "int8": "TFLite, reference kernels",
         "tflm": "TFLite Micro",
     }
-    device = check["device"]
+    device, scores = check["device"], SCORES[run["task"]]
     note = f"TFLM and TFLite reference bytes {'equal' if check['bit_exact'] else 'DIFFER'}."
     if device:
         labels["device"] = f"{device['board']}"
@@ -114,9 +152,9 @@ def _same_images(run: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": f"The same {len(check['images'])} images on every backend",
         "note": note,
-        "header": ["backend", "Dice", "IoU"],
+        "header": ["backend", *(title for _, title in scores)],
         "rows": [
-            [label, score(check["dice"][key]), score(check["iou"][key])]
+            [label, *(score(check[name][key]) for name, _ in scores)]
             for key, label in labels.items()
         ],
     }

@@ -29,6 +29,7 @@ class Goal(NamedTuple):
 
 
 VALIDATION_DICE = Goal("val_image_dice", "validation Dice", 1)
+VALIDATION_ACCURACY = Goal("val_accuracy", "validation accuracy", 1)
 VALIDATION_LOSS = Goal("val_loss", "validation loss", -1)
 
 

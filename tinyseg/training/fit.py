@@ -18,6 +18,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
 from tinyseg.training.callbacks import (
+    VALIDATION_ACCURACY,
     VALIDATION_DICE,
     Goal,
     History,
@@ -59,7 +60,7 @@ def fit(
 
     Ends with the best epoch's weights in the network.
 
-    Writes ``weights.h5`` (best validation Dice), ``history.csv``, ``tensorboard/``,
+    Writes ``weights.h5`` (best validation Dice, or accuracy), ``history.csv``, ``tensorboard/``,
     ``checkpoint/`` and, at the end, ``plan.json`` into ``folder``.
 
     Args:
@@ -72,13 +73,21 @@ def fit(
     Raises:
         InputError: the folder holds a run of another plan.
     """
-    losses = mask_losses(BceDiceLoss(plan.training.dice_weight))
-    run_epochs(model, losses, model, plan, training, validation, folder)
+    if training.classes:
+        losses, goal = _class_losses(), VALIDATION_ACCURACY
+    else:
+        losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE
+    run_epochs(model, losses, model, plan, training, validation, folder, goal)
 
 
 def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
     """Return what a learner of masks is compiled with, the Dice that chooses the epoch included."""
     return {"loss": loss, "metrics": [image_dice]}
+
+
+def _class_losses() -> dict[str, Any]:
+    accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+    return {"loss": keras.losses.CategoricalCrossentropy(), "metrics": [accuracy]}
 
 
 def run_epochs(

@@ -20,11 +20,11 @@ from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.op_table import supported
-from tinyseg.training.metrics import summarise
+from tinyseg.training.scoring import SCORES, allowed_drop, score_outputs
 from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr
 
-MAX_DICE_DROP = 0.01
+MAX_DROP = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Verification:
         differing_bytes: output elements that differ.
         unsupported_ops: operators that TFLM lacks.
         warnings: what to know beside the failures.
+        task: ``segmentation`` or ``classification``.
         scores: by backend (``float``, ``int8``, ``tflm``, with a board also ``device``) as of
-            :func:`tinyseg.training.metrics.summarise`; None where it did not run.
+            :func:`tinyseg.training.scoring.score_outputs`; None where it did not run.
         sqnr: per layer, empty without the float network.
         images: names of the images used.
         device: what a board made of them; None if none took part.
@@ -51,6 +52,7 @@ class Verification:
     differing_bytes: int
     unsupported_ops: tuple[str, ...]
     warnings: tuple[str, ...]
+    task: str
     scores: dict[str, dict | None]
     sqnr: tuple[dict[str, Any], ...]
     images: tuple[str, ...]
@@ -72,8 +74,7 @@ class Verification:
             "arena_bytes": self.arena and self.arena.total,
             "bit_exact": self.bit_exact,
             "unsupported_ops": list(self.unsupported_ops),
-            "dice": pick("dice"),
-            "iou": pick("iou"),
+            **{score.key: pick(score.key) for score in SCORES[self.task]},
             "failures": list(self.failures),
             "warnings": list(self.warnings),
             "arena": self.arena and dataclasses.asdict(self.arena),
@@ -92,7 +93,7 @@ def verify(
     float_runner: Runner | None = None,
     float_twin: TfliteModel | None = None,
     device: DeviceRunner | None = None,
-    max_dice_drop: float = MAX_DICE_DROP,
+    max_drop: float = MAX_DROP,
 ) -> Verification:
     """Run a file on TFLM, on TFLite's reference kernels, and on the float network and a board.
 
@@ -103,7 +104,8 @@ def verify(
         float_runner: the float network, for its scores.
         float_twin: float conversion of the network, for the SQNR of each layer.
         device: a board with the file in its firmware.
-        max_dice_drop: the most by which mean Dice on TFLM may lie below the float network's.
+        max_drop: the most by which mean Dice, or accuracy, on TFLM may lie below the float
+            network's.
 
     Raises:
         InputError: the file is damaged, or its input does not fit the images.
@@ -112,12 +114,11 @@ def verify(
     unsupported = [f for f in findings if f.severity == "unsupported"]
     failures = [f"{model.path}: {finding}" for finding in unsupported]
     inputs = images.inputs(preprocessing)
-    _check_shape(model, inputs, images.masks)
-    truth = images.masks.astype(bool)
+    _check_shape(model, inputs, images.targets)
     specification = border(model)[1]
 
-    def score(probabilities: np.ndarray) -> dict:
-        return summarise(truth, probabilities > preprocessing.threshold)
+    def score(outputs: np.ndarray) -> dict:
+        return score_outputs(images, outputs, preprocessing.threshold)
 
     scores: dict[str, dict | None] = {"float": None, "int8": None, "tflm": None}
     arena, bit_exact, differing, sqnr = None, False, 0, []
@@ -141,16 +142,14 @@ def verify(
     if differing:
         message = (
             f"{model.path}: TFLM and TFLite reference kernels differ in {differing} of "
-            f"{truth.size} output values, by {np.abs(host - tflm).max():.2g} at most"
+            f"{outputs.size} output values, by {np.abs(host - tflm).max():.2g} at most"
         )
         # TFLM rounds a product of int16 values once, TFLite twice: nobody can make their last
         # places agree. For int8 there is no such excuse.
         wide = any(t.dtype == "int16" for op in model.operators for t in op.outputs)
         (warnings if wide else failures).append(message)
     if scores["float"] and scores["tflm"]:
-        drop = scores["float"]["dice"] - scores["tflm"]["dice"]
-        if drop > max_dice_drop:
-            failures.append(drop_message(model.path, drop, max_dice_drop))
+        failures += drop_failures(model.path, images, scores["float"], scores["tflm"], max_drop)
     return Verification(
         tuple(failures),
         arena,
@@ -158,6 +157,7 @@ def verify(
         differing,
         tuple(sorted({op.opcode for op in model.operators if not supported(op)})),
         tuple(warnings),
+        images.task,
         scores,
         tuple(sqnr),
         tuple(images.names),
@@ -165,12 +165,18 @@ def verify(
     )
 
 
-def drop_message(path: str, drop: float, allowed: float) -> str:
-    """Return the line that tells of too large a loss of Dice, and the cure."""
-    return (
-        f"{path}: Dice falls by {drop:.4f}, allowed are {allowed:.4f}; use more calibration "
+def drop_failures(
+    path: str, images: ImageStore, before: dict, after: dict, max_drop: float
+) -> list[str]:
+    """Return the line that tells of too large a loss of the first score, and the cure."""
+    key, title = SCORES[images.task][0]
+    drop, allowed = before[key] - after[key], allowed_drop(images.task, max_drop, len(images))
+    if drop <= allowed:
+        return []
+    return [
+        f"{path}: {title} falls by {drop:.4f}, allowed are {allowed:.4f}; use more calibration "
         "images or recipe static_wi8_ai16"
-    )
+    ]
 
 
 class _Interpreters:
@@ -208,13 +214,14 @@ class _Interpreters:
         return outputs, tflm_outputs, self._tflm.arena
 
 
-def _check_shape(model: TfliteModel, inputs: np.ndarray, masks: np.ndarray) -> None:
+def _check_shape(model: TfliteModel, inputs: np.ndarray, targets: np.ndarray) -> None:
     specification, output = border(model)
     if specification.shape[1:] != inputs.shape[1:]:
         raise InputError(
             f"{model.path}: takes {specification.shape[1:]} but the images are {inputs.shape[1:]}"
         )
-    if output.shape[1:] != masks.shape[1:]:
+    if output.shape[1:] != targets.shape[1:]:
+        kind = "a mask" if targets.ndim == 4 else "classes"
         raise InputError(
-            f"{model.path}: output {output.shape[1:]} is not a mask, those are {masks.shape[1:]}"
+            f"{model.path}: output {output.shape[1:]} is not {kind}, those are {targets.shape[1:]}"
         )
