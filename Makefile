@@ -108,7 +108,7 @@ doctor: $(ENV) ## list the tools for firmware, found and missing
 	@$(TINYSEG) doctor $(ARGS)
 
 bench: $(ENV) $(MLTK) ## measure speed and memory into build/bench.json
-	@.venv/bin/python tests/benchmarks/bench.py $(ARGS)
+	@.venv/bin/python -m tests.benchmarks.bench $(ARGS)
 
 experiment: $(ENV) ## run experiment NAME, for example blu_chain
 	@.venv/bin/python -m tinyseg.experiments.$(NAME) $(ARGS)

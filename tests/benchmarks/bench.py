@@ -1,6 +1,6 @@
 """Measure speed and memory on this machine and write them to build/bench.json.
 
-    python tests/benchmarks/bench.py [--output FILE] [--model NAME]
+    python -m tests.benchmarks.bench [--output FILE] [--model NAME]
 
 Compare ratios, not single times: machines are noisy. Uses BUSI if $TINYSEG_DATA holds it,
 else phantoms written as PNG files.
@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import psutil
 
+from tests.benchmarks.loaders import compare, write_volumes
 from tinyseg import data, files, plan, presets, terminal
 from tinyseg.data.phantom import load_phantom
 from tinyseg.data.store import open_store
@@ -257,8 +258,21 @@ def lowering():
     return result
 
 
+def loaders(folder):
+    """Return how much faster datasets come than from plain loops, those that are there."""
+    os.environ["TINYSEG_CACHE"] = str(folder / "cache")  # Empty, so that decoding is measured.
+    sources = {"busi": 1, "dsb2018": 3, "brats_nifti": 2}
+    if not os.environ.get("TINYSEG_DATA"):
+        sources = {str(write_volumes(folder / "volumes")): 4}
+    return {
+        source: compare(data.load(source), plan.PreprocessingPlan(256, 256, channels), ROUNDS)
+        for source, channels in sources.items()
+    }
+
+
 BENCHMARKS = {
     "input_pipeline": lambda model, folder: input_pipeline(folder),
+    "loaders": lambda model, folder: loaders(folder),
     "quantize": lambda model, folder: quantize(model, folder / "quantize"),
     "inference": lambda model, folder: inference(model),
     "training_step": lambda model, folder: training_step(),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.data import throughput
+from tests.benchmarks import loaders
 from tests.data.makers import make_brats_nifti, make_busi, make_dsb2018
 from tinyseg.data import load
 from tinyseg.data.store import open_store
@@ -11,9 +11,9 @@ from tinyseg.plan import PreprocessingPlan
 @pytest.mark.parametrize(
     ("make", "loop", "channels", "options"),
     [
-        (make_busi, throughput.opencv_loop, 1, ""),
-        (make_dsb2018, throughput.opencv_loop, 3, ""),
-        (make_brats_nifti, throughput.nibabel_loop, 4, ":slices=1"),
+        (make_busi, loaders.opencv_loop, 1, ""),
+        (make_dsb2018, loaders.opencv_loop, 3, ""),
+        (make_brats_nifti, loaders.nibabel_loop, 4, ":slices=1"),
     ],
 )
 def test_plain_loops_give_what_the_pipeline_gives(tmp_path, make, loop, channels, options):
@@ -31,7 +31,7 @@ def test_plain_loops_give_what_the_pipeline_gives(tmp_path, make, loop, channels
 
 def test_compare_tells_rates_and_ratio(tmp_path):
     make_busi(tmp_path)
-    result = throughput.compare(load(tmp_path), PreprocessingPlan(20, 24, 1), rounds=1)
+    result = loaders.compare(load(tmp_path), PreprocessingPlan(20, 24, 1), rounds=1)
     assert result["images"] == 10
     rates = result["tinyseg_images_per_s"] / result["plain_images_per_s"]
     assert result["ratio"] == pytest.approx(rates)
@@ -43,4 +43,4 @@ def test_compare_tells_rates_and_ratio(tmp_path):
     ("name", "channels", "least"), [("busi", 1, 2), ("dsb2018", 3, 2), ("brats_nifti", 2, 2)]
 )
 def test_real_datasets_come_faster_than_from_a_plain_loop(real_data, name, channels, least):
-    assert throughput.compare(load(name), PreprocessingPlan(256, 256, channels))["ratio"] > least
+    assert loaders.compare(load(name), PreprocessingPlan(256, 256, channels))["ratio"] > least
