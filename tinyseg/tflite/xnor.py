@@ -39,7 +39,7 @@ def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
             continue
         magnitude = _sign_magnitude(operator.inputs[0], producers)
         weights = _weight_magnitudes(operator.inputs[1])
-        if magnitude and weights is not None and _undilated(operator):
+        if magnitude and weights is not None and _suits(operator):
             _replace(operator, magnitude, weights)
             replaced.append(operator.outputs[0].name)
     if not replaced:
@@ -71,17 +71,19 @@ def _weight_magnitudes(kernel: Tensor) -> np.ndarray | None:
     return channels[:, 0] if same else None
 
 
-def _undilated(operator: Operator) -> bool:
-    return options(operator).dilationHFactor == options(operator).dilationWFactor == 1
+def _suits(operator: Operator) -> bool:
+    biases, settings = operator.inputs[2:], options(operator)
+    undilated = settings.dilationHFactor == settings.dilationWFactor == 1
+    return undilated and all(bias is None or is_constant(bias) for bias in biases)
 
 
 def _replace(operator: Operator, magnitude: int, weights: np.ndarray) -> None:
     """Turn a convolution into the custom operator, in place."""
-    source, kernel, *biases = operator.inputs
+    source, kernel, *rest = operator.inputs
     (target,) = operator.outputs
     input_scale = np.float64(source.quantization.scales[0])
     scales = input_scale * np.asarray(kernel.quantization.scales, np.float64)
-    bias = biases[0].array * scales if biases else np.zeros(len(weights))
+    bias = rest[0].array * scales if rest and rest[0] is not None else np.zeros(len(weights))
     settings = options(operator)
     low, high = _output_range(settings.fusedActivationFunction, target.quantization)
     encoded = BinaryConvOptions(

@@ -105,10 +105,11 @@ def _cut(source: Tensor, first: int, last: int, made: list[Operator]) -> Tensor:
 
 
 def _suits(graph: Graph, operator: Operator) -> bool:
-    source, kernel = operator.inputs[:2]
+    source, kernel, *bias = operator.inputs
     return (
         _concatenation(graph, operator) is not None
         and is_constant(kernel)
+        and all(tensor is None or is_constant(tensor) for tensor in bias)
         and kernel.shape[3] == source.shape[3]
     )
 

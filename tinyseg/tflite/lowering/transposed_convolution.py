@@ -56,13 +56,14 @@ def lower_transposed_convolutions(graph: Graph) -> list[str]:
 
 
 def _suits(operator: Operator) -> bool:
-    _, kernel, source, *_ = operator.inputs
+    _, kernel, source, *bias = operator.inputs
     settings, target = options(operator), operator.outputs[0]
     stride = settings.strideH
     sizes = [stride * size for size in source.shape[1:3]]
     return (
         source.dtype == kernel.dtype == _INT8
         and is_constant(kernel)
+        and all(tensor is None or is_constant(tensor) for tensor in bias)
         and kernel.quantization is not None
         and stride == settings.strideW
         and sizes == list(target.shape[1:3])
