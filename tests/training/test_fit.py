@@ -167,3 +167,10 @@ def test_a_small_net_learns_phantoms(plan, tmp_path):
     )
     result = workflow.train(bigger, tmp_path)
     assert result["validation"]["dice"] > 0.6
+
+
+def test_random_weights_of_a_network_for_transfer_are_warned_of(caplog):
+    values = {"model": {"name": "resnet50", "arguments": {"base_width": 2}}}
+    size = {"height": 32, "width": 32}
+    new_network(plans.from_mapping({**values, "preprocessing": size}))
+    assert "resnet50: starts from random weights; for transfer learning give" in caplog.text

@@ -99,8 +99,3 @@ def test_transfer_learning_starts_from_the_weights_of_keras(pretrained, caplog):
     inner = np.s_[:, 2:-2, 2:-2]
     expected = theirs(preprocess(255 * images))[inner]
     np.testing.assert_allclose(mine(images)[inner], expected, rtol=1e-3, atol=1e-2)
-
-
-def test_random_weights_of_a_transfer_network_are_warned_of(caplog):
-    resnet50((32, 32, 3), base_width=2)
-    assert "resnet50: weights are random; for transfer learning load some" in caplog.text

@@ -27,7 +27,7 @@ from tinyseg.training.callbacks import (
 )
 from tinyseg.training.losses import BceDiceLoss
 from tinyseg.training.metrics import image_dice
-from tinyseg.zoo import build
+from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,12 @@ def new_network(plan: Plan) -> keras.Model:
     model = build(plan.model, plan.preprocessing)
     if plan.training.initial_weights:
         load_weights(model, plan.training.initial_weights)
+    elif network(plan.model.name).transfers:
+        log.warning(
+            "%s: starts from random weights; for transfer learning give --weights FILE, such as "
+            "those of Keras Applications without top",
+            plan.model.name,
+        )
     return model
 
 

@@ -26,6 +26,8 @@ class Network(NamedTuple):
         stopped_by: operators of the published form that TensorFlow Lite Micro does not run in
             int8. Such a network has an argument ``deployable``, true unless the user says
             otherwise, that chooses a form without them; see :mod:`tinyseg.zoo.blocks.deployment`.
+        transfers: whether it is meant to start from weights of another task; random ones are
+            warned of. See :mod:`tinyseg.zoo.pretrained`.
     """
 
     builder: str
@@ -33,6 +35,7 @@ class Network(NamedTuple):
     input_shape: tuple[int, int, int]
     arguments: Mapping[str, Any] = MappingProxyType({})
     stopped_by: tuple[str, ...] = ()
+    transfers: bool = False
 
 
 NETWORKS = {
@@ -71,8 +74,8 @@ NETWORKS = {
     "alexnet": Network("alexnet:alexnet", "classification", (128, 128, 3)),
     "vgg16": Network("vgg16:vgg16", "classification", (128, 128, 3)),
     "vit": Network("vit:vit", "classification", (128, 128, 3)),
-    "resnet50": Network("resnet:resnet50", "classification", (224, 224, 3)),
-    "resnet101": Network("resnet:resnet101", "classification", (224, 224, 3)),
+    "resnet50": Network("resnet:resnet50", "classification", (224, 224, 3), transfers=True),
+    "resnet101": Network("resnet:resnet101", "classification", (224, 224, 3), transfers=True),
 }
 
 

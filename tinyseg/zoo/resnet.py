@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import tf_keras as keras
 
 from tinyseg.zoo.blocks.arguments import check_image
 from tinyseg.zoo.blocks.classification import label_head
-
-log = logging.getLogger(__name__)
 
 
 def resnet50(
@@ -22,7 +19,7 @@ def resnet50(
     """Build ResNet-50 (K. He et al., 2015, arXiv:1512.03385).
 
     Layers have the names and weights of Keras Applications, whose files without top can be
-    loaded, see :mod:`tinyseg.zoo.pretrained`. Random weights are warned of.
+    loaded, see :mod:`tinyseg.zoo.pretrained`.
 
     Args:
         input_shape: height, width, channels; the sides are at least 32.
@@ -69,12 +66,6 @@ def _resnet(
     blocks: Sequence[int],
 ) -> keras.Model:
     check_image(input_shape, 32, base_width, classes)
-    log.warning(
-        "%s: weights are random; for transfer learning load some before training, such as "
-        "'tinyseg train %s --weights FILE' with those of Keras Applications without top",
-        name,
-        name,
-    )
     image = keras.Input(input_shape, name="image")
     x = keras.layers.ZeroPadding2D(3, name="conv1_pad")(image)
     x = _conv(x, base_width, 7, "conv1_conv", "conv1_bn", strides=2, padding="valid")
