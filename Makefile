@@ -21,7 +21,7 @@ TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format
 FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate verify profile memory lower fit report publish \
+.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table test test-slow test-cpp lint format clean
 
 help: ## list the verbs
@@ -67,6 +67,9 @@ distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
 
 binarize: $(ENV) ## make a residual-binarized network of MODEL
 	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(ARGS)
+
+predict: $(ENV) ## masks, overlays and a table of areas for IMAGES
+	@$(TINYSEG) predict $(MODEL) $(IMAGES) $(ARGS)
 
 quantize: $(ENV) $(MLTK) ## MODEL to a verified, profiled int8 file with a report
 	@$(TINYSEG) quantize $(MODEL) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)

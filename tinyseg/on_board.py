@@ -19,6 +19,7 @@ from tinyseg.data.images import read_image
 from tinyseg.data.store import normalise, resize_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.prediction import refuse_same_names
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.tflite import TfliteModel
@@ -135,7 +136,7 @@ def run_images(
     usable(model)
     if len(model.outputs[0].shape) != 4:
         raise InputError(f"{model.path}: makes no masks; score it with 'tinyseg verify --on BOARD'")
-    _refuse_same_names(images)
+    refuse_same_names(images)
     pixels = [resize_image(read_image(path), plan.preprocessing) for path in images]
     host = TfliteRunner(model, reference=True)
     records = []
@@ -162,15 +163,6 @@ def run_images(
                 )
             )
     return dataclasses.asdict(info), records
-
-
-def _refuse_same_names(images: Sequence[Path]) -> None:
-    """Two images of one name would leave one mask."""
-    seen: dict[str, Path] = {}
-    for path in images:
-        other = seen.setdefault(path.stem, path)
-        if other != path:
-            raise InputError(f"{other} and {path}: their masks would have the same name")
 
 
 def _host_mask(

@@ -258,17 +258,25 @@ def evaluate(name_or_file: str, source: str | None, part: str, backend: str) -> 
     """
     plan, path = plan_of(name_or_file, source)
     plan, images = open_images(plan, home=path.parent)
-    runner: Runner
-    if path.suffix == ".tflite":
-        runner = _tflite_runner(path, backend)
-    else:
-        from tinyseg.runtime.keras import KerasRunner
-
-        runner = KerasRunner(load_trained(plan, path))
+    runner = open_runner(plan, path, backend)
     return score(runner, images.part(part), plan.preprocessing)[0]
 
 
-def _tflite_runner(path: Path, backend: str) -> Runner:
+def open_runner(plan: Plan, path: Path, backend: str = "tflite") -> Runner:
+    """Load weights into a plan's network, or a ``.tflite`` file into an interpreter.
+
+    Args:
+        plan: of the network.
+        path: weights or ``.tflite`` file.
+        backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+
+    Raises:
+        InputError: the file is damaged or of another network.
+    """
+    if path.suffix != ".tflite":
+        from tinyseg.runtime.keras import KerasRunner
+
+        return KerasRunner(load_trained(plan, path))
     from tinyseg.runtime.tflite import TfliteRunner
     from tinyseg.runtime.tflm import TflmRunner
 

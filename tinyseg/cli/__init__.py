@@ -20,7 +20,7 @@ from tinyseg.cli.boards import (
 from tinyseg.cli.data import data
 from tinyseg.cli.fitting import fit, lower
 from tinyseg.cli.memory import memory
-from tinyseg.cli.networks import evaluate, publish, train, zoo
+from tinyseg.cli.networks import evaluate, predict, publish, train, zoo
 from tinyseg.cli.tflite import profile, quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
 from tinyseg.errors import TinysegError
@@ -59,6 +59,7 @@ _NETWORKS = (
     distill,
     binarize,
     evaluate,
+    predict,
     quantize,
     verify,
     profile,

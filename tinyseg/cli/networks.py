@@ -1,4 +1,4 @@
-"""Verbs on networks: list, train, score, publish."""
+"""Verbs on networks: list, train, score, use, publish."""
 
 from __future__ import annotations
 
@@ -193,6 +193,52 @@ def _class_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str
             [[name, *map(str, row)] for name, row in counts],
         ),
     ]
+
+
+@click.command()
+@click.argument("model_or_file")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@DATA
+@click.option(
+    "--backend",
+    type=click.Choice(["tflite", "reference", "tflm"]),
+    default="tflite",
+    show_default=True,
+    help="Interpreter of a .tflite file; the latter two are slow.",
+)
+@OUTPUT
+@JSON
+def predict(
+    model_or_file: str,
+    images: tuple[Path, ...],
+    data: str | None,
+    backend: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Write masks, overlays and a table of areas for IMAGES, files or folders.
+
+    MODEL_OR_FILE is a network's name, its weights or a .tflite file; --data chooses among weights
+    that were trained on different data. A network that classifies gives a table of classes.
+
+    \b
+    Examples:
+      tinyseg predict attention_unet_ds scan.png -o build/masks
+      tinyseg predict path/to/model.tflite path/to/images
+    """
+    from tinyseg import presets, workflow
+    from tinyseg.prediction import TABLE, find_images, predict_files
+
+    found = find_images(images)
+    plan, path = workflow.plan_of(model_or_file, data)
+    runner = workflow.open_runner(plan, path, backend)
+    folder = output or presets.BUILD / "predict"
+    rows = predict_files(runner, plan.preprocessing, found, folder)
+    if as_json:
+        terminal.print_json(rows)
+        return
+    terminal.print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
+    click.echo(folder / TABLE)
 
 
 @click.command()

@@ -1,0 +1,191 @@
+"""Image files in; masks, overlays and a table of areas out, or a table of classes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tinyseg import files, progress
+from tinyseg.data.busi import MASK
+from tinyseg.data.images import image_files, read_image
+from tinyseg.data.store import normalise, resize_image
+from tinyseg.errors import InputError
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime import Runner
+from tinyseg.runtime.runner import predict
+
+TABLE = "predictions.csv"
+# One colour a region, red, green, blue.
+_COLOURS = ((41, 211, 255), (255, 176, 0), (255, 79, 129), (125, 255, 106))
+
+
+def predict_files(
+    runner: Runner, preprocessing: PreprocessingPlan, images: Sequence[Path], folder: Path
+) -> list[dict[str, Any]]:
+    """Run a network on image files of any size.
+
+    For masks writes ``NAME_mask.png`` (0 and 255, of the image's own size; ``NAME_mask_K.png`` for
+    each of several regions) and ``NAME_overlay.jpg``. Writes ``predictions.csv`` in any case.
+
+    Args:
+        runner: the network; it gives masks or classes.
+        preprocessing: what it was trained with.
+        images: files of one name each, see :func:`find_images`.
+        folder: where the results go.
+
+    Returns:
+        The rows of the table. Of masks, one for each image and region: area in pixels and as a
+        share of the image, number of connected parts, and the box around them (left, top, width,
+        height), empty where nothing was found. Of classes, one for each image: the likeliest, and
+        the probability of each, by number.
+
+    Raises:
+        InputError: an image cannot be read or has other channels, or two have one name.
+    """
+    refuse_same_names(images)
+    rows: list[dict[str, Any]] = []
+    for path in progress.track(images, "images", len(images)):
+        image = read_image(path)
+        try:
+            pixels = resize_image(image, preprocessing)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        outputs = predict(runner, normalise(pixels, preprocessing)[None])[0]
+        if outputs.ndim == 3:
+            masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
+            _write_masks(path, image, masks, folder)
+            rows += [{"image": str(path), **row} for row in describe(masks)]
+        else:
+            rows.append({"image": str(path), **_classified(outputs)})
+    files.write_text(folder / TABLE, _as_csv(rows))
+    return rows
+
+
+def find_images(places: Iterable[Path]) -> list[Path]:
+    """Return the image files among files and in folders; masks beside their images are left out.
+
+    Raises:
+        InputError: no such file, or a folder without images.
+    """
+    found: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            inside = image_files(place)
+            stems = {path.stem for path in inside}
+            chosen = [path for path in inside if not _is_mask(path, stems)]
+            if not chosen:
+                raise InputError(f"{place}: holds no images; expected png, jpg, bmp or tif files")
+            found += chosen
+        elif place.is_file():
+            found.append(place)
+        else:
+            raise InputError(f"{place}: no such file")
+    return found
+
+
+def _is_mask(path: Path, stems: set[str]) -> bool:
+    match = MASK.fullmatch(path.stem)
+    return match is not None and match["stem"] in stems
+
+
+def refuse_same_names(images: Sequence[Path]) -> None:
+    """Raise an InputError if the masks of two images would have one name."""
+    seen: dict[str, Path] = {}
+    for path in images:
+        other = seen.setdefault(path.stem, path)
+        if other != path:
+            raise InputError(f"{other} and {path}: their masks would have the same name")
+
+
+def enlarge(masks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Stretch masks to an image's own size.
+
+    Args:
+        masks: bool ``(height, width, regions)``.
+        shape: height and width wanted.
+
+    Returns:
+        bool ``(*shape, regions)``, by nearest neighbour.
+    """
+    stretched = cv2.resize(
+        masks.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return stretched.reshape(*shape, masks.shape[-1]).astype(bool)
+
+
+def describe(masks: np.ndarray) -> list[dict[str, Any]]:
+    """Return the row of each region of one image, see :func:`predict_files`.
+
+    Args:
+        masks: bool ``(height, width, regions)``.
+    """
+    rows = []
+    for region, mask in enumerate(np.moveaxis(masks, -1, 0), start=1):
+        parts, _ = cv2.connectedComponents(mask.astype(np.uint8))
+        found = mask.any()
+        box = cv2.boundingRect(mask.astype(np.uint8)) if found else ("", "", "", "")
+        rows.append(
+            {
+                "width": mask.shape[1],
+                "height": mask.shape[0],
+                "region": region,
+                "area_pixels": int(mask.sum()),
+                "area_share": round(float(mask.mean()), 6),
+                "parts": parts - 1,
+                **dict(zip(("left", "top", "box_width", "box_height"), box, strict=True)),
+            }
+        )
+    return rows
+
+
+def overlay(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Draw the outline of each region on an image, and tint its inside.
+
+    Args:
+        image: uint8 grey ``(height, width)`` or RGB.
+        masks: bool ``(height, width, regions)``.
+
+    Returns:
+        uint8 RGB ``(height, width, 3)``.
+    """
+    drawn = np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image.copy()
+    thickness = max(1, round(min(image.shape[:2]) / 200))
+    for number, mask in enumerate(np.moveaxis(masks, -1, 0)):
+        colour = _COLOURS[number % len(_COLOURS)]
+        drawn[mask] = (0.75 * drawn[mask] + 0.25 * np.array(colour)).astype(np.uint8)
+        outlines, _ = cv2.findContours(
+            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
+        cv2.drawContours(drawn, outlines, -1, colour, thickness)
+    return drawn
+
+
+def _write_masks(path: Path, image: np.ndarray, masks: np.ndarray, folder: Path) -> None:
+    for number, mask in enumerate(np.moveaxis(masks, -1, 0), start=1):
+        suffix = f"_{number}" if masks.shape[-1] > 1 else ""
+        _write(folder / f"{path.stem}_mask{suffix}.png", 255 * mask.astype(np.uint8))
+    _write(folder / f"{path.stem}_overlay.jpg", overlay(image, masks)[..., ::-1])
+
+
+def _write(path: Path, pixels: np.ndarray) -> None:
+    _, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(pixels))
+    files.write_bytes(path, encoded.tobytes())
+
+
+def _classified(probabilities: np.ndarray) -> dict[str, Any]:
+    shares = {f"class_{n}": round(float(p), 6) for n, p in enumerate(probabilities)}
+    return {"class": int(probabilities.argmax()), **shares}
+
+
+def _as_csv(rows: Sequence[dict[str, Any]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
