@@ -21,7 +21,7 @@ TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format
 FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict verify profile memory lower fit report publish \
+.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table test test-slow test-cpp lint format clean
 
 help: ## list the verbs
@@ -70,6 +70,9 @@ binarize: $(ENV) ## make a residual-binarized network of MODEL
 
 predict: $(ENV) ## masks, overlays and a table of areas for IMAGES
 	@$(TINYSEG) predict $(MODEL) $(IMAGES) $(ARGS)
+
+inspect: $(ENV) ## draw what MODEL has learned: filters, attention, predictions
+	@$(TINYSEG) inspect $(MODEL) --data "$(DATA)" $(ARGS)
 
 quantize: $(ENV) $(MLTK) ## MODEL to a verified, profiled int8 file with a report
 	@$(TINYSEG) quantize $(MODEL) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)

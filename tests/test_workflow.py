@@ -112,3 +112,13 @@ def test_images_of_another_number_of_channels(tmp_path):
     )
     with pytest.raises(InputError, match=r"--set preprocessing.channels=4"):
         workflow.train(plan, tmp_path / "run")
+
+
+def test_balanced_training_shows_all_labels_alike(plan):
+    plan = dataclasses.replace(plan, training=plans.TrainingPlan(balance=True))
+    plan, images = workflow.open_images(plan)
+    labels = images.training(plan).labels
+    assert len({labels.count(label) for label in set(labels)}) == 1
+    assert set(images.training(plan).names) == set(images.part("train").names)
+    plain = dataclasses.replace(plan, training=plans.TrainingPlan())
+    assert images.training(plain).names == images.part("train").names

@@ -92,6 +92,8 @@ class TrainingPlan:
         patience: epochs without a better validation Dice, or accuracy, before stopping.
         augment: random flips, affine maps, contrast and brightness.
         balance: show images of rare labels more often, so that all labels are as frequent.
+        attention_maps: store what attention gates let through after every epoch, for
+            ``tinyseg inspect``.
         precision: ``float32``, ``mixed``, or ``auto`` (mixed on a GPU that gains from it).
         initial_weights: weights file to start from; empty for random weights.
     """
@@ -104,6 +106,7 @@ class TrainingPlan:
     patience: int = 12
     augment: bool = True
     balance: bool = False
+    attention_maps: bool = False
     precision: str = "auto"
     initial_weights: str = ""
 

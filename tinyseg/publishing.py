@@ -7,11 +7,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import jinja2
-
 from tinyseg import deployment, files, presets, workflow
 from tinyseg import plan as plans
 from tinyseg.errors import GateError, InputError
+from tinyseg.reporting import pages
 from tinyseg.reporting.report import tables
 from tinyseg.reporting.table import RESULTS
 from tinyseg.zoo.weights import save_weights
@@ -62,14 +61,12 @@ def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list
             for path in (half, source / presets.HISTORY, *kept)
         ]
         integer_plan = plans.read(results / plans.FILE_NAME)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tinyseg.reporting"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    card = environment.get_template("model_card.md").render(
-        run=report, tables=tables(report)[:4], training=dataclasses.asdict(plan.training), plan=plan
+    card = pages.render(
+        "model_card.md",
+        run=report,
+        tables=tables(report)[:4],
+        training=dataclasses.asdict(plan.training),
+        plan=plan,
     )
     written.append(files.write_text(target / "README.md", card))
     del report["profile"]["layers"]

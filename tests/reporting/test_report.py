@@ -55,6 +55,7 @@ def run():
                 "train": 14, "validation": 3, "test": 3,
             },
             "weights": {"file": "weights.h5", "trained_on": "phantom", "same_data": True},
+            "task": "segmentation",
             "recipe": "static_wi8_ai8", "io": "integer", "file": "attention_unet_ds.tflite",
             "file_bytes": 54_321, "file_sha256": "a" * 64,
             "test": {"float": scores, "integer": scores},

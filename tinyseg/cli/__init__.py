@@ -19,6 +19,7 @@ from tinyseg.cli.boards import (
 )
 from tinyseg.cli.data import data
 from tinyseg.cli.fitting import fit, lower
+from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory
 from tinyseg.cli.networks import evaluate, predict, publish, train, zoo
 from tinyseg.cli.tflite import profile, quantize, report, verify
@@ -60,6 +61,7 @@ _NETWORKS = (
     binarize,
     evaluate,
     predict,
+    inspect,
     quantize,
     verify,
     profile,

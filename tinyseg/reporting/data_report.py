@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinyseg import files
+from tinyseg.reporting import pages
 from tinyseg.reporting.numbers import count, percent
+from tinyseg.reporting.pictures import encode_drawing, encode_photo, plt
 
 if TYPE_CHECKING:
     from tinyseg.data.summary import Shown
@@ -54,25 +48,14 @@ def write(facts: dict[str, Any], examples: Sequence[Shown], folder: str | Path) 
         images["intensities.png"] = draw_intensities(facts["intensity"])
     for name, content in images.items():
         files.write_bytes(folder / name, content)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tinyseg.reporting"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     context = {
         "facts": facts,
         "tables": tables(facts),
         "problems": facts["problems"][:_MOST_PROBLEMS],
-        "captions": {name: _CAPTIONS[name] for name in images},
-        "encoded": {name: _data_uri(name, image) for name, image in images.items()},
+        "pictures": pages.with_captions(images, _CAPTIONS),
     }
     written = [
-        files.write_text(
-            folder / f"report.{kind}",
-            environment.get_template(f"data_report.{kind}").render(context),
-        )
+        files.write_text(folder / f"report.{kind}", pages.render(f"data_report.{kind}", **context))
         for kind in ("html", "md")
     ]
     return [*written, files.write_json(folder / "report.json", facts)]
@@ -201,8 +184,7 @@ def draw_samples(examples: Sequence[Shown], regions: Sequence[str]) -> bytes:
         if masked:
             place[-1].imshow(own[-1], cmap="gray", vmin=0, vmax=255)
             _outline(place[-1], shown.mask, list(regions))
-    # Speckle hardly compresses without loss.
-    return _encode(figure, format="jpeg", pil_kwargs={"quality": 80})
+    return encode_photo(figure)
 
 
 def _planes(image: np.ndarray) -> list[np.ndarray]:
@@ -232,7 +214,7 @@ def draw_labels(balance: dict[str, Any]) -> bytes:
     axis.bar(labels, after - before, bottom=before, alpha=0.4, label="augmented copies")
     axis.set(ylabel="images")
     axis.legend()
-    return _encode(figure, format="png")
+    return encode_drawing(figure)
 
 
 def draw_intensities(intensity: dict[str, Any]) -> bytes:
@@ -244,18 +226,4 @@ def draw_intensities(intensity: dict[str, Any]) -> bytes:
         axis.stairs(shares, edges, label=f"channel {number}")
     axis.set(xlabel="value", ylabel="share of pixels", yscale="log")
     axis.legend()
-    return _encode(figure, format="png")
-
-
-def _encode(figure: Figure, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    # Without the version stamp equal inputs give equal bytes.
-    metadata = {"Software": None} if options["format"] == "png" else None
-    figure.savefig(stream, dpi=80, metadata=metadata, **options)
-    plt.close(figure)
-    return stream.getvalue()
-
-
-def _data_uri(name: str, image: bytes) -> str:
-    kind = "jpeg" if name.endswith(".jpg") else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    return encode_drawing(figure)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyseg.data.store import ImageStore
 from tinyseg.reporting import pictures
+from tinyseg.reporting.pictures import plt
 from tinyseg.training.scoring import score_each
 
 _COUNT = 8
@@ -80,7 +80,9 @@ def draw(rows: Sequence[pictures.Example] | Sequence[Classified]) -> bytes:
     if isinstance(rows[0], pictures.Example):
         return pictures.examples(rows)
     lines = -(-len(rows) // _COLUMNS)
-    figure, axes = plt.subplots(lines, _COLUMNS, figsize=(3 * _COLUMNS, 3.4 * lines), squeeze=False)
+    figure, axes = plt.subplots(
+        lines, _COLUMNS, figsize=(3 * _COLUMNS, 3.4 * lines), squeeze=False, layout="tight"
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     for row, axis in zip(rows, axes.flat, strict=False):
@@ -91,7 +93,7 @@ def draw(rows: Sequence[pictures.Example] | Sequence[Classified]) -> bytes:
             fontsize=8,
             color=_RIGHT if right else _WRONG,
         )
-    return pictures._encode(figure, format="jpeg", pil_kwargs={"quality": 80})
+    return pictures.encode_photo(figure)
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> bytes:
@@ -102,7 +104,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
         classes: their names.
     """
     side = 1.6 + 0.7 * len(classes)
-    figure, axis = plt.subplots(figsize=(side, side))
+    figure, axis = plt.subplots(figsize=(side, side), layout="tight")
     shares = np.array(counts) / np.maximum(np.sum(counts, axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
@@ -112,4 +114,4 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
     axis.set_xticks(ticks, classes, rotation=45, ha="right")
     axis.set_yticks(ticks, classes)
     axis.set(xlabel="integer network says", ylabel="truth")
-    return pictures._encode(figure, format="png")
+    return pictures.encode_drawing(figure)

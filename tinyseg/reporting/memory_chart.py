@@ -8,17 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
 from tinyseg import files
+from tinyseg.reporting import pages
 from tinyseg.reporting.numbers import count, size
-from tinyseg.reporting.pictures import _encode
+from tinyseg.reporting.pictures import encode_drawing, plt
 
 # The page's drawing: width of the plot, heights of both panels and of the gap between them.
 _WIDTH, _HEIGHT, _LIVE_HEIGHT, _GAP = 1000, 420, 120, 30
@@ -40,15 +36,8 @@ def write(
     Returns:
         The paths of both files.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tinyseg.reporting"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template(_TEMPLATE).render(
-        facts=facts, tables=tables(facts, savings), drawing=_drawing(facts)
+    page = pages.render(
+        _TEMPLATE, facts=facts, tables=tables(facts, savings), drawing=_drawing(facts)
     )
     folder = Path(folder)
     return [
@@ -201,7 +190,9 @@ def _visible(facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 def picture(facts: dict[str, Any]) -> bytes:
     """Draw the arena over the operators, and below it the bytes alive, as PNG."""
-    figure, (arena, live) = plt.subplots(2, 1, figsize=(12, 6.5), sharex=True, height_ratios=(4, 1))
+    figure, (arena, live) = plt.subplots(
+        2, 1, figsize=(12, 6.5), sharex=True, height_ratios=(4, 1), layout="tight"
+    )
     rows = _visible(facts)
     boxes = [
         Rectangle(
@@ -237,4 +228,4 @@ def picture(facts: dict[str, Any]) -> bytes:
         color="#3b7dd8",
     )
     live.set(xlabel="operator", ylabel="alive (kB)")
-    return _encode(figure, format="png")
+    return encode_drawing(figure)

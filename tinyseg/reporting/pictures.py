@@ -40,7 +40,9 @@ class Example:
 
 def examples(rows: Sequence[Example]) -> bytes:
     """Draw each example as image, truth, float, integer and error map, one row each."""
-    figure, axes = plt.subplots(len(rows), 5, figsize=(12.5, 2.6 * len(rows)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(rows), 5, figsize=(12.5, 2.6 * len(rows)), squeeze=False, layout="tight"
+    )
     for row, line in zip(rows, axes, strict=True):
         grey = row.image.mean(axis=-1) / 255
         panels = (
@@ -58,8 +60,7 @@ def examples(rows: Sequence[Example]) -> bytes:
         line[4].set_title("green hit, red false, blue missed", fontsize=8)
     for axis in axes.flat:
         axis.set_axis_off()
-    # Speckle hardly compresses without loss.
-    return _encode(figure, format="jpeg", pil_kwargs={"quality": 80})
+    return encode_photo(figure)
 
 
 def error_map(grey: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ def error_map(grey: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarr
 
 def curves(history: Sequence[dict[str, str]]) -> bytes:
     """Draw loss, and Dice or accuracy, over the epochs of a training history."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="tight")
     epochs = [int(row["epoch"]) for row in history]
     score = ("image_dice", "mean Dice") if "image_dice" in history[0] else ("accuracy", "accuracy")
     for axis, (name, title) in zip(axes, (("loss", "loss"), score), strict=True):
@@ -89,24 +90,31 @@ def curves(history: Sequence[dict[str, str]]) -> bytes:
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()
-    return _encode(figure, format="png")
+    return encode_drawing(figure)
 
 
 def sqnr(rows: Sequence[dict[str, Any]]) -> bytes:
     """Draw the signal-to-quantization-noise ratio of each operator in execution order."""
-    figure, axis = plt.subplots(figsize=(9, 2.8))
+    figure, axis = plt.subplots(figsize=(9, 2.8), layout="tight")
     finite = [row for row in rows if row["sqnr_db"] is not None]
     axis.bar([row["operator"] for row in finite], [row["sqnr_db"] for row in finite], width=0.8)
     axis.set(xlabel="operator", ylabel="SQNR (dB)", title="activation noise after quantization")
     axis.grid(alpha=0.3, axis="y")
-    return _encode(figure, format="png")
+    return encode_drawing(figure)
+
+
+def encode_photo(figure: Figure) -> bytes:
+    """Return a figure as JPEG, for speckle hardly compresses without loss, and close it."""
+    return _encode(figure, format="jpeg", pil_kwargs={"quality": 80})
+
+
+def encode_drawing(figure: Figure) -> bytes:
+    """Return a figure as PNG, without a version stamp: equal inputs give equal bytes."""
+    return _encode(figure, format="png", metadata={"Software": None})
 
 
 def _encode(figure: Figure, **options: Any) -> bytes:
     stream = io.BytesIO()
-    figure.tight_layout()
-    # Without the version stamp equal inputs give equal bytes.
-    metadata = {"Software": None} if options["format"] == "png" else None
-    figure.savefig(stream, dpi=80, metadata=metadata, **options)
+    figure.savefig(stream, dpi=80, **options)
     plt.close(figure)
     return stream.getvalue()

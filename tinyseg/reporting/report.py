@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from tinyseg import files
-from tinyseg.reporting import pictures
+from tinyseg.reporting import pages, pictures
 from tinyseg.reporting.examples import Classified, confusion_matrix, draw
 from tinyseg.reporting.numbers import count, decibels, percent, score, size
 from tinyseg.training.scoring import SCORES
@@ -69,31 +66,16 @@ def write(
         images["sqnr.png"] = pictures.sqnr(run["verification"]["sqnr"])
     for name, content in images.items():
         files.write_bytes(folder / name, content)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tinyseg.reporting"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     context = {
         "run": run,
         "tables": tables(run),
-        "captions": {name: _CAPTIONS[name] for name in images},
-        "encoded": {name: _data_uri(name, image) for name, image in images.items()},
+        "pictures": pages.with_captions(images, _CAPTIONS),
     }
     written = [
-        files.write_text(
-            folder / f"report.{kind}", environment.get_template(f"report.{kind}").render(context)
-        )
-        for kind in ("html", "md")
+        files.write_text(folder / name, pages.render(name, **context))
+        for name in ("report.html", "report.md")
     ]
     return [*written, files.write_json(folder / "report.json", run)]
-
-
-def _data_uri(name: str, image: bytes) -> str:
-    kind = "jpeg" if name.endswith(".jpg") else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def tables(run: dict[str, Any]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
+from tinyseg.training.attention_maps import FOLDER, AttentionMaps
 from tinyseg.training.callbacks import (
     VALIDATION_ACCURACY,
     VALIDATION_DICE,
@@ -154,6 +155,7 @@ def run_epochs(
                 keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
                 History(folder / HISTORY, done),
                 ProgressBar(settings.epochs, steps, done, goal, log.info),
+                *_watchers(model, plan, validation, folder),
                 # Last, so that a checkpoint never runs ahead of the history.
                 state,
             ],
@@ -161,6 +163,16 @@ def run_epochs(
     log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+
+
+def _watchers(
+    model: keras.Model, plan: Plan, validation: ImageStore, folder: Path
+) -> list[keras.callbacks.Callback]:
+    """Return what follows the training of a network on the first validation image."""
+    if not plan.training.attention_maps:
+        return []
+    image = validation.take([0]).inputs(plan.preprocessing)
+    return [AttentionMaps(model, image, folder / FOLDER)]
 
 
 def _claim(folder: Path, plan: Plan) -> None:
