@@ -12,7 +12,7 @@ from tests.test_cli import assert_bad_input, tinyseg
 from tinyseg import data
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
-from tinyseg.prediction import describe, enlarge, find_images, overlay, predict_files
+from tinyseg.prediction import describe, enlarge, find_images, predict_files
 from tinyseg.runtime.runner import TensorSpec
 from tinyseg.training.metrics import Confusion
 
@@ -141,12 +141,3 @@ def test_areas_parts_and_boxes():
 def test_enlarged_mask_is_each_pixel_repeated():
     mask = np.random.default_rng(0).random((5, 4, 2)) > 0.5
     np.testing.assert_array_equal(enlarge(mask, (15, 12)), mask.repeat(3, 0).repeat(3, 1))
-
-
-def test_overlay_changes_the_region_alone():
-    image, mask = np.full((40, 40), 80, np.uint8), np.zeros((40, 40, 1), bool)
-    mask[10:20, 10:20] = True
-    drawn = overlay(image, mask)
-    assert drawn.shape == (40, 40, 3)
-    changed = (drawn != 80).any(-1)
-    np.testing.assert_array_equal(changed, mask[..., 0])

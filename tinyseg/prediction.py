@@ -17,12 +17,11 @@ from tinyseg.data.images import image_files, read_image
 from tinyseg.data.store import normalise, resize_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
 from tinyseg.runtime.runner import predict
 
 TABLE = "predictions.csv"
-# One colour a region, red, green, blue.
-_COLOURS = ((41, 211, 255), (255, 176, 0), (255, 79, 129), (125, 255, 106))
 
 
 def predict_files(
@@ -142,28 +141,6 @@ def describe(masks: np.ndarray) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def overlay(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Draw the outline of each region on an image, and tint its inside.
-
-    Args:
-        image: uint8 grey ``(height, width)`` or RGB.
-        masks: bool ``(height, width, regions)``.
-
-    Returns:
-        uint8 RGB ``(height, width, 3)``.
-    """
-    drawn = np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image.copy()
-    thickness = max(1, round(min(image.shape[:2]) / 200))
-    for number, mask in enumerate(np.moveaxis(masks, -1, 0)):
-        colour = _COLOURS[number % len(_COLOURS)]
-        drawn[mask] = (0.75 * drawn[mask] + 0.25 * np.array(colour)).astype(np.uint8)
-        outlines, _ = cv2.findContours(
-            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-        )
-        cv2.drawContours(drawn, outlines, -1, colour, thickness)
-    return drawn
 
 
 def _write_masks(path: Path, image: np.ndarray, masks: np.ndarray, folder: Path) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from tinyseg.prediction import overlay
+from tinyseg.reporting.overlay import overlay
 from tinyseg.reporting.pictures import encode_photo, error_map, plt
 
 _TILE = 192
