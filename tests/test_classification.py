@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.makers import make_classes
 from tests.test_cli import _mltk_missing, assert_bad_input, tinyseg
 from tinyseg import files
 from tinyseg.tflite import TfliteModel
@@ -116,6 +117,23 @@ def test_wrong_number_of_classes(folder):
         tinyseg("train", NETWORK, "--data", SOURCE, *SMALL, *asked, cwd=folder),
         "model.arguments.classes: is 5, the images have 3 (benign, malignant, normal)",
     )
+
+
+def test_images_of_other_classes_are_not_scored(folder, trained, tmp_path):
+    make_classes(tmp_path / "pets")
+    assert_bad_input(
+        tinyseg("evaluate", trained["weights"], "--data", tmp_path / "pets", cwd=folder),
+        "holds cat, dog, eel, custom_cnn was trained to tell benign, malignant, normal",
+    )
+
+
+def test_predictions_name_the_classes(folder, trained, tmp_path):
+    make_classes(tmp_path / "pets")
+    options = ["-o", tmp_path / "out", "--json"]
+    result = tinyseg("predict", trained["weights"], tmp_path / "pets/cat", *options, cwd=folder)
+    rows = json.loads(result.stdout)
+    assert len(rows) == 5
+    assert {row["class"] for row in rows} <= {"benign", "malignant", "normal"}
 
 
 def test_only_masks_are_distilled(folder, trained):

@@ -106,12 +106,17 @@ def test_several_regions_have_a_mask_each(tmp_path):
 
 
 def test_classes_become_a_table(tmp_path):
-    runner = Fixed(np.array([0.25, 0.5, 0.25], np.float32))
+    runner = Fixed(np.array([0.25, 0.75], np.float32))
     path = image_file(tmp_path / "in")
-    rows = predict_files(runner, PreprocessingPlan(8, 8, 1), [path], tmp_path)
-    assert rows == [
-        {"image": str(path), "class": 1, "class_0": 0.25, "class_1": 0.5, "class_2": 0.25}
-    ]
+    settings = PreprocessingPlan(8, 8, 1)
+    (row,) = predict_files(runner, settings, [path], tmp_path, ("cat", "dog"))
+    assert row == {
+        "image": str(path),
+        "class": "dog",
+        "probability of cat": 0.25,
+        "probability of dog": 0.75,
+    }
+    assert predict_files(runner, settings, [path], tmp_path)[0]["class"] == "class 1"
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["predictions.csv"]
 
 

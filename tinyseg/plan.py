@@ -36,12 +36,15 @@ class DataPlan:
         split_seed: seed of the grouped, stratified split.
         fractions: shares of training, validation and test.
         fingerprint: SHA-256 of the data that was used; empty before it was read.
+        classes: that images were classified by, in the order of the network's outputs; empty
+            before the data was read, and for masks.
     """
 
     source: str = "phantom"
     split_seed: int = 0
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
     fingerprint: str = ""
+    classes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

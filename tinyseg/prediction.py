@@ -25,7 +25,11 @@ TABLE = "predictions.csv"
 
 
 def predict_files(
-    runner: Runner, preprocessing: PreprocessingPlan, images: Sequence[Path], folder: Path
+    runner: Runner,
+    preprocessing: PreprocessingPlan,
+    images: Sequence[Path],
+    folder: Path,
+    classes: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Run a network on image files of any size.
 
@@ -37,12 +41,13 @@ def predict_files(
         preprocessing: what it was trained with.
         images: files of one name each, see :func:`find_images`.
         folder: where the results go.
+        classes: names of the network's outputs where it classifies; numbers if there are none.
 
     Returns:
         The rows of the table. Of masks, one for each image and region: area in pixels and as a
         share of the image, number of connected parts, and the box around them (left, top, width,
         height), empty where nothing was found. Of classes, one for each image: the likeliest, and
-        the probability of each, by number.
+        the probability of each.
 
     Raises:
         InputError: an image cannot be read or has other channels, or two have one name.
@@ -61,7 +66,7 @@ def predict_files(
             _write_masks(path, image, masks, folder)
             rows += [{"image": str(path), **row} for row in describe(masks)]
         else:
-            rows.append({"image": str(path), **_classified(outputs)})
+            rows.append({"image": str(path), **_classified(outputs, classes)})
     files.write_text(folder / TABLE, _as_csv(rows))
     return rows
 
@@ -155,9 +160,13 @@ def _write(path: Path, pixels: np.ndarray) -> None:
     files.write_bytes(path, encoded.tobytes())
 
 
-def _classified(probabilities: np.ndarray) -> dict[str, Any]:
-    shares = {f"class_{n}": round(float(p), 6) for n, p in enumerate(probabilities)}
-    return {"class": int(probabilities.argmax()), **shares}
+def _classified(probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    names = classes or [f"class {number}" for number in range(len(probabilities))]
+    shares = {
+        f"probability of {name}": round(float(share), 6)
+        for name, share in zip(names, probabilities, strict=True)
+    }
+    return {"class": names[probabilities.argmax()], **shares}
 
 
 def _as_csv(rows: Sequence[dict[str, Any]]) -> str:

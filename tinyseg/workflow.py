@@ -108,7 +108,13 @@ def open_images(
             f"{plan.data.source}: holds images for {images.store.task}, {plan.model.name} is a "
             f"network for {task}; {cure}"
         )
-    return plan, images
+    known, found = plan.data.classes, images.store.classes
+    if known and known != found:
+        raise InputError(
+            f"{plan.data.source}: holds {', '.join(found)}, {plan.model.name} was trained to tell "
+            f"{', '.join(known)}; choose images of these classes"
+        )
+    return dataclasses.replace(plan, data=dataclasses.replace(plan.data, classes=found)), images
 
 
 def default_plan(name: str) -> Plan:
@@ -159,7 +165,9 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
     from tinyseg.training.fit import fit, new_network
     from tinyseg.zoo import build
 
-    plan = dataclasses.replace(plan, weights="")  # A published plan names those it led to.
+    # A published plan names the weights that it led to, and the classes that these tell.
+    data_plan = dataclasses.replace(plan.data, classes=())
+    plan = dataclasses.replace(plan, weights="", data=data_plan)
     build(plan.model, plan.preprocessing)  # Tells of wrong arguments before images are decoded.
     plan, images = open_images(plan, split_file)
     plan = with_outputs(plan, images.store)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 Size = tuple[int, int, int]
 Variant = tuple[Size, dict[str, Any]]
+Learning = tuple[int, Mapping[str, Any]]
 
 # What every U-shaped network takes; the first one is converted.
 U_SHAPES: tuple[Variant, ...] = (
@@ -29,6 +32,7 @@ class Row:
         heavy: takes seconds to build at full width, or again and again at a small one, so that
             doing so is for the slow tests.
         like: network whose tests cover this one's code too, so that its own are slow ones.
+        learns: epochs and arguments with which it learns phantoms of 64 x 64 in minutes.
     """
 
     counts: tuple[int, int, int]
@@ -37,6 +41,7 @@ class Row:
     recipe: str = "static_wi8_ai8"
     heavy: bool = False
     like: str = ""
+    learns: Learning = (30, MappingProxyType({"base_width": 8, "depth": 3}))
 
 
 ROWS = {

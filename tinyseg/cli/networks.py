@@ -233,7 +233,7 @@ def predict(
     plan, path = workflow.plan_of(model_or_file, data)
     runner = workflow.open_runner(plan, path, backend)
     folder = output or presets.BUILD / "predict"
-    rows = predict_files(runner, plan.preprocessing, found, folder)
+    rows = predict_files(runner, plan.preprocessing, found, folder, plan.data.classes)
     if as_json:
         terminal.print_json(rows)
         return

@@ -1,0 +1,37 @@
+"""Every network for masks learns phantoms in minutes, at a reduced width."""
+
+import os
+import time
+
+import pytest
+
+from tests.zoo.rows import ROWS
+from tinyseg import plan as plans
+from tinyseg import workflow
+from tinyseg.zoo import network
+
+NAMES = [
+    name for name, row in ROWS.items() if network(name).task == "segmentation" and not row.like
+]
+SIDE = 64
+MINUTES = 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_learns_phantoms(name, tmp_path):
+    epochs, arguments = ROWS[name].learns
+    os.environ["TINYSEG_CACHE"] = str(tmp_path / "cache")
+    plan = plans.from_mapping(
+        {
+            "model": {"name": name, "arguments": dict(arguments)},
+            "data": {"source": f"phantom:count=240,size={SIDE}"},
+            "preprocessing": {"height": SIDE, "width": SIDE, "channels": 1},
+            "training": {"epochs": epochs, "patience": epochs, "learning_rate": 2e-3},
+        }
+    )
+    start = time.monotonic()
+    trained = workflow.train(plan, tmp_path / "run")
+    seconds = time.monotonic() - start
+    assert workflow.evaluate(trained["weights"], None, "test", "tflite")["dice"] >= 0.8
+    assert seconds <= 60 * MINUTES
