@@ -43,6 +43,23 @@ def test_everything_of_a_network_with_gates(run):
     }  # fmt: skip
 
 
+def test_attention_of_other_data_is_not_that_of_training(run):
+    other = ["--data", "phantom:count=20,size=32,seed=7", "-o", "other", "--json"]
+    result = tinyseg("inspect", "run/weights.h5", *other, cwd=run)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["epochs"] == []
+    with Image.open(run / "other/attention.gif") as animation:
+        assert animation.n_frames == 1
+
+
+def test_refused_training_takes_no_folder(tmp_path):
+    options = [*PHANTOM, *SMALL, "--epochs", 1, "-o", "run"]
+    watched = ["--set", "training.attention_maps=true"]
+    refused = tinyseg("train", "unet", *options, *watched, cwd=tmp_path)
+    assert_bad_input(refused, "no attention gates", "training.attention_maps")
+    assert not (tmp_path / "run").exists()
+
+
 def test_volume_of_a_patient(tmp_path):
     make_brats_h5(tmp_path / "h5")
     source = f"{tmp_path / 'h5'}:slices=1"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     "panels.jpg": "Images, their truth, the probability that the network gives, and errors: green "
-    "hit, red false, blue missed.",
+    "hit, red false, blue missed. Of several regions any counts, and Dice is their mean.",
     "filters.png": "Filters of the first convolution; grey is 0, white and black the largest "
     "weight of each.",
     "attention.gif": "What each attention gate lets through of the first image, the coarsest "
@@ -59,6 +59,7 @@ def inspect(
     plan, path = plan_of(name_or_file, source)
     if path.suffix == ".tflite":
         raise InputError(f"{path}: give the network's weights, a .tflite file has no layers to see")
+    trained_on = plan.data.fingerprint
     plan, images = open_images(plan, home=path.parent)
     model = load_trained(plan, path)
     chosen = sample(images.part(part), count)
@@ -67,14 +68,16 @@ def inspect(
         drawn["panels.jpg"] = inside.panels(_panels(model, chosen, plan))
     gates, epochs = gate_layers(model), []
     if gates:
-        shown, maps = _attention(model, path.parent / FOLDER, images.part("validation"), plan)
-        epochs = [epoch for epoch, _ in maps]
+        # Training followed an image of its own data: of other data there are no stored maps.
+        stored = stored_maps(path.parent / FOLDER) if trained_on == plan.data.fingerprint else []
+        epochs = [epoch for epoch, _ in stored]
+        shown, maps = _attention(model, stored, images.part("validation"), plan)
         drawn["attention.gif"] = inside.attention_animation(shown, maps)
     slices = _slices(images.store, images.part(part), patient)
     if slices is not None and not slices.classes:
         masks = decide(_outputs(model, slices, plan), plan.preprocessing.threshold)
         drawn["volume.gif"] = inside.volume_animation(
-            slices.images, slices.masks.astype(bool), masks
+            slices.images, slices.masks.astype(bool), masks, slices.samples[0].group
         )
     for name, content in drawn.items():
         files.write_bytes(folder / name, content)
@@ -133,13 +136,14 @@ def _panels(model: keras.Model, images: ImageStore, plan: Plan) -> list[inside.P
 
 
 def _attention(
-    model: keras.Model, folder: Path, validation: ImageStore, plan: Plan
+    model: keras.Model,
+    stored: list[tuple[int, dict[str, np.ndarray]]],
+    validation: ImageStore,
+    plan: Plan,
 ) -> tuple[np.ndarray, list[tuple[int, dict[str, np.ndarray]]]]:
     """Return the image that training followed and its maps by epoch, else those of now."""
     followed = validation.take([0])
-    maps = stored_maps(folder)
-    if not maps:
-        maps = [(0, attention_maps(model, followed.inputs(plan.preprocessing)))]
+    maps = stored or [(0, attention_maps(model, followed.inputs(plan.preprocessing)))]
     return followed.images[0], [
         (epoch, {name: gate[0] for name, gate in gates.items()}) for epoch, gates in maps
     ]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinyseg.data.phantom import load_phantom
 from tinyseg.reporting import inside
 
 
@@ -33,6 +34,30 @@ def test_one_frame_an_epoch():
     assert changed[: 2 * side].max() == 0
     assert changed[2 * side :].min() > 50
     assert second[middle, -side // 2].sum() > first[middle, -side // 2].sum()
+
+
+def test_animation_of_thirty_epochs_is_light():
+    phantoms = load_phantom(1, size=128)
+    image = phantoms.read(phantoms.samples[0])[0][..., None]
+    # From noise to a slope, as gates settle.
+    noise, slope = np.random.default_rng(0).random((16, 16)), np.linspace(0, 1, 16)[:, None]
+    gates = [255 * (noise + (slope - noise) * epoch / 30) for epoch in range(30)]
+    maps = [
+        (epoch, dict.fromkeys("abcd", gate.astype(np.uint8)))
+        for epoch, gate in enumerate(gates, start=1)
+    ]
+    animation = inside.attention_animation(image, maps)
+    assert len(frames(animation)) == 30
+    assert len(animation) < 1_500_000
+
+
+def test_colours_of_a_region_that_few_slices_show():
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 1)).astype(np.uint8)
+    masks = np.zeros((40, 32, 32, 2), bool)
+    masks[20:25, 8:20, 8:20, 1] = True
+    made = frames(inside.volume_animation(images, masks, masks))
+    drawn = inside._square(inside.overlay(inside.grey(images[22]), masks[22])).astype(int)
+    assert np.abs(made[22][18:210, :192] - drawn).mean() < 12
 
 
 def test_filters_show_sign_and_size():

@@ -52,6 +52,30 @@ def test_a_file_an_epoch(tmp_path):
         np.testing.assert_array_equal(stored[-1][1][name], expected)
 
 
+@pytest.mark.parametrize("kept", [0, 100, -40])
+def test_damaged_file(tmp_path, kept):
+    whole = tmp_path / "whole"
+    model = make("attention_unet", SIZE, base_width=2, depth=2)
+    AttentionMaps(model, pictures(1, SIZE), whole).on_epoch_end(0)
+    content = (whole / "epoch_0001.npz").read_bytes()
+    (tmp_path / "epoch_0001.npz").write_bytes(content[:kept])
+    with pytest.raises(InputError, match=r"epoch_0001\.npz: is damaged.*remove it"):
+        stored_maps(tmp_path)
+
+
+def test_coefficients_follow_the_weights(tmp_path):
+    model = make("attention_unet", SIZE, base_width=2, depth=2)
+    images = pictures(1, SIZE)
+    callback = AttentionMaps(model, images, tmp_path)
+    callback.on_epoch_end(0)
+    model.set_weights([2 * weight + 0.1 for weight in model.get_weights()])
+    callback.on_epoch_end(1)
+    (_, before), (_, after) = stored_maps(tmp_path)
+    for name, expected in attention_maps(model, images).items():
+        np.testing.assert_array_equal(after[name], expected)
+        assert (before[name] != after[name]).any()
+
+
 def test_network_without_gates(tmp_path):
     model = make("unet", SIZE, base_width=2, depth=2)
     assert gate_layers(model) == []

@@ -25,7 +25,7 @@ def test_learns_phantoms(name, tmp_path):
     plan = plans.from_mapping(
         {
             "model": {"name": name, "arguments": dict(arguments)},
-            "data": {"source": f"phantom:count=240,size={SIDE}"},
+            "data": {"source": f"phantom:count=360,size={SIDE}"},
             "preprocessing": {"height": SIDE, "width": SIDE, "channels": 1},
             "training": {"epochs": epochs, "patience": epochs, "learning_rate": 2e-3},
         }

@@ -18,6 +18,7 @@ _CAPTION = 18
 _FILTER = 40
 _COLUMNS = 8
 _SECOND = 1000
+_PALETTE_FRAMES = 16
 _WHITE = (255, 255, 255)
 
 
@@ -95,16 +96,20 @@ def attention_animation(
 
     Args:
         image: uint8 ``(height, width, channels)``.
-        maps: epoch, and by the gate's name uint8 ``(rows, columns)``; 0, drawn dark, lets nothing
-            through, 255, drawn bright, everything.
+        maps: epoch, 0 for weights as they are, and by the gate's name uint8
+            ``(rows, columns)``; 0, drawn dark, lets nothing through, 255, drawn bright, everything.
     """
     base = _square(grey(image))
     first = (np.repeat(base[..., None], 3, axis=-1), "image")
     frames = [
         _frame([first, *((_heat(base, gate), name) for name, gate in gates.items())], epoch)
-        for epoch, gates in ((f"epoch {number}", gates) for number, gates in maps)
+        for epoch, gates in ((_when(number), gates) for number, gates in maps)
     ]
     return animate(frames, _SECOND // 2)
+
+
+def _when(epoch: int) -> str:
+    return f"epoch {epoch}" if epoch else "trained weights"
 
 
 def _heat(base: np.ndarray, gate: np.ndarray) -> np.ndarray:
@@ -128,24 +133,33 @@ def _square(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(picture, (_TILE, _TILE), interpolation=cv2.INTER_AREA)
 
 
-def volume_animation(images: np.ndarray, truths: np.ndarray, masks: np.ndarray) -> bytes:
+def volume_animation(
+    images: np.ndarray, truths: np.ndarray, masks: np.ndarray, patient: str = ""
+) -> bytes:
     """Draw the slices of a volume in turn, truth beside prediction, as an animated GIF.
 
     Args:
         images: uint8 ``(slices, height, width, channels)``.
         truths, masks: bool ``(slices, height, width, regions)``.
+        patient: named below every slice.
     """
     frames = []
     for number, (image, truth, mask) in enumerate(zip(images, truths, masks, strict=True), start=1):
         drawn = [_square(overlay(grey(image), regions)) for regions in (truth, mask)]
         tiles = list(zip(drawn, ("truth", "prediction"), strict=True))
-        frames.append(_frame(tiles, f"slice {number} of {len(images)}"))
+        frames.append(_frame(tiles, f"slice {number} of {len(images)}  {patient}"))
     return animate(frames, _SECOND // 10)
 
 
 def animate(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
     """Return frames, uint8 RGB of one shape, as a GIF that runs for ever."""
-    pictures = [Image.fromarray(frame).quantize(128) for frame in frames]
+    # One palette and no dither: what does not change from frame to frame then costs nothing.
+    chosen = frames[:: -(-len(frames) // _PALETTE_FRAMES)]
+    palette = Image.fromarray(np.vstack(chosen)).quantize(128)
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
     stream = io.BytesIO()
     pictures[0].save(
         stream,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,22 @@ def gate_layers(model: keras.Model) -> list[str]:
     return [layer.name for layer in sorted(found, key=lambda layer: layer.output_shape[1])]
 
 
+def _coefficients(model: keras.Model) -> keras.Model:
+    """Return the part of a network that ends in its gates' coefficients.
+
+    Raises:
+        InputError: the network has no gates.
+    """
+    layers = gate_layers(model)
+    if not layers:
+        raise InputError(
+            f"{model.name}: has no attention gates; choose a network that has, or leave "
+            "training.attention_maps out"
+        )
+    gates = {_GATE.fullmatch(name)["gate"]: model.get_layer(name).output for name in layers}
+    return keras.Model(model.input, gates)
+
+
 def attention_maps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     """Return the coefficients of each gate.
 
@@ -35,15 +53,14 @@ def attention_maps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarr
     Raises:
         InputError: the network has no gates.
     """
-    layers = gate_layers(model)
-    if not layers:
-        raise InputError(f"{model.name}: has no attention gates; choose a network that has")
-    inner = keras.Model(model.input, [model.get_layer(name).output for name in layers])
-    outputs = inner.predict(images, verbose=0)
-    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return _as_bytes(_coefficients(model), images)
+
+
+def _as_bytes(inner: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    outputs = inner(images, training=False)
     return {
-        _GATE.fullmatch(name)["gate"]: np.round(255 * output[..., 0]).astype(np.uint8)
-        for name, output in zip(layers, outputs, strict=True)
+        gate: np.round(255 * np.asarray(output[..., 0], np.float32)).astype(np.uint8)
+        for gate, output in outputs.items()
     }
 
 
@@ -61,23 +78,27 @@ class AttentionMaps(keras.callbacks.Callback):
 
     def __init__(self, network: keras.Model, images: np.ndarray, folder: Path) -> None:
         super().__init__()
-        self._network, self._images, self._folder = network, images, folder
-        if not gate_layers(network):
-            raise InputError(
-                f"{network.name}: has no attention gates; leave training.attention_maps out"
-            )
+        # Built once: a new model every epoch would be traced anew.
+        self._inner, self._images, self._folder = _coefficients(network), images, folder
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Write the file of an epoch."""
         stream = io.BytesIO()
-        np.savez_compressed(stream, **attention_maps(self._network, self._images))
+        np.savez_compressed(stream, **_as_bytes(self._inner, self._images))
         files.write_bytes(self._folder / f"epoch_{epoch + 1:04d}.npz", stream.getvalue())
 
 
 def stored_maps(folder: Path) -> list[tuple[int, dict[str, np.ndarray]]]:
-    """Return epoch and coefficients of each file that :class:`AttentionMaps` wrote, in order."""
+    """Return epoch and coefficients of each file that :class:`AttentionMaps` wrote, in order.
+
+    Raises:
+        InputError: a file is damaged.
+    """
     maps = []
     for path in sorted(folder.glob("epoch_*.npz")):
-        with np.load(path) as stored:
-            maps.append((int(path.stem.removeprefix("epoch_")), dict(stored)))
+        try:
+            with np.load(path) as stored:
+                maps.append((int(path.stem.removeprefix("epoch_")), dict(stored)))
+        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+            raise InputError(f"{path}: is damaged or no attention of an epoch; remove it") from None
     return maps

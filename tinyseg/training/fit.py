@@ -124,6 +124,7 @@ def run_epochs(
     """
     folder = Path(folder)
     settings = plan.training
+    watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
     _claim(folder, plan)
     steps = -(-len(training) // settings.batch_size)
     learner.compile(optimizer=keras.optimizers.Adam(_schedule(settings, steps)), **losses)
@@ -155,7 +156,7 @@ def run_epochs(
                 keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
                 History(folder / HISTORY, done),
                 ProgressBar(settings.epochs, steps, done, goal, log.info),
-                *_watchers(model, plan, validation, folder),
+                *watchers,
                 # Last, so that a checkpoint never runs ahead of the history.
                 state,
             ],
