@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyseg.training.classification_metrics import summarise_classes
@@ -56,6 +56,7 @@ def test_no_wrong_answers():
     assert json.loads(json.dumps(scores)) == scores
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1))
 def test_identities(pairs):
     truth, said = np.array(pairs).T
@@ -69,6 +70,19 @@ def test_identities(pairs):
         total = values["precision"] + values["recall"]
         expected = 2 * values["precision"] * values["recall"] / total if total else 0
         assert values["f1"] == pytest.approx(expected)
+
+
+def test_a_class_that_is_not_there_but_was_said_counts():
+    scores = summarise_classes(np.array([0, 0]), answers(0, 1), CLASSES)
+    assert scores["classes"]["dog"] == {"precision": 0, "recall": 0, "f1": 0, "images": 0}
+    assert scores["precision"] == pytest.approx((1 + 0) / 2)
+    assert scores["recall"] == pytest.approx((1 / 2 + 0) / 2)
+
+
+@pytest.mark.parametrize("truth", [[[0], [1]], [0, -1], [0, 3]])
+def test_truth_must_be_numbers_of_classes(truth):
+    with pytest.raises(ValueError, match="truth"):
+        summarise_classes(np.array(truth), answers(0, 1), CLASSES)
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2), (0, 3)])

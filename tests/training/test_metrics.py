@@ -1,9 +1,12 @@
 """Metrics against hand counts and identities, and the empty-mask convention."""
 
+import itertools
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
@@ -59,6 +62,7 @@ def test_shapes_must_agree():
         Confusion.of(np.zeros((2, 3)), np.zeros((2, 4)))
 
 
+@settings(deadline=None)
 @given(MASKS, MASKS)
 def test_dice_and_iou_agree_with_their_identity(truth, prediction):
     scores = Confusion.of(truth, prediction).scores()
@@ -68,12 +72,14 @@ def test_dice_and_iou_agree_with_their_identity(truth, prediction):
     np.testing.assert_array_equal(scores["precision"], swapped["recall"])
 
 
+@settings(deadline=None)
 @given(MASKS, MASKS)
 def test_scores_are_consistent(truth, prediction):
     scores = Confusion.of(truth, prediction).scores()
     assert (scores["iou"] <= scores["recall"]).all()
     assert (scores["iou"] <= scores["dice"]).all()
     np.testing.assert_allclose(scores["fnr"], 1 - scores["recall"])
+    np.testing.assert_allclose(scores["fpr"], 1 - scores["specificity"])
     lesion = truth.any((1, 2, 3))
     np.testing.assert_array_equal(np.isfinite(scores["aer"]), lesion)
     missed = scores["lesion_fpr"] + 1 - scores["recall"]
@@ -91,22 +97,36 @@ def test_area_errors_may_exceed_one_and_leave_out_images_without_lesion():
     assert nothing["aer"] is nothing["lesion_fpr"] is nothing["pooled"]["aer"] is None
 
 
-def outline(mask):
-    """Coordinates of the pixels that have a neighbour outside, by SciPy."""
-    return np.argwhere(mask & ~ndimage.binary_erosion(mask))
+def outline_of(mask):
+    """The pixels that have a neighbour outside, by SciPy."""
+    return mask & ~ndimage.binary_erosion(mask)
 
 
+@settings(deadline=None)
 @given(*(arrays.arrays(bool, (9, 7)) for _ in range(2)))
 def test_hausdorff_distance_against_all_pairs(truth, prediction):
     got = hausdorff95(truth, prediction)
     if truth.any() and prediction.any():
-        pairs = cdist(outline(truth), outline(prediction))
+        pairs = cdist(np.argwhere(outline_of(truth)), np.argwhere(outline_of(prediction)))
         expected = max(np.percentile(pairs.min(axis), 95) for axis in (0, 1))
         assert got == pytest.approx(expected, rel=1e-5)
     elif truth.any() or prediction.any():
         assert np.isnan(got)
     else:
         assert got == 0
+
+
+def test_hausdorff_distance_of_far_and_ragged_masks():
+    noise = np.random.default_rng(0).standard_normal((4, 96, 128))
+    masks = [ndimage.gaussian_filter(values, 5) > 0.03 for values in noise]
+    for truth, prediction in itertools.combinations(masks, 2):
+        ways = [(truth, prediction), (prediction, truth)]
+        expected = max(np.percentile(distances_by_scipy(*way), 95) for way in ways)
+        assert hausdorff95(truth, prediction) == pytest.approx(expected, rel=1e-5)
+
+
+def distances_by_scipy(source, target):
+    return ndimage.distance_transform_edt(~outline_of(target))[outline_of(source)]
 
 
 def test_hausdorff_distance_of_a_shifted_square():
@@ -124,14 +144,46 @@ def test_mean_distance_leaves_out_images_that_have_none():
     assert scores["hd95"] == pytest.approx((2 + 0) / 2)
 
 
+@settings(deadline=None)
 @given(*(arrays.arrays(bool, (3, 4, 5, 2)) for _ in range(2)))
 def test_regions_are_scored_apart(truth, prediction):
     scores = summarise(truth, prediction, ("core", "rim"))
     each = [summarise(truth[..., [n]], prediction[..., [n]]) for n in range(2)]
     assert list(scores["regions"].values()) == each
     assert scores["dice"] == pytest.approx(np.mean([one["dice"] for one in each]))
-    assert scores["pooled"] == summarise(truth, prediction)["pooled"]
+    assert summarise(truth, prediction) == {k: v for k, v in scores.items() if k != "regions"}
     assert scores["images"] == 3
+    json.dumps(scores, allow_nan=False)
+
+
+def test_an_image_counts_once_however_many_regions_it_has():
+    truth, prediction = np.zeros((2, 2, 8, 8, 2), bool)
+    # The first image has one lesion, found one pixel aside; the second two, one missed by four.
+    truth[0, 2:4, 2:4, 0] = prediction[0, 2:4, 3:5, 0] = True
+    prediction[0, 7, 7, 1] = True
+    truth[1, 2:4, 2:4, :] = prediction[1, 2:4, 2:4, 0] = prediction[1, 2:4, 6:8, 1] = True
+    scores = summarise(truth, prediction, ("core", "rim"))
+    assert scores["hd95"] == pytest.approx((1 + (0 + 4) / 2) / 2)
+    assert scores["aer"] == pytest.approx((1 + (0 + 2) / 2) / 2)
+    assert scores["regions"]["rim"]["hd95"] == 4
+    assert scores["regions"]["rim"]["hd95_images"] == 1
+    assert scores["hd95_images"] == scores["lesion_images"] == 2
+
+
+def test_images_count_that_have_a_distance_in_any_region():
+    truth, prediction = np.zeros((2, 2, 8, 8, 2), bool)
+    for image in range(2):
+        truth[image, 2, 2, image] = prediction[image, 2, 5, image] = True
+        prediction[image, 2, 2, 1 - image] = True
+    scores = summarise(truth, prediction, ("core", "rim"))
+    assert [one["hd95_images"] for one in scores["regions"].values()] == [1, 1]
+    assert scores["hd95_images"] == scores["lesion_images"] == 2
+
+
+def test_channels_must_match_regions():
+    masks = np.ones((2, 4, 4, 3), bool)
+    with pytest.raises(ValueError, match="2 regions"):
+        summarise(masks, masks, ("core", "rim"))
 
 
 def test_one_region_is_no_extra():
@@ -139,6 +191,7 @@ def test_one_region_is_no_extra():
     assert summarise(masks, masks, ("lesion",)) == summarise(masks, masks)
 
 
+@settings(deadline=None)
 @given(MASKS, arrays.arrays(np.float32, (3, 4, 5, 1), elements=st.floats(0, 1, width=32)))
 def test_training_metric_equals_the_reported_one(truth, probabilities):
     expected = Confusion.of(truth, probabilities > 0.5).scores()["dice"]

@@ -18,7 +18,7 @@ def summarise_classes(
     one that no image is of has recall 0.
 
     Args:
-        truth: int ``(images,)``, numbers of classes.
+        truth: int ``(images,)``, numbers of classes from 0.
         probabilities: float ``(images, classes)``; the likeliest class is what is said.
         classes: their names.
 
@@ -30,13 +30,15 @@ def summarise_classes(
         ``classes`` with ``precision``, ``recall``, ``f1`` and ``images`` by name; ``images``.
 
     Raises:
-        ValueError: the shapes do not match.
+        ValueError: the shapes do not match, there are no images, or a number is of no class.
     """
-    if probabilities.shape != (len(truth), len(classes)) or not len(truth):
+    if not truth.size or probabilities.shape != (*truth.shape, len(classes)):
         raise ValueError(
-            f"probabilities {probabilities.shape} do not match {len(truth)} images and "
+            f"probabilities {probabilities.shape} do not match truth {truth.shape} and "
             f"{len(classes)} classes"
         )
+    if truth.ndim != 1 or truth.min() < 0 or truth.max() >= len(classes):
+        raise ValueError(f"truth must be flat and hold numbers from 0 to {len(classes) - 1}")
     said, confidence = probabilities.argmax(1), probabilities.max(1)
     confusion = np.zeros((len(classes), len(classes)), int)
     np.add.at(confusion, (truth, said), 1)

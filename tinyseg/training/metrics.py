@@ -104,9 +104,16 @@ def hausdorff95(truth: np.ndarray, prediction: np.ndarray) -> float:
         return float("nan")
     if not truth.any():
         return 0.0
-    first, second = _outline(truth), _outline(prediction)
+    window = _bounds(truth | prediction)
+    first, second = _outline(truth[window]), _outline(prediction[window])
     one_way, back = _distances(first, second), _distances(second, first)
     return float(max(np.percentile(one_way, 95), np.percentile(back, 95)))
+
+
+def _bounds(mask: np.ndarray) -> tuple[slice, slice]:
+    """Return the smallest window that holds a mask; the distances in it are the same."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _outline(mask: np.ndarray) -> np.ndarray:
@@ -133,48 +140,59 @@ def summarise(
     Returns:
         By name the scores of :meth:`Confusion.scores` and ``hd95``, each None where no image has
         it; ``pooled`` with those of all pixels as if they were one image; ``images``, and how many
-        of them have a lesion (``lesion_images``) and an HD95 (``hd95_images``). With two regions or
-        more the means are over these too, and ``regions`` holds the same of each by its name.
+        of them have a lesion (``lesion_images``) and an HD95 (``hd95_images``). Of two regions or
+        more, an image's score is the mean over those that have it, and ``regions`` holds all of
+        the above for each by its name.
+
+    Raises:
+        ValueError: the shapes differ, or there are not as many channels as regions.
     """
+    whole = Confusion.of(truth, prediction)
+    if len(regions) > 1 and truth.shape[-1] != len(regions):
+        raise ValueError(f"masks {truth.shape} do not match {len(regions)} regions")
+    pairs = list(zip(_channels(truth), _channels(prediction), strict=True))
+    confusions = [Confusion.of(*pair) for pair in pairs]
+    each = [
+        {**confusion.scores(), "hd95": _hausdorff95_of_images(*pair)}
+        for confusion, pair in zip(confusions, pairs, strict=True)
+    ]
+    together = {name: _mean([scores[name] for scores in each]) for name in each[0]}
+    summary = _summary(together, whole)
     if len(regions) < 2:
-        return _summarise(truth, prediction)
-    each = {
-        name: _summarise(truth[..., [number]], prediction[..., [number]])
-        for number, name in enumerate(regions)
-    }
-    together = _summarise(truth, prediction, distances=False)
-    for key in next(iter(each.values())):
-        if key not in ("pooled", "images", "lesion_images", "hd95_images"):
-            known = [scores[key] for scores in each.values() if scores[key] is not None]
-            together[key] = float(np.mean(known)) if known else None
-    together["hd95_images"] = max(scores["hd95_images"] for scores in each.values())
-    return {**together, "regions": each}
+        return summary
+    return {**summary, "regions": dict(zip(regions, map(_summary, each, confusions), strict=True))}
 
 
-def _summarise(truth: np.ndarray, prediction: np.ndarray, distances: bool = True) -> dict[str, Any]:
-    confusion = Confusion.of(truth, prediction)
-    scores = confusion.scores()
-    if distances:
-        pairs = zip(truth, prediction, strict=True)
-        scores["hd95"] = np.array([hausdorff95(_flat(one), _flat(two)) for one, two in pairs])
-    pooled = {name: _plain(value) for name, value in confusion.pooled().scores().items()}
+def _channels(masks: np.ndarray) -> np.ndarray:
+    """Put the channels first, if there are any."""
+    return np.moveaxis(masks, -1, 0) if masks.ndim == 4 else masks[np.newaxis]
+
+
+def _hausdorff95_of_images(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    pairs = zip(truth.astype(bool), prediction.astype(bool), strict=True)
+    return np.array([hausdorff95(np.atleast_2d(one), np.atleast_2d(two)) for one, two in pairs])
+
+
+def _summary(scores: dict[str, np.ndarray], confusion: Confusion) -> dict[str, Any]:
+    """Sum up the scores of images, each ``(images,)``, and add those of all their pixels."""
+    pooled = confusion.pooled().scores()
     return {
-        **{name: _plain(values) for name, values in scores.items()},
-        "pooled": pooled,
-        "images": len(truth),
+        **{name: _plain(_mean(values)) for name, values in scores.items()},
+        "pooled": {name: _plain(value) for name, value in pooled.items()},
+        "images": len(confusion.true_positive),
         "lesion_images": int(np.isfinite(scores["aer"]).sum()),
-        "hd95_images": int(np.isfinite(scores.get("hd95", [])).sum()),
+        "hd95_images": int(np.isfinite(scores["hd95"]).sum()),
     }
 
 
-def _flat(mask: np.ndarray) -> np.ndarray:
-    return np.atleast_2d(mask[..., 0] if mask.ndim == 3 else mask)
+def _mean(values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Return the mean along the first axis of those that exist, NaN where none does."""
+    known = np.isfinite(values)
+    return _ratio(np.where(known, values, 0).sum(0), known.sum(0), empty=np.nan)
 
 
-def _plain(values: np.ndarray) -> float | None:
-    """Return the mean of the values that exist, None if none does."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else None
+def _plain(value: np.ndarray) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def image_dice(y_true: tf.Tensor, y_pred: tf.Tensor, threshold: float = 0.5) -> tf.Tensor:
