@@ -5,7 +5,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Machines are noisy: how long an example takes tells nothing of the code.
+hypothesis.settings.register_profile("tinyseg", deadline=None)
+hypothesis.settings.load_profile("tinyseg")
 
 ARM_TOOLS = ("arm-none-eabi-g++", "cmake", "ninja", "qemu-system-arm")
 

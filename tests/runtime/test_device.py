@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 import pytest
 from cobs import cobs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fixtures import Draft, one_operator
@@ -95,7 +95,6 @@ def test_ping_returns_the_same_bytes():
     assert line.requests == [(PING, 1, b"\0\1\xff")]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 9))
 def test_answers_may_come_in_pieces_of_any_size(body, chunk):
     line = Line(echo, echo, chunk=chunk)

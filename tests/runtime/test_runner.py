@@ -43,7 +43,7 @@ specs = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(specs, st.lists(floats(-2e4, 2e4), min_size=1, max_size=20))
 @example(("int8", 1.0, 0), [0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 126.5, -127.5, 127.5, -128.5])
 @example(("int8", 0.5, 10), [0.25, -0.25, 0.75, 100.0, -100.0])
@@ -57,7 +57,7 @@ def test_quantize_is_exact(spec, values):
     assert stored.tolist() == [quantize(value, scale, zero_point, dtype) for value in values]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(specs, st.data())
 def test_dequantize_is_exact(spec, data):
     dtype, scale, zero_point = spec
@@ -68,7 +68,6 @@ def test_dequantize_is_exact(spec, data):
 
 
 @given(specs, st.data())
-@settings(deadline=None)
 def test_stored_values_survive_the_round_trip(spec, data):
     dtype, scale, zero_point = spec
     stored = np.array(data.draw(st.lists(st.integers(*LIMITS[dtype]), min_size=1)), dtype)

@@ -42,7 +42,7 @@ def of_arithmetic(function, quantizations):
 QUANTIZATION = st.tuples(SCALES, ZERO_POINTS)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(QUANTIZATION, QUANTIZATION, QUANTIZATION)
 def test_mul_of_all_pairs(first, second, out):
     scheme = (first, second, out)
@@ -55,7 +55,7 @@ def test_mul_of_all_pairs(first, second, out):
 RATIOS = st.floats(0.05, 20)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(QUANTIZATION, ZERO_POINTS, RATIOS, ZERO_POINTS, RATIOS)
 def test_add_of_all_pairs(first, second_zero, second_ratio, out_zero, out_ratio):
     scale, _ = first
@@ -66,7 +66,7 @@ def test_add_of_all_pairs(first, second_zero, second_ratio, out_zero, out_ratio)
     np.testing.assert_array_equal(made, of_kernels("ADD", scheme, on_reference))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.floats(2.0**-29, 2.0**29))
 def test_multipliers_have_31_bits(real):
     multiplier, shift = (int(part) for part in arithmetic.quantize_multiplier(real))
@@ -105,7 +105,7 @@ def rounded_twice(value, multiplier, shift):
 EPSILON = Fraction(1, 1 << 31)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     st.integers(-(1 << 24), 1 << 24),
     st.integers(1 << 30, (1 << 31) - 1),

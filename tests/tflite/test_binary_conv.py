@@ -51,7 +51,7 @@ def convolutions(draw):
     return inputs, kernel, strides, padding
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(convolutions(), st.integers(-128, 127), st.integers(-128, 127))
 def test_sums_are_those_of_tensorflow(convolution, input_zero_point, output_zero_point):
     inputs, kernel, strides, padding = convolution
@@ -109,7 +109,6 @@ def test_outputs_stay_within_the_options_range():
     assert outputs.ravel().tolist() == [-3, 3]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 100), st.integers(0, 2**32 - 1))
 def test_signs_are_packed_bit_by_bit(channels, seed):
     values = np.random.default_rng(seed).integers(-2, 3, (2, 3, channels)).astype(np.float32)
@@ -191,7 +190,7 @@ def output_of(total, scale, bias, output_scale, zero_point):
     return binary_conv_2d(inputs, kernel, to, BinaryConvOptions(), 0, zero_point).item()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.integers(-600, 600),
     st.floats(1e-3, 2.0),

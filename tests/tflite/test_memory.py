@@ -75,13 +75,13 @@ def requests(draw, offline=False):
     return [Buffer(size, *ends, offset=place) for size, ends, place in rows]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(requests(offline=True))
 def test_planner_places_as_tflm_does(requests):
     assert plan(requests) == greedy(requests)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(requests())
 def test_what_lives_together_lies_apart(requests):
     offsets, total = plan(requests)

@@ -210,7 +210,7 @@ def convolutions(draw_from):
     return conv_file(weights, rng.uniform(0.01, 0.02, out_channels) if per_channel else None)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(convolutions())
 def test_round_trip(content):
     packed = pack(content)

@@ -19,7 +19,7 @@ BUFFERS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(BUFFERS)
 def test_buffers_alive_together_lie_apart(drafts):
     buffers = [Buffer(16 * size, first, first + more) for size, first, more in drafts]

@@ -215,7 +215,7 @@ def test_union_without_a_value(function):
         function(content)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.sampled_from([False, True]), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255))))
 def test_damage_anywhere_raises_nothing_else(undo, damage):
     content = bytearray(edited(lambda model, decode, tensors: None) if undo else plain_twin())

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyseg.training.classification_metrics import summarise_classes
@@ -56,7 +56,6 @@ def test_no_wrong_answers():
     assert json.loads(json.dumps(scores)) == scores
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1))
 def test_identities(pairs):
     truth, said = np.array(pairs).T

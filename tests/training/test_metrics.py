@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
@@ -62,7 +62,6 @@ def test_shapes_must_agree():
         Confusion.of(np.zeros((2, 3)), np.zeros((2, 4)))
 
 
-@settings(deadline=None)
 @given(MASKS, MASKS)
 def test_dice_and_iou_agree_with_their_identity(truth, prediction):
     scores = Confusion.of(truth, prediction).scores()
@@ -72,7 +71,6 @@ def test_dice_and_iou_agree_with_their_identity(truth, prediction):
     np.testing.assert_array_equal(scores["precision"], swapped["recall"])
 
 
-@settings(deadline=None)
 @given(MASKS, MASKS)
 def test_scores_are_consistent(truth, prediction):
     scores = Confusion.of(truth, prediction).scores()
@@ -102,7 +100,6 @@ def outline_of(mask):
     return mask & ~ndimage.binary_erosion(mask)
 
 
-@settings(deadline=None)
 @given(*(arrays.arrays(bool, (9, 7)) for _ in range(2)))
 def test_hausdorff_distance_against_all_pairs(truth, prediction):
     got = hausdorff95(truth, prediction)
@@ -144,7 +141,6 @@ def test_mean_distance_leaves_out_images_that_have_none():
     assert scores["hd95"] == pytest.approx((2 + 0) / 2)
 
 
-@settings(deadline=None)
 @given(*(arrays.arrays(bool, (3, 4, 5, 2)) for _ in range(2)))
 def test_regions_are_scored_apart(truth, prediction):
     scores = summarise(truth, prediction, ("core", "rim"))
@@ -191,7 +187,6 @@ def test_one_region_is_no_extra():
     assert summarise(masks, masks, ("lesion",)) == summarise(masks, masks)
 
 
-@settings(deadline=None)
 @given(MASKS, arrays.arrays(np.float32, (3, 4, 5, 1), elements=st.floats(0, 1, width=32)))
 def test_training_metric_equals_the_reported_one(truth, probabilities):
     expected = Confusion.of(truth, probabilities > 0.5).scores()["dice"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -37,7 +37,6 @@ def test_large_values_do_not_overflow():
     assert sqnr_db(signal, signal * np.float32(1.01)) == pytest.approx(40, abs=0.01)
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.float32, 7, elements=values), arrays.arrays(np.float32, 7, elements=values))
 def test_decibels_are_those_of_the_definition(signal, other):
     signal, other = signal.astype(np.float64), other.astype(np.float64)

@@ -41,12 +41,14 @@ class Row:
     recipe: str = "static_wi8_ai8"
     heavy: bool = False
     like: str = ""
-    learns: Learning = (30, MappingProxyType({"base_width": 8, "depth": 3}))
+    learns: Learning = (25, MappingProxyType({"base_width": 8, "depth": 3}))
 
 
 ROWS = {
     "attention_unet": Row((10_983_941, 10_982_981, 14_555_217_920)),
-    "attention_unet_ds": Row((2_658_816, 2_657_856, 2_874_605_568)),
+    "attention_unet_ds": Row(
+        (2_658_816, 2_657_856, 2_874_605_568), learns=(40, {"base_width": 8, "depth": 3})
+    ),
     "attention_unet_ds_mcu": Row((174_902, 174_662, 53_608_448), like="attention_unet_ds"),
     "attention_unet_ds_256k": Row(
         (45_877, 45_765, 13_514_688), refused=((100, 64), "use 104x64"), like="attention_unet_ds"
@@ -69,6 +71,7 @@ ROWS = {
             ((16, 16, 4), {"base_width": 8, "depth": 3, "classes": 3, "receptive_fields": 4}),
             ((8, 8, 1), {"base_width": 4, "depth": 1, "receptive_fields": 1}),
         ),
+        learns=(25, {"base_width": 8, "depth": 3, "receptive_fields": 4}),
     ),
     "classic_unet": Row((5_496_385, 5_496_385, 9_092_505_600)),
     "improved_unet": Row((3_086_585, 3_082_673, 6_336_576_000)),

@@ -58,7 +58,7 @@ MUL = ("MUL", [100, -60, 3], (0.01, 0), (0.05, 4))
 ADD = ("ADD", [100, -60, 3], (0.02, 5), (0.09, 30))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["MUL", "ADD"]), FACTORS, QUANTIZATION, QUANTIZATION, QUANTIZATION
 )  # fmt: skip
@@ -71,7 +71,7 @@ def test_any_scales(name, values, source, factor, out):
     assert_same_tables(content, made)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(FACTORS, FACTORS, QUANTIZATION, QUANTIZATION)
 def test_any_normalization(factors, offsets, middle, out):
     """A product then a sum, in one convolution, in two, in one of two, or as they were."""
@@ -82,7 +82,7 @@ def test_any_normalization(factors, offsets, middle, out):
     assert_same_tables(content, made)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.floats(-3, 3), st.floats(-300, 300), st.integers(-128, 127), st.integers(-128, 127))
 def test_fit_gives_the_table_or_nothing(slope, offset, source_zero, target_zero):
     values = slope * (np.arange(-128, 128) - source_zero) + offset + target_zero

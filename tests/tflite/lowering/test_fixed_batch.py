@@ -43,7 +43,7 @@ def test_shape():
 LIMITS = st.integers(-6, 6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(LIMITS, LIMITS, st.sampled_from([1, 2, 3, -1, -2]), st.integers(0, 1), st.integers(0, 1))
 def test_strided_slices(begin, end, stride, begin_mask, end_mask):
     limits = [begin, end, stride]

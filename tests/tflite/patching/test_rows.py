@@ -10,7 +10,7 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.patching.rows import Margin, Rows, rule
 
 ZERO, WIDTH, CHANNELS = 9, 7, 4
-SETTINGS = settings(deadline=None, max_examples=40)
+SETTINGS = settings(max_examples=40)
 
 
 def run(name, inputs, output, constants=(), settings=None, scale=0.05):
@@ -217,7 +217,7 @@ POINTWISE = {
 
 
 @pytest.mark.parametrize("name", POINTWISE)
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.data(), st.integers(1, 9))
 def test_two_pictures(name, data, height):
     images = [picture(height, seed) for seed in (0, 1)]
