@@ -294,7 +294,7 @@ BAD = {
     ),
     "other size": (
         ["distill", "unet", "lw_unet", "--set", "preprocessing.height=64"],
-        ["32x32x3", "64x32x3"],
+        ["32x32x1", "64x32x1"],
     ),
     "resolution": (
         ["distill", "unet", "lw_unet", "--set", "distillation.hints={encoder1_conv1: "
