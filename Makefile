@@ -15,13 +15,14 @@ MLTK := .venv-mltk/.ready
 TINYSEG := .venv/bin/tinyseg
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi \
-	libstdc++-arm-none-eabi-newlib qemu-system-arm libgtest-dev clang-format
-TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format
+	libstdc++-arm-none-eabi-newlib qemu-system-arm libgtest-dev clang-format \
+	chromium chromium-driver
+TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format chromedriver
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table test test-slow test-cpp lint format clean
 
 help: ## list the verbs
@@ -42,7 +43,7 @@ $(MLTK): tinyseg/profiling/requirements-mltk.txt
 	.venv-mltk/bin/pip install --quiet --no-deps --requirement $<
 	@touch $@
 
-toolchain: ## install compilers and the emulator for firmware (Debian)
+toolchain: ## install compilers and the emulator for firmware, a browser for tests (Debian)
 	@for tool in $(TOOLS); do command -v $$tool > /dev/null || missing=1; done; \
 	test -f /usr/include/gtest/gtest.h || missing=1; \
 	test -z "$$missing" || { command -v apt-get > /dev/null || \
@@ -70,6 +71,9 @@ binarize: $(ENV) ## make a residual-binarized network of MODEL
 
 predict: $(ENV) ## masks, overlays and a table of areas for IMAGES
 	@$(TINYSEG) predict $(MODEL) $(IMAGES) $(ARGS)
+
+demo: $(ENV) ## serve a page that shows MODEL's float and integer masks
+	@$(TINYSEG) demo "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
 
 inspect: $(ENV) ## draw what MODEL has learned: filters, attention, predictions
 	@$(TINYSEG) inspect $(MODEL) --data "$(DATA)" $(ARGS)

@@ -23,6 +23,7 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.binary_conv import NAME
 from tinyseg.tflite.lowering import lower
 from tinyseg.tflite.model import layer_of
+from tinyseg.training.scoring import score_background
 from tinyseg.verification.verify import drop_failures
 from tinyseg.workflow import (
     SPLIT,
@@ -142,7 +143,7 @@ def quantize(
         "file": path.name,
         "file_bytes": len(model.content),
         "file_sha256": files.sha256(path),
-        "test": {"float": float_scores, "integer": scores},
+        "test": {"float": float_scores, "integer": scores, **_baseline(test)},
         "simulation_agreement": agreement,
         "packing": _describe_packing(model),
         "verification": verdict.as_dict(),
@@ -330,6 +331,11 @@ def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:
         "parameters": network.count_params(),
         "macs": count_macs(network),
     }
+
+
+def _baseline(test: ImageStore) -> dict[str, Any]:
+    """Return what predicting no mask at all scores."""
+    return {} if test.classes else {"background": score_background(test)}
 
 
 def _describe_packing(model: TfliteModel) -> dict[str, Any] | None:

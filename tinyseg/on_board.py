@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from tinyseg import files, progress
 from tinyseg.boards import emulator
 from tinyseg.boards.board import Board
 from tinyseg.boards.firmware import Firmware
-from tinyseg.data.images import read_image
+from tinyseg.data.images import encode_image, read_image
 from tinyseg.data.store import normalise, resize_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
@@ -150,8 +149,7 @@ def run_images(
             expected = _host_mask(host, image, plan.preprocessing)
             mask = bits[: expected.size].reshape(expected.shape)
             target = folder / f"{path.stem}_mask.png"
-            _, encoded = cv2.imencode(".png", 255 * mask.astype(np.uint8))
-            files.write_bytes(target, encoded.tobytes())
+            files.write_bytes(target, encode_image(255 * mask.astype(np.uint8), ".png"))
             records.append(
                 DeviceMask(
                     str(path),

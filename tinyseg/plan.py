@@ -35,6 +35,8 @@ class DataPlan:
         source: name or path for :func:`tinyseg.data.load`.
         split_seed: seed of the grouped, stratified split.
         fractions: shares of training, validation and test.
+        folds: for cross-validation: divide what is not test into so many parts; 0 for none.
+        fold: the one of them that is for validation, from 0.
         fingerprint: SHA-256 of the data that was used; empty before it was read.
         classes: that images were classified by, in the order of the network's outputs; empty
             before the data was read, and for masks.
@@ -43,6 +45,8 @@ class DataPlan:
     source: str = "phantom"
     split_seed: int = 0
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    folds: int = 0
+    fold: int = 0
     fingerprint: str = ""
     classes: tuple[str, ...] = ()
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinyseg import files, progress
 from tinyseg.data.busi import MASK
-from tinyseg.data.images import image_files, read_image
+from tinyseg.data.images import encode_image, image_files, read_image
 from tinyseg.data.store import normalise, resize_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
@@ -55,12 +55,8 @@ def predict_files(
     refuse_same_names(images)
     rows: list[dict[str, Any]] = []
     for path in progress.track(images, "images", len(images)):
-        image = read_image(path)
-        try:
-            pixels = resize_image(image, preprocessing)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-        outputs = predict(runner, normalise(pixels, preprocessing)[None])[0]
+        image, pixels = read_input(path, preprocessing)
+        outputs = predict(runner, pixels[None])[0]
         if outputs.ndim == 3:
             masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
             _write_masks(path, image, masks, folder)
@@ -69,6 +65,24 @@ def predict_files(
             rows.append({"image": str(path), **_classified(outputs, classes)})
     files.write_text(folder / TABLE, _as_csv(rows))
     return rows
+
+
+def read_input(path: Path, preprocessing: PreprocessingPlan) -> tuple[np.ndarray, np.ndarray]:
+    """Read an image file for a network.
+
+    Returns:
+        The image uint8 ``(height, width)`` or ``(height, width, 3)``, and the network's input
+        float32 ``(height, width, channels)`` of the plan's size.
+
+    Raises:
+        InputError: the image cannot be read or has other channels than the network.
+    """
+    image = read_image(path)
+    try:
+        pixels = resize_image(image, preprocessing)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return image, normalise(pixels, preprocessing)
 
 
 def find_images(places: Iterable[Path]) -> list[Path]:
@@ -151,13 +165,10 @@ def describe(masks: np.ndarray) -> list[dict[str, Any]]:
 def _write_masks(path: Path, image: np.ndarray, masks: np.ndarray, folder: Path) -> None:
     for number, mask in enumerate(np.moveaxis(masks, -1, 0), start=1):
         suffix = f"_{number}" if masks.shape[-1] > 1 else ""
-        _write(folder / f"{path.stem}_mask{suffix}.png", 255 * mask.astype(np.uint8))
-    _write(folder / f"{path.stem}_overlay.jpg", overlay(image, masks)[..., ::-1])
-
-
-def _write(path: Path, pixels: np.ndarray) -> None:
-    _, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(pixels))
-    files.write_bytes(path, encoded.tobytes())
+        content = encode_image(255 * mask.astype(np.uint8), ".png")
+        files.write_bytes(folder / f"{path.stem}_mask{suffix}.png", content)
+    drawn = encode_image(overlay(image, masks), ".jpg")
+    files.write_bytes(folder / f"{path.stem}_overlay.jpg", drawn)
 
 
 def _classified(probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

@@ -81,8 +81,15 @@ def divide_images(
     if split_file:
         split = read_split(split_file, store.names, groups)
     else:
+        chosen = plan.data
         split = make_split(
-            store.names, store.labels, groups, plan.data.fractions, plan.data.split_seed
+            store.names,
+            store.labels,
+            groups,
+            chosen.fractions,
+            chosen.split_seed,
+            chosen.folds,
+            chosen.fold,
         )
     plan = dataclasses.replace(
         plan, data=dataclasses.replace(plan.data, fingerprint=store.fingerprint)
@@ -293,6 +300,35 @@ def open_runner(plan: Plan, path: Path, backend: str = "tflite") -> Runner:
     if backend == "tflm":
         return TflmRunner(model)
     return TfliteRunner(model, reference=backend == "reference")
+
+
+def open_pair(
+    model_or_file: str, source: str | None, recipe: str
+) -> tuple[Plan, dict[str, Runner]]:
+    """Open an integer file and, if its weights are known, the float network that it was made of.
+
+    Args:
+        model_or_file: name in the zoo, or ``.tflite`` file.
+        source: data that the network was trained with; None for the newest or shipped ones.
+        recipe: of the file, where a network is named.
+
+    Returns:
+        The file's plan, and the runners ``float32``, if there is one, and ``integer``.
+
+    Raises:
+        InputError: no such file or network, or one that does not make masks.
+    """
+    path = presets.find_tflite(model_or_file, source, recipe)
+    plan, _ = plan_of(str(path), source)
+    integer = open_runner(plan, path)
+    if len(integer.output.shape) != 4:
+        raise InputError(f"{path}: makes no masks; use 'tinyseg predict'")
+    float_model = _float_model(plan, path, None)
+    if float_model is None:
+        return plan, {"integer": integer}
+    from tinyseg.runtime.keras import KerasRunner
+
+    return plan, {"float32": KerasRunner(float_model), "integer": integer}
 
 
 def verify_file(

@@ -94,6 +94,39 @@ def test_each_label_has_its_share_in_each_part(sizes, fractions, seed):
             assert counts[label] >= share * (total - 2 * largest) - 1e-9
 
 
+@given(data(), st.integers(2, 5), st.integers(0, 5))
+def test_folds_take_turns_and_share_the_test_part(data, folds, seed):
+    names, _, groups = data
+    splits = [attempt(*data, (0.6, 0.2, 0.2), seed, folds, fold) for fold in range(folds)]
+    assert len({split.test for split in splits}) == 1
+    taken = [name for split in splits for name in split.validation]
+    assert sorted([*taken, *splits[0].test]) == sorted(names)
+    group_of = dict(zip(names, groups, strict=True))
+    for split in splits:
+        held = [{group_of[name] for name in part} for part in parts(split)]
+        assert sorted(name for part in parts(split) for name in part) == sorted(names)
+        assert not held[0] & held[1]
+        assert not held[1] & held[2]
+        assert not held[0] & held[2]
+
+
+def test_folds_are_alike():
+    labels = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
+    names = [str(index) for index in range(100)]
+    for fold in range(5):
+        split = make_split(names, labels, range(100), (0.6, 0.2, 0.2), folds=5, fold=fold)
+        shares = {"a": 9.6, "b": 4.8, "c": 1.6}
+        counts = Counter(labels[int(name)] for name in split.validation)
+        assert len(split.test) == 20
+        assert all(abs(counts[label] - share) <= 1 for label, share in shares.items())
+
+
+@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, -1), (-2, 0)])
+def test_impossible_folds_are_named(folds, fold):
+    with pytest.raises(InputError, match=r"data\.folds"):
+        make_split(["x", "y"], "ab", [0, 1], folds=folds, fold=fold)
+
+
 def test_another_seed_gives_another_split():
     names = [str(index) for index in range(40)]
     splits = {make_split(names, ["x"] * 40, range(40), seed=seed) for seed in range(4)}

@@ -6,7 +6,13 @@ import pytest
 from tinyseg import data
 from tinyseg.data.store import open_store
 from tinyseg.plan import PreprocessingPlan
-from tinyseg.training.scoring import allowed_drop, decide, score_each, score_outputs
+from tinyseg.training.scoring import (
+    allowed_drop,
+    decide,
+    score_background,
+    score_each,
+    score_outputs,
+)
 
 PREPROCESSING = PreprocessingPlan(height=32, width=32, channels=1)
 
@@ -41,6 +47,21 @@ def test_each_mask_has_its_dice(segmented):
     outputs = np.zeros(segmented.masks.shape, np.float32)
     empty = ~segmented.masks.any((1, 2, 3))
     assert score_each(segmented, decide(outputs, 0.5)).tolist() == empty.astype(float).tolist()
+
+
+def test_images_with_lesions_are_scored_apart(segmented):
+    marked = segmented.masks.any((1, 2, 3))
+    assert 0 < marked.sum() < len(segmented)
+    missed = score_background(segmented)
+    assert missed["dice"] == pytest.approx(1 - marked.mean())
+    assert missed["with_lesion"]["images"] == marked.sum()
+    assert missed["with_lesion"]["dice"] == 0
+    assert missed["pixel_accuracy"] == pytest.approx(1 - segmented.masks.mean())
+
+
+def test_nothing_is_scored_apart_where_all_images_have_lesions(segmented):
+    ill = segmented.take(np.flatnonzero(segmented.masks.any((1, 2, 3))))
+    assert "with_lesion" not in score_outputs(ill, ill.masks.astype(np.float32), 0.5)
 
 
 def test_classes(classified):

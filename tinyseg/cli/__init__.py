@@ -18,6 +18,7 @@ from tinyseg.cli.boards import (
     make_firmware,
 )
 from tinyseg.cli.data import data
+from tinyseg.cli.demo import demo
 from tinyseg.cli.fitting import fit, lower
 from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory
@@ -61,6 +62,7 @@ _NETWORKS = (
     binarize,
     evaluate,
     predict,
+    demo,
     inspect,
     quantize,
     verify,

@@ -157,12 +157,14 @@ def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_j
 
 def _mask_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str]]]]:
     """Return header and rows for the scores of all masks, then for those of each region."""
-    header = ["score", "mean over images", "pooled"]
-    pooled = scores["pooled"]
+    columns = {"mean over images": scores, "pooled": scores["pooled"]}
+    if "with_lesion" in scores:
+        lesions = scores["with_lesion"]
+        columns[f"mean over the {lesions['images']} with lesion"] = lesions
+    header = ["score", *columns]
     rows = [
-        [name, score(value), score(pooled.get(name))]
-        for name, value in scores.items()
-        if name in pooled or name == "hd95"
+        [name, *(score(values.get(name)) for values in columns.values())]
+        for name in (*scores["pooled"], "hd95")
     ]
     tables = [(header, rows)]
     if scores.get("regions"):

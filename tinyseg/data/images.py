@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -69,6 +70,17 @@ def read_image(path: Path) -> np.ndarray:
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         return _to_8_bit(np.asarray(image), path)
     return np.asarray(image.convert("RGB"))
+
+
+def encode_image(pixels: np.ndarray, suffix: str) -> bytes:
+    """Return the content of an image file.
+
+    Args:
+        pixels: uint8 grey ``(height, width)`` or RGB ``(height, width, 3)``.
+        suffix: ``.png`` or ``.jpg``.
+    """
+    ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    return cv2.imencode(suffix, np.ascontiguousarray(ordered))[1].tobytes()
 
 
 def _to_8_bit(values: np.ndarray, path: Path) -> np.ndarray:

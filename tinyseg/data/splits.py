@@ -38,11 +38,10 @@ def make_split(
     groups: Sequence[int],
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
     seed: int = 0,
+    folds: int = 0,
+    fold: int = 0,
 ) -> Split:
     """Split by group, with each label's share nearly equal in all parts.
-
-    Groups are visited in seeded random order, the largest first, and each goes to the part
-    that lacks most of the group's labels.
 
     Args:
         names: unique sample names.
@@ -50,47 +49,74 @@ def make_split(
         groups: group number of each sample; a group is never parted.
         fractions: shares of train, validation and test; they add up to 1.
         seed: of the random order.
+        folds: divide what is not test into so many equal parts, of which one is for validation;
+            0 for the shares of ``fractions``. The test part is the same for every fold.
+        fold: the one for validation, from 0.
 
     Raises:
-        InputError: bad fractions, or too few groups for a non-empty part.
+        InputError: bad fractions or folds, or too few groups for a non-empty part.
     """
     wanted = np.asarray(fractions, float)
     if wanted.shape != (3,) or (wanted < 0).any() or not np.isclose(wanted.sum(), 1):
         raise InputError(
             f"data.fractions: {tuple(fractions)} must be three shares that add up to 1"
         )
+    titles, validation = PARTS, 1
+    if folds:
+        if folds < 2 or not 0 <= fold < folds:
+            raise InputError(
+                f"data.folds, data.fold: {folds} and {fold}; take two folds or more, and one of "
+                "them, counted from 0"
+            )
+        wanted = np.array([*[(1 - wanted[2]) / folds] * folds, wanted[2]])
+        titles, validation = (*(f"fold {number}" for number in range(folds)), "test"), fold
+    parts = _allocate(labels, groups, wanted, seed)
+    for title, share, indices in zip(titles, wanted, parts, strict=True):
+        if share > 0 and not indices:
+            raise InputError(
+                f"{title} split would be empty: {len(set(groups))} independent images are too "
+                "few; add images or set its share in data.fractions to 0"
+            )
+    training = [
+        index for number, part in enumerate(parts[:-1]) if number != validation for index in part
+    ]
+    chosen = (training, parts[validation], parts[-1])
+    return Split(*(tuple(names[i] for i in sorted(indices)) for indices in chosen))
+
+
+def _allocate(
+    labels: Sequence[str], groups: Sequence[int], shares: np.ndarray, seed: int
+) -> list[list[int]]:
+    """Distribute samples by group, so that each part gets its share of each label.
+
+    Groups are visited in seeded random order, the largest first, and each goes to the part
+    that lacks most of the group's labels.
+    """
     members: dict[int, list[int]] = {}
     for index, group in enumerate(groups):
         members.setdefault(int(group), []).append(index)
-    classes = sorted(set(labels))
     total = Counter(labels)
-    missing = {label: wanted * total[label] for label in classes}
-    size = np.zeros(3)
+    missing = {label: shares * total[label] for label in sorted(total)}
+    size = np.zeros(len(shares))
     rng = np.random.default_rng(seed)
     order = [list(members)[i] for i in rng.permutation(len(members))]
     order.sort(key=lambda group: -len(members[group]))
-    parts: list[list[int]] = [[], [], []]
+    parts: list[list[int]] = [[] for _ in shares]
     for group in order:
         counts = Counter(labels[i] for i in members[group])
         # The shortage that the group would fill, relative to what the part should hold.
         need = sum(
-            count * missing[label] / np.maximum(wanted * total[label], 1e-9)
+            count * missing[label] / np.maximum(shares * total[label], 1e-9)
             for label, count in counts.items()
         )
         # Where that ties, the part that is emptiest as a whole.
-        need = need - 1e-9 * size / np.maximum(wanted * len(names), 1e-9)
-        part = int(np.argmax(np.where(wanted > 0, need, -np.inf)))
+        need = need - 1e-9 * size / np.maximum(shares * len(labels), 1e-9)
+        part = int(np.argmax(np.where(shares > 0, need, -np.inf)))
         size[part] += len(members[group])
         parts[part] += members[group]
         for label, count in counts.items():
             missing[label][part] -= count
-    for part, share, indices in zip(PARTS, wanted, parts, strict=True):
-        if share > 0 and not indices:
-            raise InputError(
-                f"{part} split would be empty: {len(members)} independent images are too few; "
-                "add images or set its share in data.fractions to 0"
-            )
-    return Split(*(tuple(names[i] for i in sorted(indices)) for indices in parts))
+    return parts
 
 
 def read_split(path: str | Path, names: Sequence[str], groups: Sequence[int]) -> Split:

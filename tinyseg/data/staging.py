@@ -18,6 +18,7 @@ from tinyseg.data.augmentation import grey_levels, move
 from tinyseg.data.balance import balanced_rows
 from tinyseg.data.cache import filling
 from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.images import encode_image
 from tinyseg.data.splits import PARTS, Split
 from tinyseg.errors import InputError
 from tinyseg.progress import track
@@ -135,6 +136,4 @@ def _vary(
 
 def _save(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    colour = pixels.ndim == 3
-    _, content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if colour else pixels)
-    path.write_bytes(content.tobytes())
+    path.write_bytes(encode_image(pixels, ".png"))

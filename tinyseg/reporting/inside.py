@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from tinyseg.data.images import encode_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.reporting.pictures import encode_photo, error_map, plt
 
@@ -86,7 +87,7 @@ def filters(kernel: np.ndarray) -> bytes:
             shown[..., number], (_FILTER, _FILTER), interpolation=cv2.INTER_NEAREST_EXACT
         )
         sheet[top : top + _FILTER, left : left + _FILTER] = tile.reshape(_FILTER, _FILTER, -1)
-    return cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()
+    return encode_image(sheet, ".png")
 
 
 def attention_animation(

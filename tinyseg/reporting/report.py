@@ -89,14 +89,19 @@ def _accuracy(run: dict[str, Any]) -> dict[str, Any]:
 
 def _mask_accuracy(run: dict[str, Any]) -> dict[str, Any]:
     test = run["test"]
-    rows = [
-        [label, *(score(values[name]) for name in _MASK_SCORES)]
-        for key, name_of in (("float", "float32"), ("integer", run["recipe"]))
-        for label, values in (
-            (f"{name_of}, image mean", test[key]),
-            (f"{name_of}, pooled", test[key]["pooled"]),
-        )
-    ]
+    networks = {"float32": test["float"], run["recipe"]: test["integer"]}
+    if "background" in test:
+        networks["nothing predicted"] = test["background"]
+    rows = []
+    for name, scores in networks.items():
+        parts = {"image mean": scores, "pooled": scores["pooled"]}
+        if "with_lesion" in scores:
+            lesions = scores["with_lesion"]
+            parts[f"image mean of the {lesions['images']} with lesion"] = lesions
+        rows += [
+            [f"{name}, {part}", *(score(values[key]) for key in _MASK_SCORES)]
+            for part, values in parts.items()
+        ]
     return {
         "title": f"Accuracy on {test['integer']['images']} held-out images",
         "note": "An image without foreground scores Dice = IoU = 1 if nothing is predicted, else "

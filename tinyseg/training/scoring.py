@@ -55,11 +55,22 @@ def score_outputs(images: ImageStore, outputs: np.ndarray, threshold: float) -> 
 
     Returns:
         See :func:`tinyseg.training.metrics.summarise` and
-        :func:`tinyseg.training.classification_metrics.summarise_classes`.
+        :func:`tinyseg.training.classification_metrics.summarise_classes`. Of masks some of which
+        are empty, ``with_lesion`` holds the scores of the others alone.
     """
     if images.classes:
         return summarise_classes(images.targets.argmax(1), outputs, images.classes)
-    return summarise(images.masks, decide(outputs, threshold), images.regions)
+    masks, decisions = images.masks, decide(outputs, threshold)
+    scores = summarise(masks, decisions, images.regions)
+    marked = masks.any((1, 2, 3))
+    if marked.any() and not marked.all():
+        scores["with_lesion"] = summarise(masks[marked], decisions[marked], images.regions)
+    return scores
+
+
+def score_background(images: ImageStore) -> dict[str, Any]:
+    """Score the answer that there is no foreground anywhere: what any network must beat."""
+    return score_outputs(images, np.zeros(images.masks.shape, np.float32), 0.5)
 
 
 def score_each(images: ImageStore, decisions: np.ndarray) -> np.ndarray:

@@ -1,0 +1,39 @@
+"""The verb that serves a page for trying a network."""
+
+from __future__ import annotations
+
+import click
+
+from tinyseg.cli.options import DATA, RECIPE
+
+
+@click.command()
+@click.argument("model_or_file")
+@DATA
+@RECIPE
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
+def demo(model_or_file: str, data: str | None, recipe: str, host: str, port: int) -> None:
+    """Serve a page that shows float and integer masks of an image side by side.
+
+    MODEL_OR_FILE is a network's name or a .tflite file. The float network takes part if its
+    weights are known. Stop with Ctrl-C.
+
+    \b
+    Examples:
+      tinyseg demo attention_unet_ds
+      tinyseg demo path/to/model.tflite --port 9000
+    """
+    from tinyseg import workflow
+    from tinyseg.demo import create_app, serve
+
+    plan, networks = workflow.open_pair(model_or_file, data, recipe)
+    title = f"{plan.model.name}, {' and '.join(networks)}"
+    app = create_app(title, plan.preprocessing, networks)
+    serve(app, host, port, lambda address: click.echo(f"{address} (Ctrl-C stops)"))
