@@ -68,7 +68,7 @@ def test_folder_names(source, name):
 
 def test_newest_weights_come_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shipped = tmp_path / "models" / "some_net" / presets.WEIGHTS
+    shipped = tmp_path / "models" / "some_net" / "phantom" / presets.WEIGHTS
     built = tmp_path / "build" / "some_net" / "phantom" / "float" / presets.WEIGHTS
     with pytest.raises(InputError, match="tinyseg train some_net"):
         presets.find_weights("some_net", "phantom")
@@ -77,6 +77,11 @@ def test_newest_weights_come_first(tmp_path, monkeypatch):
         path.write_bytes(b"")
         assert presets.find_weights("some_net", "phantom").resolve() == path
     assert presets.find_weights("some_net", "busi") == shipped
+    of_these = tmp_path / "models" / "some_net" / "busi" / presets.WEIGHTS
+    of_these.parent.mkdir()
+    of_these.write_bytes(b"")
+    assert presets.find_weights("some_net", "busi") == of_these
+    assert presets.find_weights("some_net", "dsb2018") == shipped
 
 
 def test_network_gets_an_output_for_each_region(tmp_path):

@@ -27,7 +27,7 @@ def run_folder(plan: Plan, step: str) -> Path:
 
 
 def find_tflite(model: str, source: str | None, recipe: str) -> Path:
-    """Return a network's newest integer file: made here from this data, else the shipped one.
+    """Return a network's newest integer file: made here from this data, else a shipped one.
 
     Args:
         model: name in the zoo, or the path of a ``.tflite`` file, which is returned as it is.
@@ -40,7 +40,7 @@ def find_tflite(model: str, source: str | None, recipe: str) -> Path:
     if model.endswith(".tflite") or Path(model).exists():
         return Path(model)
     name = f"{model}.tflite"
-    places = [BUILD / model / slug(source or "phantom") / recipe, *_shipped(model)]
+    places = [BUILD / model / slug(source or "phantom") / recipe, *_shipped(model, source)]
     for place in places:
         if (place / name).is_file():
             return place / name
@@ -48,7 +48,7 @@ def find_tflite(model: str, source: str | None, recipe: str) -> Path:
 
 
 def find_weights(model: str, source: str) -> Path:
-    """Return a network's newest weights: trained here on this data, else the shipped ones.
+    """Return a network's newest weights: trained here on this data, else shipped ones.
 
     Args:
         model: name in the zoo.
@@ -57,12 +57,12 @@ def find_weights(model: str, source: str) -> Path:
     Raises:
         InputError: there are none.
     """
-    places = [BUILD / model / slug(source) / "float", *_shipped(model)]
+    places = [BUILD / model / slug(source) / "float", *_shipped(model, source)]
     for place in places:
         if (place / WEIGHTS).is_file():
             return place / WEIGHTS
     raise InputError(
-        f"{model}: no trained weights in {' or '.join(map(str, places[:2]))}; "
+        f"{model}: no trained weights in {places[0]} or models/{model}; "
         f"run 'tinyseg train {model}' or give --weights"
     )
 
@@ -74,6 +74,9 @@ def weights_by_hash(model: str, digest: str) -> Path | None:
     return next((p for p in paths if p.is_file() and files.sha256(p) == digest), None)
 
 
-def _shipped(model: str) -> list[Path]:
-    roots = (Path.cwd(), Path(tinyseg.__file__).parents[1])
-    return [root / "models" / model for root in roots]
+def _shipped(model: str, source: str | None = None) -> list[Path]:
+    """Return the folders ``models/MODEL/DATA``: those of the source first, then of phantoms."""
+    wanted = (slug(source or "phantom"), "phantom")
+    roots = dict.fromkeys((Path.cwd(), Path(tinyseg.__file__).parents[1]))
+    found = [path for root in roots for path in sorted((root / "models" / model).glob("*/"))]
+    return sorted(found, key=lambda path: [path.name != name for name in wanted])

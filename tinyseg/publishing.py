@@ -1,4 +1,4 @@
-"""Turn a training run into what users start from: ``models/NETWORK``."""
+"""Turn a training run into what users start from: ``models/NETWORK/DATA``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list
 
     Args:
         run: folder of a finished training run.
-        models: folder that gets a subfolder named as the network.
+        models: folder that gets a subfolder named as the network, and in it one as the data.
         verify_images: how many test images run on the slow reference interpreters.
 
     Returns:
@@ -54,7 +54,7 @@ def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list
         report = deployment.quantize(plan, half, results, verify_images=verify_images)
         if report["failures"]:
             raise GateError("\n".join(report["failures"]))
-        target = Path(models) / name
+        target = Path(models) / name / presets.slug(plan.data.source)
         kept = [results / pattern.format(name=name) for pattern in _KEPT]
         written = [
             files.write_bytes(target / path.name, path.read_bytes())

@@ -235,7 +235,7 @@ def lowering():
     from tinyseg.tflite.lowering import lower
     from tinyseg.tflite.memory import predict
 
-    model = TfliteModel.read("models/attention_unet_ds/attention_unet_ds.tflite")
+    model = TfliteModel.read("models/attention_unet_ds/phantom/attention_unet_ds.tflite")
     result = {}
     for name, patches in (("exact", False), ("strips", True)):
         start = time.perf_counter()

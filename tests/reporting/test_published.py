@@ -10,7 +10,7 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 
 ROOT = Path(__file__).parents[2]
-MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/plan.json"))
+MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/*/plan.json"))
 
 
 def test_readme_shows_the_published_figures():
@@ -19,9 +19,9 @@ def test_readme_shows_the_published_figures():
     assert table.insert(readme, table.markdown(runs)) == readme, "run 'make table'"
 
 
-@pytest.mark.parametrize("folder", MODELS, ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_published_model_is_whole(folder):
-    name = folder.name
+    name = folder.parent.name
     stored = plan.read(folder / plan.FILE_NAME)
     assert {"weights.h5", f"{name}.tflite", "README.md", "split.json"} <= set(stored.files)
     for file, digest in stored.files.items():

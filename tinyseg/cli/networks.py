@@ -92,7 +92,7 @@ def train(
     Examples:
       tinyseg train attention_unet_ds
       tinyseg train attention_unet_ds --data busi --epochs 60 --set model.arguments.base_width=16
-      tinyseg train attention_unet_ds --data busi --weights models/attention_unet_ds/weights.h5
+      tinyseg train attention_unet_ds --data busi --weights models/attention_unet_ds/phantom/weights.h5
     """
     from tinyseg import plan as plans
     from tinyseg import workflow
@@ -255,7 +255,7 @@ def publish(model: str, data: str | None, run: Path | None, images: int, output:
     """Make MODEL's training run the weights that its users start from.
 
     Quantizes the weights and writes plan, weights, integer file, MLTK report and model card
-    to OUTPUT/MODEL.
+    to OUTPUT/MODEL/DATA.
 
     \b
     Example: tinyseg publish attention_unet_ds --data phantom

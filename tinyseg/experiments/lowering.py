@@ -32,7 +32,7 @@ from tinyseg.tflite.patching.search import best_schedule
 
 log = logging.getLogger(__name__)
 
-_SHIPPED = Path("models/attention_unet_ds/attention_unet_ds.tflite")
+_SHIPPED = Path("models/attention_unet_ds/phantom/attention_unet_ds.tflite")
 # These sides can be halved three times.
 _SMALL = ModelPlan("attention_unet_ds", {"depth": 3})
 _SMALL_SIZE = (80, 120, 3)

@@ -61,7 +61,7 @@ def main(root: Path = Path(__file__).parents[2]) -> int:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    runs = [files.read_json(path) for path in sorted((root / "models").glob(f"*/{RESULTS}"))]
+    runs = [files.read_json(path) for path in sorted((root / "models").glob(f"*/*/{RESULTS}"))]
     readme = root / "README.md"
     text = readme.read_text()
     wanted = insert(text, markdown(runs))
