@@ -92,7 +92,7 @@ def train(
     Examples:
       tinyseg train attention_unet_ds
       tinyseg train attention_unet_ds --data busi --epochs 60 --set model.arguments.base_width=16
-      tinyseg train attention_unet_ds --data busi --weights models/attention_unet_ds/phantom/weights.h5
+      tinyseg train attention_unet_ds --data busi --weights build/other/weights.h5
     """
     from tinyseg import plan as plans
     from tinyseg import workflow
