@@ -23,7 +23,7 @@ FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
-	firmware emulate flash doctor bench experiment table test test-slow test-cpp lint format clean
+	firmware emulate flash doctor bench experiment table docs notebooks test test-slow test-cpp lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,8 +123,16 @@ bench: $(ENV) $(MLTK) ## measure speed and memory into build/bench.json
 experiment: $(ENV) ## run experiment NAME, for example blu_chain
 	@.venv/bin/python -m tinyseg.experiments.$(NAME) $(ARGS)
 
-table: $(ENV) ## write the README's results table from models/
+table: $(ENV) ## write the results tables of README and docs from stored figures
 	@.venv/bin/python -m tinyseg.reporting.table $(ARGS)
+
+docs: $(ENV) ## build the documentation into build/site
+	@.venv/bin/python -m tinyseg.reporting.table --check
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+# A notebook's own commands are those of the environment.
+notebooks: $(ENV) ## run the notebooks and keep their output
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest --nbmake --overwrite --nbmake-timeout=600 notebooks $(ARGS)
 
 test-cpp: toolchain ## the firmware's own tests, with sanitizers
 	cmake -G Ninja -S firmware -B build/host -DTINYSEG_SANITIZE=ON > /dev/null

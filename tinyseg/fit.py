@@ -123,6 +123,20 @@ def arena_of(model: TfliteModel, target: str) -> int:
     return predict(model, target).needed
 
 
+def boards_that_hold(model: TfliteModel) -> list[str]:
+    """Return the names of the boards, emulated machines aside, that a file fits as it is."""
+    from tinyseg.boards import load, names
+
+    found = []
+    for name in names():
+        board = load(name)
+        if board.machine is None:
+            budget = Budget.of(board, model)
+            if budget.holds(arena_of(model, budget.target), len(model.content)):
+                found.append(name)
+    return found
+
+
 def candidates(
     name: str,
     arguments: Mapping[str, Any],

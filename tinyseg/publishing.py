@@ -10,15 +10,19 @@ from pathlib import Path
 from tinyseg import deployment, files, presets, workflow
 from tinyseg import plan as plans
 from tinyseg.errors import GateError, InputError
+from tinyseg.fit import boards_that_hold
 from tinyseg.reporting import pages
 from tinyseg.reporting.report import tables
 from tinyseg.reporting.table import RESULTS
+from tinyseg.tflite import TfliteModel
 from tinyseg.zoo.weights import save_weights
 
 _KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "examples.jpg", "split.json")
 
 
-def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list[Path]:
+def publish(
+    run: str | Path, models: str | Path, verify_images: int = 8, board: str | None = None
+) -> list[Path]:
     """Write weights, plan, integer file, MLTK report, history, results and model card.
 
     Weights are stored in half precision; the integer file and all figures are made from the
@@ -28,6 +32,7 @@ def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list
         run: folder of a finished training run.
         models: folder that gets a subfolder named as the network, and in it one as the data.
         verify_images: how many test images run on the slow reference interpreters.
+        board: emulated board that runs them too.
 
     Returns:
         The files written.
@@ -51,7 +56,7 @@ def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list
         shutil.copy(run / workflow.SPLIT, source)
         plans.write(plan, source, half, history)
         results = Path(scratch, "integer")
-        report = deployment.quantize(plan, half, results, verify_images=verify_images)
+        report = deployment.quantize(plan, half, results, verify_images=verify_images, board=board)
         if report["failures"]:
             raise GateError("\n".join(report["failures"]))
         target = Path(models) / name / presets.slug(plan.data.source)
@@ -60,6 +65,7 @@ def publish(run: str | Path, models: str | Path, verify_images: int = 8) -> list
             files.write_bytes(target / path.name, path.read_bytes())
             for path in (half, source / presets.HISTORY, *kept)
         ]
+        report["boards"] = boards_that_hold(TfliteModel.read(target / f"{name}.tflite"))
         integer_plan = plans.read(results / plans.FILE_NAME)
     card = pages.render(
         "model_card.md",

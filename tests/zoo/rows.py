@@ -63,6 +63,7 @@ ROWS = {
             ((16, 16, 1), {"base_width": 2, "depth": 2, "classes": 3}),
         ),
         recipe="qat_wi8_ai8",
+        learns=(40, {"base_width": 8, "depth": 3}),
     ),
     "tiny_unet": Row(
         (487_105, 481_105, 1_560_870_912),
@@ -71,7 +72,7 @@ ROWS = {
             ((16, 16, 4), {"base_width": 8, "depth": 3, "classes": 3, "receptive_fields": 4}),
             ((8, 8, 1), {"base_width": 4, "depth": 1, "receptive_fields": 1}),
         ),
-        learns=(25, {"base_width": 8, "depth": 3, "receptive_fields": 4}),
+        learns=(40, {"base_width": 8, "depth": 3, "receptive_fields": 4}),
     ),
     "classic_unet": Row((5_496_385, 5_496_385, 9_092_505_600)),
     "improved_unet": Row((3_086_585, 3_082_673, 6_336_576_000)),

@@ -13,6 +13,7 @@ from tinyseg.cli.options import (
     DATA,
     DRY_RUN,
     JSON,
+    ON,
     OUTPUT,
     PLAN,
     SEED,
@@ -248,10 +249,18 @@ def predict(
 @DATA
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of the training run.")
 @COUNT
+@ON
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("models"), show_default=True
 )
-def publish(model: str, data: str | None, run: Path | None, images: int, output: Path) -> None:
+def publish(
+    model: str,
+    data: str | None,
+    run: Path | None,
+    images: int,
+    board: str | None,
+    output: Path,
+) -> None:
     """Make MODEL's training run the weights that its users start from.
 
     Quantizes the weights and writes plan, weights, integer file, MLTK report and model card
@@ -264,5 +273,5 @@ def publish(model: str, data: str | None, run: Path | None, images: int, output:
     from tinyseg.publishing import publish as publish_run
 
     run = run or presets.BUILD / model / presets.slug(data or "phantom") / "float"
-    for path in publish_run(run, output, images):
+    for path in publish_run(run, output, images, board):
         click.echo(path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyseg import files
+from tinyseg.reporting.numbers import count, score
+from tinyseg.reporting.table import COMPARED, comparison, lesions, markdown_table, spread
 
 _TITLES = {
     "teacher": "U-Net (teacher)",
@@ -73,5 +76,97 @@ def plot(results: dict[str, Any], path: Path) -> None:
         panel.set_title(task)
         panel.tick_params(axis="x", rotation=40)
     panels[0].set_ylabel("IoU, held-out images")
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png", metadata={"Software": None})
+
+
+def busi_small(result: Mapping[str, Any], output: Path) -> None:
+    """Write the experiment ``busi_small`` as Markdown with a picture.
+
+    Args:
+        result: see :mod:`tinyseg.experiments.busi_small`.
+        output: folder for ``busi_small.md`` and ``.png``.
+    """
+    effort = result["effort"]
+    table = result["candidates"]
+    hours = (result["seconds"] + sum(row["seconds"] for row in table.values())) / 3600
+    dice = {role: [lesions(run)["dice"] for run in result["runs"][role]] for role in COMPARED}
+    gains = [a - b for a, b in zip(dice["hinted"], dice["scratch"], strict=True)]
+    losses = {
+        role: [a - b for a, b in zip(dice["hinted"], dice[role], strict=True)]
+        for role in result["files"]
+    }
+    parts = [
+        "# A small network for breast ultrasound",
+        "Made by `make experiment NAME=busi_small` on BUSI by the [protocol](../protocol.md); "
+        f"{hours:.1f} hours of one core each, two cores at a time. Dice is the mean over images "
+        "with a lesion unless a column says otherwise.",
+        "![Dice on the test part, every seed](busi_small.png)",
+        "## Selection",
+        f"Mean validation Dice ± standard deviation of {len(next(iter(table.values()))['dice'])} "
+        f"folds, {effort['select']} epochs each. At most {result['max_parameters']:,} parameters "
+        f"were allowed. Chosen: {result['winner']}.",
+        markdown_table(
+            ("network", "input", "parameters", "MACs", "validation Dice"),
+            [
+                [
+                    name,
+                    f"{row['size']} x {row['size']}",
+                    count(row["parameters"]),
+                    count(row["macs"]),
+                    spread(row["dice"]),
+                ]
+                for name, row in table.items()
+            ],
+        ),
+        "## Test",
+        f"Mean ± standard deviation of {len(gains)} seeds. The teacher has "
+        f"{result['runs']['teacher'][0]['parameters']:,} parameters. Hint learning took "
+        f"2 x {effort['hints']} epochs on feature maps and {effort['masks']} on masks; from "
+        f"scratch it was {2 * effort['hints'] + effort['masks']} on masks, so both saw the images "
+        "equally often.",
+        comparison(result),
+        markdown_table(
+            ("difference of Dice, seed by seed", "mean ± standard deviation"),
+            [
+                ["hint learning over scratch", spread(gains)],
+                ["lost by int8 after training", spread(losses["hinted_ptq"])],
+                ["lost by int8 with quantization-aware training", spread(losses["hinted_qat"])],
+            ],
+        ),
+        "## Files",
+        markdown_table(
+            ("recipe", "seed", "file, bytes", "tensor arena, bytes", "TFLM = reference bytes"),
+            [
+                [
+                    COMPARED[role],
+                    str(seed),
+                    count(made["bytes"]),
+                    count(made["arena_bytes"]),
+                    "yes" if made["bit_exact"] else "no",
+                ]
+                for role, runs in result["files"].items()
+                for seed, made in enumerate(runs)
+            ],
+        ),
+    ]
+    files.write_text(output / "busi_small.md", "\n\n".join(parts) + "\n")
+    _plot_dice(dice, lesions(result["nothing"])["dice"], output / "busi_small.png")
+
+
+def _plot_dice(dice: Mapping[str, Sequence[float]], nothing: float, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    panel = figure.subplots()
+    titles = [COMPARED[role] for role in dice]
+    for title, values in zip(titles, dice.values(), strict=True):
+        panel.plot(values, [title] * len(values), "o", color="0.6", markersize=5)
+        panel.plot(
+            statistics.mean(values), title, "|", color="C0", markersize=18, markeredgewidth=3
+        )
+    panel.invert_yaxis()
+    panel.set_xlabel(f"Dice of test images with a lesion (nothing predicted: {score(nothing)})")
+    panel.grid(axis="x", alpha=0.3)
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png", metadata={"Software": None})

@@ -1,0 +1,297 @@
+"""The best network of at most 60,000 parameters for breast ultrasound, by the protocol.
+
+Candidates are compared by the validation Dice of five folds. The winner is trained with three
+seeds on one fold: from scratch, and with hints of a wider teacher, for as many epochs altogether.
+Each student is quantized after training and with quantization-aware training. Only then is the test
+part scored, once for each network. See ``docs/protocol.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyseg import files, presets, terminal, transfer, workflow
+from tinyseg import plan as plans
+from tinyseg.experiments import render
+from tinyseg.experiments.jobs import Jobs
+from tinyseg.plan import Plan
+from tinyseg.zoo import build
+
+FOLDS, SEEDS = 5, 3
+MAX_PARAMETERS = 60_000
+WORK = Path("build/experiments/busi_small")
+RECIPES = {"ptq": "static_wi8_ai8", "qat": "qat_wi8_ai8"}
+# Students of the comparison.
+STUDENTS = ("scratch", "hinted")
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A network that may be chosen.
+
+    Attributes:
+        network: name in the zoo.
+        arguments: of its builder.
+        size: side of its input.
+    """
+
+    network: str
+    arguments: Mapping[str, Any]
+    size: int = 128
+
+
+CANDIDATES = {
+    "tiny_unet, N = 2": Candidate("tiny_unet", {"base_width": 16, "receptive_fields": 2}),
+    "tiny_unet, N = 4": Candidate("tiny_unet", {"base_width": 16, "receptive_fields": 4}),
+    "attention_unet_ds": Candidate("attention_unet_ds", {"base_width": 8, "depth": 3}),
+    "lw_unet": Candidate("lw_unet", {"base_width": 7, "depth": 4}),
+}
+TEACHER = Candidate("tiny_unet", {"base_width": 48, "receptive_fields": 4})
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How long everything is trained, in epochs."""
+
+    select: int = 40
+    teacher: int = 100
+    hints: int = 25
+    masks: int = 100
+    aware: int = 10
+
+
+def candidate_plan(candidate: Candidate, epochs: int, *, fold: int = 0, seed: int = 0) -> Plan:
+    """Return the plan by which a network is trained from scratch."""
+    return plans.from_mapping(
+        {
+            "model": {"name": candidate.network, "arguments": dict(candidate.arguments)},
+            "data": {
+                "source": "busi",
+                "fractions": [0.65, 0.15, 0.2],
+                "folds": FOLDS,
+                "fold": fold,
+            },
+            "preprocessing": {
+                "height": candidate.size,
+                "width": candidate.size,
+                "channels": 1,
+            },
+            "training": {
+                "epochs": epochs,
+                "patience": epochs,
+                "learning_rate": 2e-3,
+                "precision": "float32",
+            },
+            "quantization": {"lower": "patches", "calibration_images": 64},
+            "seed": seed,
+        }
+    )
+
+
+def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
+    """Train a candidate on one fold; return its validation scores and size."""
+    from tinyseg.zoo.summary import count_macs
+
+    plan = candidate_plan(CANDIDATES[name], epochs, fold=fold)
+    network = build(plan.model, plan.preprocessing)
+    trained = workflow.train(plan, WORK / "select" / presets.slug(name) / f"fold{fold}")
+    return {
+        "validation": trained["validation"],
+        "parameters": network.count_params(),
+        "macs": count_macs(network),
+    }
+
+
+def train_teacher(epochs: int) -> dict[str, Any]:
+    """Train the teacher; return its scores on the validation part."""
+    return workflow.train(candidate_plan(TEACHER, epochs), WORK / "teacher")
+
+
+def train_scratch(name: str, seed: int, effort: Effort) -> dict[str, Any]:
+    """Train the winner on the masks alone, for as many epochs as with hints."""
+    epochs = 2 * effort.hints + effort.masks
+    plan = candidate_plan(CANDIDATES[name], epochs, seed=seed)
+    return workflow.train(plan, WORK / "scratch" / f"seed{seed}")
+
+
+def train_hinted(name: str, seed: int, effort: Effort) -> dict[str, Any]:
+    """Train the winner with the teacher's hints, then on the masks."""
+    teacher = WORK / "teacher" / presets.WEIGHTS
+    hints = plans.DistillationPlan(
+        method="hints",
+        teacher=str(teacher),
+        encoder_epochs=effort.hints,
+        decoder_epochs=effort.hints,
+        learning_rate=2e-3,
+    )
+    plan = candidate_plan(CANDIDATES[name], effort.masks, seed=seed)
+    plan = dataclasses.replace(plan, distillation=hints)
+    return transfer.distill(plan, plans.beside(teacher), WORK / "hinted" / f"seed{seed}")
+
+
+def quantize(recipe: str, seed: int, effort: Effort) -> dict[str, Any]:
+    """Quantize a hinted student, score and verify its file."""
+    from tinyseg.deployment import quantize as run
+
+    weights = WORK / "hinted" / f"seed{seed}" / presets.WEIGHTS
+    plan = plans.override(
+        plans.beside(weights),
+        {"quantization.recipe": RECIPES[recipe], "quantization.epochs": effort.aware},
+    )
+    folder = WORK / recipe / f"seed{seed}"
+    report = run(plan, weights, folder, verify_images=8, max_drop=1.0, profiled=False)
+    check = report["verification"]
+    return {
+        "test": report["test"]["integer"],
+        "bytes": report["file_bytes"],
+        "arena_bytes": check["arena_bytes"],
+        "bit_exact": check["bit_exact"],
+        "validation": _score(folder / report["file"], "validation"),
+    }
+
+
+def score_test(role: str, seed: int) -> dict[str, Any]:
+    """Score a float network on the test part; count its parameters."""
+    folder = WORK / "teacher" if role == "teacher" else WORK / role / f"seed{seed}"
+    plan = plans.beside(folder / presets.WEIGHTS)
+    parameters = build(plan.model, plan.preprocessing).count_params()
+    return {**_score(folder / presets.WEIGHTS, "test"), "parameters": parameters}
+
+
+def score_nothing() -> dict[str, Any]:
+    """Score the answer that there is no lesion anywhere on the test part."""
+    from tinyseg.training.scoring import score_background
+
+    _, images = workflow.open_images(plans.beside(WORK / "teacher" / presets.WEIGHTS))
+    return score_background(images.part("test"))
+
+
+def _score(file: Path, part: str) -> dict[str, Any]:
+    return workflow.evaluate(str(file), None, part, "tflite")
+
+
+def headline(scores: Mapping[str, Any]) -> float:
+    """Return the mean Dice over images with a lesion, by which everything is chosen."""
+    return scores["with_lesion"]["dice"]
+
+
+def select(jobs: Jobs, epochs: int) -> dict[str, Any]:
+    """Compare the candidates; return each one's size and validation Dice on the folds."""
+    work = {
+        f"select {name} {fold}": (train_fold, (name, fold, epochs))
+        for fold in range(FOLDS)
+        for name in CANDIDATES
+    }
+    results = jobs.run(work)
+    table = {}
+    for name, candidate in CANDIDATES.items():
+        runs = [results[f"select {name} {fold}"] for fold in range(FOLDS)]
+        table[name] = {
+            "size": candidate.size,
+            "parameters": runs[0]["parameters"],
+            "macs": runs[0]["macs"],
+            "dice": [headline(run["validation"]) for run in runs],
+            "seconds": sum(run["seconds"] for run in runs),
+        }
+    return table
+
+
+def winner(table: Mapping[str, Any]) -> str:
+    """Return the candidate with the best mean Dice among those that are small enough."""
+    small = [name for name, row in table.items() if row["parameters"] <= MAX_PARAMETERS]
+    return max(small, key=lambda name: statistics.mean(table[name]["dice"]))
+
+
+def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
+    """Train, quantize and score the final networks.
+
+    Returns:
+        By role the results of the seeds, what predicting nothing scores, and the seed whose
+        quantization-aware file has the best validation Dice.
+    """
+    seeds = range(SEEDS)
+    trained = jobs.run({"teacher": (train_teacher, (effort.teacher,))})
+    trained |= jobs.run(
+        {
+            f"{role} {seed}": (train, (name, seed, effort))
+            for seed in seeds
+            for role, train in (("scratch", train_scratch), ("hinted", train_hinted))
+        }
+    )
+    made = jobs.run(
+        {
+            f"hinted {recipe} {seed}": (quantize, (recipe, seed, effort))
+            for recipe in RECIPES
+            for seed in seeds
+        }
+    )
+    tested = jobs.run(
+        {
+            "test nothing": (score_nothing, ()),
+            "test teacher 0": (score_test, ("teacher", 0)),
+            **{
+                f"test {role} {seed}": (score_test, (role, seed))
+                for role in STUDENTS
+                for seed in seeds
+            },
+        }
+    )
+    runs = {"teacher": [tested["test teacher 0"]]}
+    runs |= {role: [tested[f"test {role} {seed}"] for seed in seeds] for role in STUDENTS}
+    quantized = {
+        f"hinted_{recipe}": [made[f"hinted {recipe} {seed}"] for seed in seeds]
+        for recipe in RECIPES
+    }
+    runs |= {role: [run["test"] for run in results] for role, results in quantized.items()}
+    chosen = max(seeds, key=lambda seed: headline(quantized["hinted_qat"][seed]["validation"]))
+    return {
+        "runs": runs,
+        "nothing": tested["test nothing"],
+        "files": {
+            role: [{key: run[key] for key in ("bytes", "arena_bytes", "bit_exact")} for run in all_]
+            for role, all_ in quantized.items()
+        },
+        "chosen_seed": chosen,
+        "seconds": sum(run["seconds"] for run in (*trained.values(), *made.values())),
+    }
+
+
+@click.command()
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("docs/experiments"),
+    show_default=True,
+)
+@click.option("--only-select", is_flag=True, help="Stop before the test part is touched.")
+def main(jobs: int, output: Path, only_select: bool) -> None:
+    """Choose, train and test; write busi_small.json, .md and .png. Goes on where it stopped."""
+    terminal.quiet(False)
+    runner, effort = Jobs(WORK / "results", jobs), Effort()
+    table = select(runner, effort.select)
+    for name, row in table.items():
+        click.echo(f"{name}: {statistics.mean(row['dice']):.4f}, {row['parameters']:,} parameters")
+    if only_select:
+        return
+    name = winner(table)
+    result = {
+        "candidates": table,
+        "winner": name,
+        "max_parameters": MAX_PARAMETERS,
+        "effort": dataclasses.asdict(effort),
+        **compare(runner, name, effort),
+    }
+    files.write_json(output / "busi_small.json", result)
+    render.busi_small(result, output)
+
+
+if __name__ == "__main__":
+    main()
