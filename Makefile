@@ -132,7 +132,7 @@ docs: $(ENV) ## build the documentation into build/site
 
 # A notebook's own commands are those of the environment.
 notebooks: $(ENV) ## run the notebooks and keep their output
-	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest --nbmake --overwrite --nbmake-timeout=600 notebooks $(ARGS)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest --nbmake --overwrite --nbmake-timeout=600 --durations=0 notebooks $(ARGS)
 
 test-cpp: toolchain ## the firmware's own tests, with sanitizers
 	cmake -G Ninja -S firmware -B build/host -DTINYSEG_SANITIZE=ON > /dev/null

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +24,8 @@ def bar() -> Progress:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    # Not what rich makes of the environment: notebooks ask for colours in pipes.
+    console = Console(stderr=True, force_terminal=sys.stderr.isatty())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -52,5 +52,6 @@ def print_table(header: list[str], rows: list[list[str]], title: str = "") -> No
     for row in rows:
         table.add_row(*row)
     # A pipe has no width; give lines the room they need there.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    shown = sys.stdout.isatty()
+    console = Console(file=sys.stdout, force_terminal=shown, width=None if shown else 160)
     console.print(table)

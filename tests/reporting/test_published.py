@@ -1,5 +1,6 @@
 """What lies in models/ is whole, and the README shows it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,31 @@ ROOT = Path(__file__).parents[2]
 MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/*/plan.json"))
 
 
-def test_readme_shows_the_published_figures():
-    runs = [files.read_json(path / table.RESULTS) for path in MODELS]
-    readme = (ROOT / "README.md").read_text()
-    assert table.insert(readme, table.markdown(runs)) == readme, "run 'make table'"
+def test_tables_show_the_published_figures():
+    for path, text in table.wanted(ROOT).items():
+        assert path.read_text() == text, f"{path.name}: run 'make table'"
+
+
+def test_stale_table_is_told_and_mended(tmp_path):
+    (tmp_path / "docs").mkdir()
+    shutil.copytree(MODELS[0], tmp_path / "models" / MODELS[0].parent.name / MODELS[0].name)
+    begin, end = "<!-- results: made by 'make table' -->", "<!-- end of results -->"
+    (tmp_path / "README.md").write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    assert table.main(tmp_path, check=True) == 1
+    assert table.main(tmp_path) == 0
+    assert table.main(tmp_path, check=True) == 0
+    lines = (tmp_path / "README.md").read_text().splitlines()
+    assert lines[0] == "before"
+    assert lines[-1] == "after"
+    assert sum(line.startswith("| `") for line in lines) == 1
+    page = (tmp_path / "docs/results.md").read_text()
+    assert MODELS[0].parent.name in page
+    assert "nothing predicted" in page
+
+
+def test_readme_without_a_place_for_the_table_is_refused():
+    with pytest.raises(ValueError, match="README lacks"):
+        table.insert("text", "| table |")
 
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda path: f"{path.parent.name}-{path.name}")

@@ -43,27 +43,29 @@ class Candidate:
 
     network: str
     arguments: Mapping[str, Any]
-    size: int = 128
+    size: int = 96
 
 
 CANDIDATES = {
-    "tiny_unet, N = 2": Candidate("tiny_unet", {"base_width": 16, "receptive_fields": 2}),
-    "tiny_unet, N = 4": Candidate("tiny_unet", {"base_width": 16, "receptive_fields": 4}),
-    "attention_unet_ds": Candidate("attention_unet_ds", {"base_width": 8, "depth": 3}),
+    "attention_unet_ds": Candidate(
+        "attention_unet_ds", {"base_width": 8, "depth": 3, "dropout": 0.0}
+    ),
     "lw_unet": Candidate("lw_unet", {"base_width": 7, "depth": 4}),
+    "tiny_unet": Candidate("tiny_unet", {"base_width": 16, "receptive_fields": 2}),
+    "unet": Candidate("unet", {"base_width": 5, "depth": 3}),
 }
-TEACHER = Candidate("tiny_unet", {"base_width": 48, "receptive_fields": 4})
+TEACHER = Candidate("unet", {"base_width": 8, "depth": 4})
 
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
     """How long everything is trained, in epochs."""
 
-    select: int = 40
-    teacher: int = 100
-    hints: int = 25
-    masks: int = 100
-    aware: int = 10
+    select: int = 30
+    teacher: int = 60
+    hints: int = 15
+    masks: int = 90
+    aware: int = 8
 
 
 def candidate_plan(candidate: Candidate, epochs: int, *, fold: int = 0, seed: int = 0) -> Plan:
@@ -85,10 +87,11 @@ def candidate_plan(candidate: Candidate, epochs: int, *, fold: int = 0, seed: in
             "training": {
                 "epochs": epochs,
                 "patience": epochs,
+                "batch_size": 4,
                 "learning_rate": 2e-3,
                 "precision": "float32",
             },
-            "quantization": {"lower": "patches", "calibration_images": 64},
+            "quantization": {"lower": "exact", "calibration_images": 64},
             "seed": seed,
         }
     )

@@ -230,11 +230,12 @@ def wanted(root: Path) -> dict[Path, str]:
     }
 
 
-def main(root: Path = Path(__file__).parents[2]) -> int:
-    """Write the tables, or with ``--check`` tell by the exit status whether they are current."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
+def main(root: Path = Path(__file__).parents[2], check: bool = False) -> int:
+    """Write the tables below ``root``, or only tell which are stale.
+
+    Returns:
+        Exit status: 1 if there are stale ones and they were not to be written.
+    """
     stale = [
         path
         for path, text in wanted(root).items()
@@ -249,4 +250,6 @@ def main(root: Path = Path(__file__).parents[2]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--check", action="store_true", help="Write nothing.")
+    raise SystemExit(main(check=arguments.parse_args().check))
