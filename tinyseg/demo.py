@@ -94,6 +94,9 @@ def create_app(
     except ImportError:
         raise InputError("demo: needs a web server; pip install 'tinyseg[demo]'") from None
 
+    for runner in networks.values():
+        # The first run of a Keras network takes seconds.
+        predict(runner, np.zeros((1, *runner.input.shape[1:]), np.float32))
     page = render("demo.html", title=title, preprocessing=preprocessing)
     one_at_a_time = threading.Lock()  # Interpreters hold one image's tensors.
 
