@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tinyseg import files, plan
+from tinyseg.fit import boards_that_hold
 from tinyseg.reporting import table
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
@@ -54,6 +55,7 @@ def test_published_model_is_whole(folder):
     assert results["file_sha256"] == stored.files[f"{name}.tflite"]
     assert results["verification"]["bit_exact"]
     assert not results["failures"]
+    assert results["boards"] == boards_that_hold(model)
     drop = results["test"]["float"]["dice"] - results["test"]["integer"]["dice"]
     assert drop <= 0.01
     report = (folder / f"{name}.tflite-profiling-results.txt").read_text()
