@@ -9,6 +9,7 @@ part scored, once for each network. See ``docs/protocol.md``.
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +92,13 @@ def candidate_plan(candidate: Candidate, epochs: int, *, fold: int = 0, seed: in
                 "learning_rate": 2e-3,
                 "precision": "float32",
             },
-            "quantization": {"lower": "exact", "calibration_images": 64},
+            # As it is published.
+            "quantization": {
+                "recipe": RECIPES["qat"],
+                "epochs": Effort.aware,
+                "lower": "exact",
+                "calibration_images": 64,
+            },
             "seed": seed,
         }
     )
@@ -138,15 +145,12 @@ def train_hinted(name: str, seed: int, effort: Effort) -> dict[str, Any]:
     return transfer.distill(plan, plans.beside(teacher), WORK / "hinted" / f"seed{seed}")
 
 
-def quantize(recipe: str, seed: int, effort: Effort) -> dict[str, Any]:
+def quantize(recipe: str, seed: int) -> dict[str, Any]:
     """Quantize a hinted student, score and verify its file."""
     from tinyseg.deployment import quantize as run
 
     weights = WORK / "hinted" / f"seed{seed}" / presets.WEIGHTS
-    plan = plans.override(
-        plans.beside(weights),
-        {"quantization.recipe": RECIPES[recipe], "quantization.epochs": effort.aware},
-    )
+    plan = plans.override(plans.beside(weights), {"quantization.recipe": RECIPES[recipe]})
     folder = WORK / recipe / f"seed{seed}"
     report = run(plan, weights, folder, verify_images=8, max_drop=1.0, profiled=False)
     check = report["verification"]
@@ -229,7 +233,7 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     )
     made = jobs.run(
         {
-            f"hinted {recipe} {seed}": (quantize, (recipe, seed, effort))
+            f"hinted {recipe} {seed}": (quantize, (recipe, seed))
             for recipe in RECIPES
             for seed in seeds
         }
@@ -275,10 +279,18 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     show_default=True,
 )
 @click.option("--only-select", is_flag=True, help="Stop before the test part is touched.")
-def main(jobs: int, output: Path, only_select: bool) -> None:
-    """Choose, train and test; write busi_small.json, .md and .png. Goes on where it stopped."""
+@click.option("--fresh", is_flag=True, help="Train everything again.")
+def main(jobs: int, output: Path, only_select: bool, fresh: bool) -> None:
+    """Choose, train and test; write busi_small.json, .md and .png. Goes on where it stopped.
+
+    What each run returned is kept in OUTPUT/busi_small.
+    """
     terminal.quiet(False)
-    runner, effort = Jobs(WORK / "results", jobs), Effort()
+    results = output / "busi_small"
+    if fresh:
+        shutil.rmtree(WORK, ignore_errors=True)
+        shutil.rmtree(results, ignore_errors=True)
+    runner, effort = Jobs(results, jobs), Effort()
     table = select(runner, effort.select)
     for name, row in table.items():
         click.echo(f"{name}: {statistics.mean(row['dice']):.4f}, {row['parameters']:,} parameters")
