@@ -177,22 +177,12 @@ def test_sizes(value, text):
     assert numbers.size(value) == text
 
 
-def test_results_table_replaces_only_what_stands_between_the_markers(run):
-    readme = "# T\n<!-- results: made by 'make table' -->\nold\n<!-- end of results -->\nrest\n"
-    text = table.insert(readme, table.markdown([run]))
-    assert text.startswith("# T\n")
-    assert text.endswith("\nrest\n")
-    assert "old" not in text
-    header, _, row = (line for line in text.splitlines() if line.startswith("|"))
-    cells = dict(zip(header.split(" | "), row.split(" | "), strict=True))
+def test_overview_has_a_row_a_network(run):
+    lines = table.overview([{**run, "boards": ["one_board", "another"]}]).splitlines()
+    cells = dict(zip(*(line.strip("| ").split(" | ") for line in lines[::2]), strict=True))
     assert cells["Dice int8"] == "0.9123"
-    assert cells["tensor arena (MB)"] == "0.12"
-    assert table.insert(text, table.markdown([run])) == text
-
-
-def test_readme_without_markers():
-    with pytest.raises(ValueError, match="README lacks"):
-        table.insert("# T", "")
+    assert cells["tensor arena (kB)"] == "123"
+    assert cells["fits"] == "2 boards"
 
 
 def test_profile_csv_has_a_row_a_layer(run, tmp_path):

@@ -28,7 +28,7 @@ from tinyseg.tflite.model import OFFLINE_PLAN
 from tinyseg.tflite.op_table import OPTIONS
 
 MODELS = Path(tinyseg.__file__).parents[1] / "models"
-SHIPPED = {path.stem: path for path in sorted(MODELS.glob("*/*.tflite"))}
+SHIPPED = {f"{path.stem}-{path.parent.name}": path for path in sorted(MODELS.glob("*/*/*.tflite"))}
 
 
 def peculiar():

@@ -138,7 +138,7 @@ FILES = {
     "unet int16": lambda: zoo_file("unet", "static_wi8_ai16"),
     "lw_unet": lambda: zoo_file("lw_unet"),
     "blu_net": lambda: zoo_file("blu_net", base_width=8),
-    "shipped": (SHIPPED / "attention_unet_ds" / "attention_unet_ds.tflite").read_bytes,
+    "shipped": (SHIPPED / "attention_unet_ds/phantom/attention_unet_ds.tflite").read_bytes,
     "seed": seed,
 }
 

@@ -48,11 +48,9 @@ class Jobs:
 
 
 def _use_one_core() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    """Tell TensorFlow, which is not imported yet, to use one thread."""
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[name] = "1"
 
 
 def _timed(function: Callable[..., Any], arguments: tuple) -> dict[str, Any]:
