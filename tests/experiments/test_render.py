@@ -1,0 +1,58 @@
+"""What is written of an experiment's figures."""
+
+import cv2
+
+from tinyseg.experiments import render
+
+CANDIDATE = {"size": 96, "parameters": 50_000, "macs": 2_000_000, "dice": [0.7, 0.72], "seconds": 9}
+
+
+def scores(dice):
+    with_lesion = {"dice": dice, "iou": dice / 2}
+    return {
+        **with_lesion,
+        "with_lesion": with_lesion,
+        "pooled": {"dice": dice},
+        "pixel_accuracy": 0.9,
+        "parameters": 500_000,
+    }
+
+
+def result():
+    made = {"bytes": 80_000, "arena_bytes": 200_000, "bit_exact": True}
+    return {
+        "candidates": {"some_net": CANDIDATE, "other_net": {**CANDIDATE, "dice": [0.6, 0.6]}},
+        "winner": "some_net",
+        "max_parameters": 60_000,
+        "effort": {"select": 30, "teacher": 60, "hints": 15, "masks": 90, "aware": 8},
+        "runs": {
+            "teacher": [scores(0.8)],
+            "scratch": [scores(0.70), scores(0.71)],
+            "hinted": [scores(0.72), scores(0.75)],
+            "hinted_ptq": [scores(0.71), scores(0.74)],
+            "hinted_qat": [scores(0.72), scores(0.75)],
+        },
+        "nothing": scores(0.0),
+        "files": {"hinted_ptq": [made] * 2, "hinted_qat": [made] * 2},
+        "chosen_seed": 1,
+        "seconds": 7182,
+    }
+
+
+def rows(text):
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_busi_small(tmp_path):
+    render.busi_small(result(), tmp_path)
+    text = (tmp_path / "busi_small.md").read_text()
+    found = rows(text)
+    assert found["some_net"] == ["96 x 96", "50,000", "2,000,000", "0.7100 ± 0.0141"]
+    assert found["hint learning over scratch"] == ["0.0300 ± 0.0141"]
+    assert found["lost by int8 after training"] == ["0.0100 ± 0.0000"]
+    assert found["teacher, float32"][0] == "0.8000"
+    assert found["nothing predicted"][0] == "0.0000"
+    assert "2.0 hours" in text
+    assert "Chosen: some_net" in text
+    assert cv2.imread(str(tmp_path / "busi_small.png")).shape[0] > 200
