@@ -1,1 +1,15 @@
-"""Experiments that anyone can run again: ``make experiment NAME=...``."""
+"""What ``make experiment NAME=…`` runs: long comparisons whose figures the documentation shows."""
+
+from pathlib import Path
+
+import click
+
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("docs/experiments"),
+    show_default=True,
+    help="Folder for the results.",
+)
+FRESH = click.option("--fresh", is_flag=True, help="Train everything again.")

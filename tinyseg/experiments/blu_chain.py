@@ -24,6 +24,7 @@ import click
 from tinyseg import files, presets, terminal, transfer, workflow
 from tinyseg import plan as plans
 from tinyseg.deployment import to_integers
+from tinyseg.experiments import FRESH, OUTPUT
 from tinyseg.plan import Plan
 from tinyseg.tflite import TfliteModel
 
@@ -180,14 +181,8 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     help="On what; may be given several times.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("docs/experiments"),
-    show_default=True,
-)
-@click.option("--fresh", is_flag=True, help="Train everything again.")
+@OUTPUT
+@FRESH
 def main(names: tuple[str, ...], seeds: int, output: Path, fresh: bool) -> None:
     """Run the chain on each task and write blu_chain.json, .md and .png."""
     terminal.quiet(False)

@@ -19,7 +19,7 @@ import click
 
 from tinyseg import files, presets, terminal, transfer, workflow
 from tinyseg import plan as plans
-from tinyseg.experiments import render
+from tinyseg.experiments import FRESH, OUTPUT, render
 from tinyseg.experiments.jobs import Jobs
 from tinyseg.plan import Plan
 from tinyseg.zoo import build
@@ -271,15 +271,9 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
 
 @click.command()
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("docs/experiments"),
-    show_default=True,
-)
+@OUTPUT
 @click.option("--only-select", is_flag=True, help="Stop before the test part is touched.")
-@click.option("--fresh", is_flag=True, help="Train everything again.")
+@FRESH
 def main(jobs: int, output: Path, only_select: bool, fresh: bool) -> None:
     """Choose, train and test; write busi_small.json, .md and .png. Goes on where it stopped.
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from tinyseg import data, files, terminal
 from tinyseg.data.store import open_store
+from tinyseg.experiments import OUTPUT
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.runtime.runner import TensorSpec, predict
 from tinyseg.runtime.tflite import TfliteRunner
@@ -207,7 +208,7 @@ def _table(form: dict[str, Any]) -> list[str]:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=_SHIPPED)
 @click.option("--images", type=click.IntRange(2), default=16, show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("docs/experiments"))
+@OUTPUT
 def main(file: Path, images: int, output: Path) -> None:
     """Measure what lowering saves on FILE (about half an hour for the shipped one)."""
     terminal.quiet(verbose=False)
