@@ -26,7 +26,8 @@ def test_results_are_kept(tmp_path):
     assert json.loads((tmp_path / "number-5.json").read_text()) == again["number 5"]
 
 
-def test_failure_is_told_and_not_kept(tmp_path):
+def test_first_failure_ends_the_work(tmp_path):
+    later = {f"number {n}": (eval, (WHERE % n,)) for n in range(9)}
     with pytest.raises(ValueError, match="invalid literal"):
-        Jobs(tmp_path, 1).run({"bad": (int, ("no",))})
+        Jobs(tmp_path, 1).run({"bad": (int, ("no",)), **later})
     assert not list(tmp_path.iterdir())

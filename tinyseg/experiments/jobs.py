@@ -29,6 +29,8 @@ class Jobs:
     def run(self, work: Mapping[str, tuple[Callable[..., Any], tuple]]) -> dict[str, Any]:
         """Return the result of each job, a mapping of plain values, with its ``seconds``.
 
+        The first failure ends the work; jobs that have not begun are left out.
+
         Args:
             work: by a name, a function of a module and its arguments.
         """
@@ -39,8 +41,12 @@ class Jobs:
         ) as pool:
             started = {pool.submit(_timed, *work[name]): name for name in missing}
             done = concurrent.futures.as_completed(started)
-            for future in progress.track(done, "runs", len(started)):
-                files.write_json(self._path(started[future]), future.result())
+            try:
+                for future in progress.track(done, "runs", len(started)):
+                    files.write_json(self._path(started[future]), future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         return {name: files.read_json(self._path(name)) for name in work}
 
     def _path(self, name: str) -> Path:
