@@ -1,13 +1,14 @@
 """How the stages hand things on."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.data.makers import make_brats_h5
+from tinyseg import deployment, presets, workflow
 from tinyseg import plan as plans
-from tinyseg import presets, workflow
 from tinyseg.data.splits import Split
 from tinyseg.errors import InputError
 from tinyseg.zoo import network
@@ -127,3 +128,22 @@ def test_balanced_training_shows_all_labels_alike(plan):
     assert set(images.training(plan).names) == set(images.part("train").names)
     plain = dataclasses.replace(plan, training=plans.TrainingPlan())
     assert images.training(plain).names == images.part("train").names
+
+
+def test_file_of_an_equalized_network_is_compared_with_it(tmp_path):
+    """The float twin that verify builds from the weights has the same maps, layer by layer."""
+    plan = plans.from_mapping(
+        {
+            "model": {"name": "unet", "arguments": {"base_width": 2, "depth": 1}},
+            "data": {"source": "phantom:count=20,size=32"},
+            "preprocessing": {"height": 32, "width": 32, "channels": 1},
+            "training": {"epochs": 1},
+            "quantization": {"equalize": True},
+        }
+    )
+    weights = Path(workflow.train(plan, tmp_path / "float")["weights"])
+    folder = tmp_path / "int8"
+    report = deployment.quantize(plan, weights, folder, max_drop=1.0, profiled=False)
+    again = workflow.verify_file(folder / report["file"], None, 4, 1.0, weights)
+    for layers in report["verification"]["sqnr"], again.sqnr:
+        assert min(layer["sqnr_db"] for layer in layers) > 20

@@ -23,11 +23,12 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.binary_conv import NAME
 from tinyseg.tflite.lowering import lower
 from tinyseg.tflite.model import layer_of
-from tinyseg.training.scoring import score_background
+from tinyseg.training.scoring import score_background, score_each
 from tinyseg.verification.verify import drop_failures
 from tinyseg.workflow import (
     SPLIT,
     Images,
+    equalized,
     load_trained,
     open_images,
     sample,
@@ -90,8 +91,9 @@ def quantize(
     if profiled:
         mltk.mltk_python()  # Fail before the long part, not after it.
     plan = dataclasses.replace(plan, weights=files.sha256(weights))
-    network = load_trained(plan, weights)
+    trained = load_trained(plan, weights)
     plan, images = open_images(plan, split_file, weights.parent)
+    network = equalized(trained, plan, images)
     test = images.part("test")
 
     described = _describe_weights(weights, plan.data.fingerprint)
@@ -134,7 +136,7 @@ def quantize(
     if profile:
         mltk.write(profile, mltk_report, folder, plan.model.name)
     run = {
-        "model": _describe_model(network, plan),
+        "model": _describe_model(trained, plan),
         "task": test.task,
         "data": _describe_data(images, plan),
         "weights": described,
@@ -144,6 +146,7 @@ def quantize(
         "file_bytes": len(model.content),
         "file_sha256": files.sha256(path),
         "test": {"float": float_scores, "integer": scores, **_baseline(test)},
+        "test_images": _each(test, floats, integers),
         "simulation_agreement": agreement,
         "packing": _describe_packing(model),
         "verification": verdict.as_dict(),
@@ -336,6 +339,12 @@ def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:
 def _baseline(test: ImageStore) -> dict[str, Any]:
     """Return what predicting no mask at all scores."""
     return {} if test.classes else {"background": score_background(test)}
+
+
+def _each(test: ImageStore, floats: np.ndarray, integers: np.ndarray) -> list[dict[str, Any]]:
+    """Return the first score of every image, of both networks."""
+    scores = zip(test.names, score_each(test, floats), score_each(test, integers), strict=True)
+    return [{"name": name, "float": float(a), "integer": float(b)} for name, a, b in scores]
 
 
 def _describe_packing(model: TfliteModel) -> dict[str, Any] | None:

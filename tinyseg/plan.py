@@ -164,6 +164,8 @@ class QuantizationPlan:
         recipe: ``static_wi8_ai8``, ``static_wi8_ai16`` or ``qat_wi8_ai8``.
         io: ``integer`` or ``float32`` type of the network's input and output.
         calibration_images: size of the representative dataset, from the training split.
+        equalize: give the channels of feature maps equal ranges first, see
+            :mod:`tinyseg.compression.equalization`.
         weight_bits: bits to store a weight in: 8, or 2 to 7 for as many values a channel as
             these can count.
         target: ``standard`` operators alone, or ``xnor`` for a second file whose convolutions of
@@ -177,6 +179,7 @@ class QuantizationPlan:
     recipe: str = "static_wi8_ai8"
     io: str = "integer"
     calibration_images: int = 32
+    equalize: bool = False
     weight_bits: int = 8
     target: str = "standard"
     lower: str = "none"

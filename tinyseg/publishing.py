@@ -17,7 +17,8 @@ from tinyseg.reporting.table import RESULTS
 from tinyseg.tflite import TfliteModel
 from tinyseg.zoo.weights import save_weights
 
-_KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "examples.jpg", "split.json")
+_KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "split.json")
+_PICTURES = {"segmentation": "dice.png", "classification": "confusion.png"}
 
 
 def publish(
@@ -61,6 +62,10 @@ def publish(
             raise GateError("\n".join(report["failures"]))
         target = Path(models) / name / presets.slug(plan.data.source)
         kept = [results / pattern.format(name=name) for pattern in _KEPT]
+        # Images of patients are not ours to publish.
+        generated = plan.data.source.startswith("phantom")
+        picture = "examples.jpg" if generated else _PICTURES[report["task"]]
+        kept.append(results / picture)
         written = [
             files.write_bytes(target / path.name, path.read_bytes())
             for path in (half, source / presets.HISTORY, *kept)
@@ -71,6 +76,8 @@ def publish(
         "model_card.md",
         run=report,
         tables=tables(report)[:4],
+        generated=generated,
+        picture=picture,
         training=dataclasses.asdict(plan.training),
         plan=plan,
     )

@@ -219,6 +219,15 @@ def load_trained(plan: Plan, weights: str | Path) -> keras.Model:
     return model
 
 
+def equalized(network: keras.Model, plan: Plan, images: Images) -> keras.Model:
+    """Return the float network that is quantized: equalized first if the plan says so."""
+    if not plan.quantization.equalize:
+        return network
+    from tinyseg.compression.equalization import equalize
+
+    return equalize(network, images.calibration(plan))
+
+
 def plan_of(
     name_or_file: str, source: str | None = None, fallback: Plan | None = None
 ) -> tuple[Plan, Path]:
@@ -349,6 +358,8 @@ def verify_file(
     plan, _ = plan_of(str(path), source)
     plan, images = open_images(plan, home=Path(path).parent)
     float_model = _float_model(plan, path, weights)
+    if float_model is not None:
+        float_model = equalized(float_model, plan, images)
     test = images.part("test")
     if max_drop is None:
         max_drop = MAX_DROP

@@ -48,8 +48,8 @@ def light():
 
 @pytest.fixture(scope="module")
 def exact(light):
-    """Eight levels everywhere."""
-    return started(light, positive=True, **levels(8))
+    """Twelve levels everywhere."""
+    return started(light, positive=True, **levels(12))
 
 
 def started(original, **arguments):
@@ -86,14 +86,14 @@ def test_many_levels_keep_the_outputs(light, exact):
 def test_ordinary_convolutions_start_from_the_unet():
     original = source(unet)
     iou, correlation = agreement(
-        original, started(original, positive=True, separable=False, **levels(8))
+        original, started(original, positive=True, separable=False, **levels(12))
     )
     assert iou > 0.9
     assert correlation > 0.99
 
 
 def test_own_gammas_for_each_channel_keep_the_outputs(light):
-    assert agreement(light, started(light, positive=True, per_channel=True, **levels(6)))[0] > 0.9
+    assert agreement(light, started(light, positive=True, per_channel=True, **levels(12)))[0] > 0.9
 
 
 def test_three_levels_start_far_better_than_copied_kernels(light):
@@ -112,7 +112,7 @@ def test_maps_are_those_of_the_source_up_to_a_factor(light, exact):
     for sign in signs_of(exact):
         ours, theirs = outputs(exact, sign.name), outputs(light, sign.name.removesuffix("_sign"))
         half = (ours * theirs).sum() / (ours**2).sum()
-        # Values lie 2 / 255 of half the range apart; the range is chosen to cut off few.
+        # Values lie 2 / 4095 of half the range apart; the range is chosen to cut off few.
         assert np.abs(half * ours - theirs).mean() < 0.15 * theirs.mean()
         assert ours.min() > -1e-6
 
@@ -127,7 +127,7 @@ def test_gammas_of_signs_are_powers_of_two(light):
 
 def test_signed_network_differs_at_borders_only(light, exact):
     """Padding is half the range to it; one pixel deep after the first convolution of signs."""
-    signed = started(light, **levels(8))
+    signed = started(light, **levels(12))
     first = "encoder1_conv1_sign"
     np.testing.assert_allclose(outputs(signed, first) + 1, outputs(exact, first), atol=1e-6)
     second = "encoder1_conv2_sign"
@@ -159,7 +159,7 @@ def test_dead_relu_and_dropout_do_no_harm(light):
     *kernels, bias = layer.get_weights()
     layer.set_weights([*kernels, bias - 1000])
     assert outputs(original, "bottleneck_conv1").max() == 0
-    model = started(original, positive=True, dropout=0.3, **levels(8))
+    model = started(original, positive=True, dropout=0.3, **levels(12))
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert agreement(original, model)[0] > 0.9
 

@@ -24,6 +24,8 @@ def result():
         "candidates": {"some_net": CANDIDATE, "other_net": {**CANDIDATE, "dice": [0.6, 0.6]}},
         "winner": "some_net",
         "max_parameters": 60_000,
+        "teachers": {"unet": 0.71, "lw_unet": 0.72},
+        "teacher": "lw_unet",
         "effort": {"select": 30, "teacher": 60, "hints": 15, "masks": 90, "aware": 8},
         "runs": {
             "teacher": [scores(0.8)],

@@ -59,6 +59,7 @@ def run():
             "recipe": "static_wi8_ai8", "io": "integer", "file": "attention_unet_ds.tflite",
             "file_bytes": 54_321, "file_sha256": "a" * 64,
             "test": {"float": scores, "integer": scores},
+            "test_images": [{"name": "a (1)", "float": 1.0, "integer": 0.0}],
             "verification": check, "profile": profile, "failures": [],
             "provenance": {"tinyseg": "0"},
         }
@@ -84,7 +85,7 @@ def test_html_needs_no_network_and_escapes(run, examples, tmp_path):
     html, _, _ = report.write(run, examples, HISTORY, tmp_path)
     text = html.read_text()
     assert not re.search(r"(src|href)=\"(?!data:)", text)
-    assert text.count("<img") == text.count('src="data:image/') == 3
+    assert text.count("<img") == text.count('src="data:image/') == 4
     assert "tensor &lt;b&gt;3&lt;/b&gt;" in text
     assert "0.9123" in text
     assert "123,456 B" in text
@@ -105,7 +106,7 @@ def test_markdown_tables_are_well_formed(run, examples, tmp_path):
             assert line.count("|") == width
             assert lines[number + 1].count("|") == width
     names = re.findall(r"\]\(([\w.]+)\)", "\n".join(lines))
-    assert len(names) == 3
+    assert len(names) == 4
     for name in names:
         Image.open(tmp_path / name).verify()
 

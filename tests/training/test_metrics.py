@@ -12,8 +12,9 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
+from tinyseg.training.keras_metrics import LesionDice, image_dice
 from tinyseg.training.losses import BceDiceLoss
-from tinyseg.training.metrics import Confusion, hausdorff95, image_dice, summarise
+from tinyseg.training.metrics import Confusion, hausdorff95, summarise
 
 MASKS = arrays.arrays(bool, (3, 4, 5, 1))
 
@@ -192,6 +193,12 @@ def test_training_metric_equals_the_reported_one(truth, probabilities):
     expected = Confusion.of(truth, probabilities > 0.5).scores()["dice"]
     got = image_dice(tf.constant(truth, tf.float32), tf.constant(probabilities))
     np.testing.assert_allclose(got, expected, rtol=1e-6)
+    metric = LesionDice()
+    for one, other in zip(truth, probabilities, strict=True):
+        metric.update_state(tf.constant(one[None], tf.float32), tf.constant(other[None]))
+    marked = truth.any((1, 2, 3))
+    of_lesions = expected[marked].mean() if marked.any() else 0
+    assert float(metric.result()) == pytest.approx(of_lesions, rel=1e-6)
 
 
 def test_loss_equals_numpy():

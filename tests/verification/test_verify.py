@@ -170,6 +170,17 @@ def test_gate_depends_on_what_is_allowed(model, images, verdict):
         assert again.ok is ok
 
 
+def test_gate_looks_at_images_with_a_lesion_alone(model, images):
+    """The first mask is empty: what the network finds there is not counted."""
+    masks = images.masks.copy()
+    masks[0] = 0
+    mixed = store(images.images, masks)
+    verdict = verify(model, mixed, PREPROCESSING, float_runner=Oracle(masks), max_drop=0.05)
+    assert verdict.scores["float"]["dice"] - verdict.scores["tflm"]["dice"] > 0.3
+    assert verdict.scores["tflm"]["with_lesion"]["dice"] > 0.95
+    assert verdict.ok
+
+
 def test_a_worse_float_network_is_no_failure(model, images):
     nothing = Oracle(np.zeros(images.masks.shape))
     verdict = verify(model, images, PREPROCESSING, float_runner=nothing)

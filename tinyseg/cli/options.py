@@ -44,8 +44,8 @@ RECIPE = click.option(
 MAX_DROP = click.option(
     "--max-drop",
     type=float,
-    help="Fail if mean Dice, or accuracy, falls by more than this from float to integer: 0.01, or "
-    "0.005 with quantization-aware training.",
+    help="Fail if mean Dice (of images with a lesion) or accuracy falls by more than this from "
+    "float to integer: 0.01, or 0.005 with quantization-aware training.",
 )
 COUNT = click.option(
     "--images",

@@ -1,7 +1,8 @@
 """The best network of at most 60,000 parameters for breast ultrasound, by the protocol.
 
 Candidates are compared by the validation Dice of five folds. The winner is trained with three
-seeds on one fold: from scratch, and with hints of a wider teacher, for as many epochs altogether.
+seeds on one fold: from scratch, and with hints of the best of some wider teachers, for as many
+epochs altogether.
 Each student is quantized after training and with quantization-aware training. Only then is the test
 part scored, once for each network. See ``docs/protocol.md``.
 """
@@ -40,11 +41,13 @@ class Candidate:
         network: name in the zoo.
         arguments: of its builder.
         size: side of its input.
+        learning_rate: of its training.
     """
 
     network: str
     arguments: Mapping[str, Any]
     size: int = 96
+    learning_rate: float = 2e-3
 
 
 CANDIDATES = {
@@ -55,7 +58,11 @@ CANDIDATES = {
     "tiny_unet": Candidate("tiny_unet", {"base_width": 16, "receptive_fields": 2}),
     "unet": Candidate("unet", {"base_width": 5, "depth": 3}),
 }
-TEACHER = Candidate("unet", {"base_width": 8, "depth": 4})
+# Of these the one with the best validation Dice teaches.
+TEACHERS = {
+    "unet": Candidate("unet", {"base_width": 8, "depth": 4}, learning_rate=1e-3),
+    "lw_unet": Candidate("lw_unet", {"base_width": 16, "depth": 4}, learning_rate=1e-3),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Effort:
     select: int = 30
     teacher: int = 60
     hints: int = 15
-    masks: int = 90
+    masks: int = 45
     aware: int = 8
 
 
@@ -89,14 +96,15 @@ def candidate_plan(candidate: Candidate, epochs: int, *, fold: int = 0, seed: in
                 "epochs": epochs,
                 "patience": epochs,
                 "batch_size": 4,
-                "learning_rate": 2e-3,
+                "learning_rate": candidate.learning_rate,
                 "precision": "float32",
             },
             # As it is published.
             "quantization": {
                 "recipe": RECIPES["qat"],
                 "epochs": Effort.aware,
-                "lower": "exact",
+                "lower": "patches",
+                "equalize": True,
                 "calibration_images": 64,
             },
             "seed": seed,
@@ -118,9 +126,10 @@ def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
     }
 
 
-def train_teacher(epochs: int) -> dict[str, Any]:
-    """Train the teacher; return its scores on the validation part."""
-    return workflow.train(candidate_plan(TEACHER, epochs), WORK / "teacher")
+def train_teacher(name: str, epochs: int) -> dict[str, Any]:
+    """Train a network that may teach; return its scores on the validation part."""
+    plan = candidate_plan(TEACHERS[name], epochs)
+    return workflow.train(plan, WORK / "teacher" / presets.slug(name))
 
 
 def train_scratch(name: str, seed: int, effort: Effort) -> dict[str, Any]:
@@ -130,9 +139,9 @@ def train_scratch(name: str, seed: int, effort: Effort) -> dict[str, Any]:
     return workflow.train(plan, WORK / "scratch" / f"seed{seed}")
 
 
-def train_hinted(name: str, seed: int, effort: Effort) -> dict[str, Any]:
-    """Train the winner with the teacher's hints, then on the masks."""
-    teacher = WORK / "teacher" / presets.WEIGHTS
+def train_hinted(name: str, master: str, seed: int, effort: Effort) -> dict[str, Any]:
+    """Train the winner with the hints of a teacher, then on the masks."""
+    teacher = WORK / "teacher" / presets.slug(master) / presets.WEIGHTS
     hints = plans.DistillationPlan(
         method="hints",
         teacher=str(teacher),
@@ -163,9 +172,9 @@ def quantize(recipe: str, seed: int) -> dict[str, Any]:
     }
 
 
-def score_test(role: str, seed: int) -> dict[str, Any]:
-    """Score a float network on the test part; count its parameters."""
-    folder = WORK / "teacher" if role == "teacher" else WORK / role / f"seed{seed}"
+def score_test(folder: str) -> dict[str, Any]:
+    """Score a float network of the work folder on the test part; count its parameters."""
+    folder = WORK / folder
     plan = plans.beside(folder / presets.WEIGHTS)
     parameters = build(plan.model, plan.preprocessing).count_params()
     return {**_score(folder / presets.WEIGHTS, "test"), "parameters": parameters}
@@ -175,7 +184,7 @@ def score_nothing() -> dict[str, Any]:
     """Score the answer that there is no lesion anywhere on the test part."""
     from tinyseg.training.scoring import score_background
 
-    _, images = workflow.open_images(plans.beside(WORK / "teacher" / presets.WEIGHTS))
+    _, images = workflow.open_images(candidate_plan(next(iter(CANDIDATES.values())), 1))
     return score_background(images.part("test"))
 
 
@@ -219,17 +228,20 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     """Train, quantize and score the final networks.
 
     Returns:
-        By role the results of the seeds, what predicting nothing scores, and the seed whose
-        quantization-aware file has the best validation Dice.
+        By role the results of the seeds, what predicting nothing scores, the validation Dice of
+        the teachers, and the seed whose quantization-aware file has the best validation Dice.
     """
     seeds = range(SEEDS)
-    trained = jobs.run({"teacher": (train_teacher, (effort.teacher,))})
-    trained |= jobs.run(
+    trained = jobs.run(
         {
-            f"{role} {seed}": (train, (name, seed, effort))
-            for seed in seeds
-            for role, train in (("scratch", train_scratch), ("hinted", train_hinted))
+            **{f"teacher {each}": (train_teacher, (each, effort.teacher)) for each in TEACHERS},
+            **{f"scratch {seed}": (train_scratch, (name, seed, effort)) for seed in seeds},
         }
+    )
+    taught = {each: headline(trained[f"teacher {each}"]["validation"]) for each in TEACHERS}
+    teacher = max(taught, key=taught.get)
+    trained |= jobs.run(
+        {f"hinted {seed}": (train_hinted, (name, teacher, seed, effort)) for seed in seeds}
     )
     made = jobs.run(
         {
@@ -241,15 +253,15 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     tested = jobs.run(
         {
             "test nothing": (score_nothing, ()),
-            "test teacher 0": (score_test, ("teacher", 0)),
+            "test teacher": (score_test, (f"teacher/{presets.slug(teacher)}",)),
             **{
-                f"test {role} {seed}": (score_test, (role, seed))
+                f"test {role} {seed}": (score_test, (f"{role}/seed{seed}",))
                 for role in STUDENTS
                 for seed in seeds
             },
         }
     )
-    runs = {"teacher": [tested["test teacher 0"]]}
+    runs = {"teacher": [tested["test teacher"]]}
     runs |= {role: [tested[f"test {role} {seed}"] for seed in seeds] for role in STUDENTS}
     quantized = {
         f"hinted_{recipe}": [made[f"hinted {recipe} {seed}"] for seed in seeds]
@@ -258,6 +270,8 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     runs |= {role: [run["test"] for run in results] for role, results in quantized.items()}
     chosen = max(seeds, key=lambda seed: headline(quantized["hinted_qat"][seed]["validation"]))
     return {
+        "teachers": taught,
+        "teacher": teacher,
         "runs": runs,
         "nothing": tested["test nothing"],
         "files": {

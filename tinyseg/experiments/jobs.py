@@ -45,7 +45,7 @@ class Jobs:
                 for future in progress.track(done, "runs", len(started)):
                     files.write_json(self._path(started[future]), future.result())
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 raise
         return {name: files.read_json(self._path(name)) for name in work}
 

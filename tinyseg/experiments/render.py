@@ -9,7 +9,8 @@ from typing import Any
 
 from tinyseg import files
 from tinyseg.reporting.numbers import count, score
-from tinyseg.reporting.table import COMPARED, comparison, lesions, markdown_table, spread
+from tinyseg.reporting.table import COMPARED, comparison, differences, markdown_table, spread
+from tinyseg.training.scoring import lesions
 
 _TITLES = {
     "teacher": "U-Net (teacher)",
@@ -91,11 +92,7 @@ def busi_small(result: Mapping[str, Any], output: Path) -> None:
     table = result["candidates"]
     hours = (result["seconds"] + sum(row["seconds"] for row in table.values())) / 3600
     dice = {role: [lesions(run)["dice"] for run in result["runs"][role]] for role in COMPARED}
-    gains = [a - b for a, b in zip(dice["hinted"], dice["scratch"], strict=True)]
-    losses = {
-        role: [a - b for a, b in zip(dice["hinted"], dice[role], strict=True)]
-        for role in result["files"]
-    }
+    taught = ", ".join(f"{name} {dice:.4f}" for name, dice in result["teachers"].items())
     parts = [
         "# A small network for breast ultrasound",
         "Made by `make experiment NAME=busi_small` on BUSI by the [protocol](../protocol.md); "
@@ -120,20 +117,13 @@ def busi_small(result: Mapping[str, Any], output: Path) -> None:
             ],
         ),
         "## Test",
-        f"Mean ± standard deviation of {len(gains)} seeds. The teacher has "
-        f"{result['runs']['teacher'][0]['parameters']:,} parameters. Hint learning took "
-        f"2 x {effort['hints']} epochs on feature maps and {effort['masks']} on masks; from "
-        f"scratch it was {2 * effort['hints'] + effort['masks']} on masks, so both saw the images "
-        "equally often.",
+        f"Mean ± standard deviation of {len(dice['hinted'])} seeds. The teacher, "
+        f"{result['teacher']} with {result['runs']['teacher'][0]['parameters']:,} parameters, was "
+        f"chosen by its validation Dice ({taught}). Hint learning took 2 x {effort['hints']} "
+        f"epochs on feature maps and {effort['masks']} on masks; from scratch it was "
+        f"{2 * effort['hints'] + effort['masks']} on masks, so both saw the images equally often.",
         comparison(result),
-        markdown_table(
-            ("difference of Dice, seed by seed", "mean ± standard deviation"),
-            [
-                ["hint learning over scratch", spread(gains)],
-                ["lost by int8 after training", spread(losses["hinted_ptq"])],
-                ["lost by int8 with quantization-aware training", spread(losses["hinted_qat"])],
-            ],
-        ),
+        differences(result),
         "## Files",
         f"The one of seed {result['chosen_seed']} with quantization-aware training is published: "
         "its validation Dice is best.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -90,6 +90,22 @@ def curves(history: Sequence[dict[str, str]]) -> bytes:
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()
+    return encode_drawing(figure)
+
+
+def scores(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
+    """Draw the scores of all images, in ascending order, of a float and an integer network.
+
+    Args:
+        rows: ``{"float", "integer"}`` of each image.
+        title: of the score.
+    """
+    figure, axis = plt.subplots(figsize=(9, 2.8), layout="tight")
+    for network in "float", "integer":
+        axis.plot(sorted(row[network] for row in rows), label=network)
+    axis.set(xlabel=f"images, worst first: {len(rows)}", ylabel=title, ylim=(-0.02, 1.02))
+    axis.grid(alpha=0.3)
+    axis.legend()
     return encode_drawing(figure)
 
 

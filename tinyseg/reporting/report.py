@@ -30,6 +30,7 @@ _CLASS_SCORES = {
 }
 _CAPTIONS = {
     "examples.jpg": "Held-out images, worst first, with what is true and what both networks say.",
+    "dice.png": "Dice of every held-out image, in ascending order.",
     "confusion.png": "Held-out images of each class, and what the integer network says of them.",
     "curves.png": "Training history of the float network.",
     "sqnr.png": "Signal-to-quantization-noise ratio of each operator's output on one image.",
@@ -58,6 +59,8 @@ def write(
     if examples:
         images["examples.jpg"] = draw(examples)
     tested = run["test"]["integer"]
+    if run["task"] == "segmentation":
+        images["dice.png"] = pictures.scores(run["test_images"], "Dice")
     if "confusion" in tested:
         images["confusion.png"] = confusion_matrix(tested["confusion"], list(tested["classes"]))
     if history:

@@ -28,7 +28,7 @@ class Goal(NamedTuple):
     sign: int
 
 
-VALIDATION_DICE = Goal("val_image_dice", "validation Dice", 1)
+VALIDATION_DICE = Goal("val_lesion_dice", "validation Dice", 1)
 VALIDATION_ACCURACY = Goal("val_accuracy", "validation accuracy", 1)
 VALIDATION_LOSS = Goal("val_loss", "validation loss", -1)
 

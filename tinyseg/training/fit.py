@@ -26,8 +26,8 @@ from tinyseg.training.callbacks import (
     ProgressBar,
     TrainingState,
 )
+from tinyseg.training.keras_metrics import LesionDice, image_dice
 from tinyseg.training.losses import BceDiceLoss
-from tinyseg.training.metrics import image_dice
 from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
@@ -67,8 +67,9 @@ def fit(
 
     Ends with the best epoch's weights in the network.
 
-    Writes ``weights.h5`` (best validation Dice, or accuracy), ``history.csv``, ``tensorboard/``,
-    ``checkpoint/`` and, at the end, ``plan.json`` into ``folder``.
+    Writes ``weights.h5`` (best validation Dice of images with a lesion, or accuracy),
+    ``history.csv``, ``tensorboard/``, ``checkpoint/`` and, at the end, ``plan.json`` into
+    ``folder``.
 
     Args:
         model: from :func:`new_network`.
@@ -89,7 +90,7 @@ def fit(
 
 def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
     """Return what a learner of masks is compiled with, the Dice that chooses the epoch included."""
-    return {"loss": loss, "metrics": [image_dice]}
+    return {"loss": loss, "metrics": [image_dice, LesionDice()]}
 
 
 def _class_losses() -> dict[str, Any]:

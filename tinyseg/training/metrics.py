@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -193,24 +190,3 @@ def _mean(values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
 
 def _plain(value: np.ndarray) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def image_dice(y_true: tf.Tensor, y_pred: tf.Tensor, threshold: float = 0.5) -> tf.Tensor:
-    """Return the Dice of each image and class for Keras, with the empty-mask convention.
-
-    Args:
-        y_true: float tensor ``(batch, height, width, classes)`` of 0 and 1.
-        y_pred: probabilities of the same shape.
-        threshold: probabilities strictly above it are foreground.
-
-    Returns:
-        float32 tensor ``(batch,)``, the mean over classes.
-    """
-    import tensorflow as tf
-
-    truth, prediction = y_true > 0.5, y_pred > threshold
-    overlap = tf.math.count_nonzero(truth & prediction, [1, 2], dtype=tf.float32)
-    total = tf.math.count_nonzero(truth, [1, 2], dtype=tf.float32)
-    total += tf.math.count_nonzero(prediction, [1, 2], dtype=tf.float32)
-    dice = tf.where(total == 0, 1.0, 2 * overlap / tf.maximum(total, 1))
-    return tf.reduce_mean(dice, axis=-1)
