@@ -34,6 +34,13 @@ def result():
             "hinted_ptq": [scores(0.71), scores(0.74)],
             "hinted_qat": [scores(0.72), scores(0.75)],
         },
+        "validation": {
+            "teacher": [0.81],
+            "scratch": [0.72, 0.73],
+            "hinted": [0.74, 0.75],
+            "hinted_ptq": [0.73, 0.75],
+            "hinted_qat": [0.74, 0.76],
+        },
         "nothing": scores(0.0),
         "files": {"hinted_ptq": [made] * 2, "hinted_qat": [made] * 2},
         "chosen_seed": 1,
@@ -51,9 +58,10 @@ def test_busi_small(tmp_path):
     text = (tmp_path / "busi_small.md").read_text()
     found = rows(text)
     assert found["some_net"] == ["96 x 96", "50,000", "2,000,000", "0.7100 ± 0.0141"]
-    assert found["hint learning over scratch"] == ["0.0300 ± 0.0141"]
-    assert found["lost by int8 after training"] == ["0.0100 ± 0.0000"]
+    assert found["hint learning over scratch"] == ["0.0300 ± 0.0141", "0.0200 ± 0.0000"]
+    assert found["lost by int8 after training"] == ["0.0100 ± 0.0000", "0.0050 ± 0.0071"]
     assert found["teacher, float32"][0] == "0.8000"
+    assert found["hint learning, float32"][-1] == "0.7450 ± 0.0071"
     assert found["nothing predicted"][0] == "0.0000"
     assert "2.0 hours" in text
     assert "Chosen: some_net" in text

@@ -228,8 +228,9 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     """Train, quantize and score the final networks.
 
     Returns:
-        By role the results of the seeds, what predicting nothing scores, the validation Dice of
-        the teachers, and the seed whose quantization-aware file has the best validation Dice.
+        By role the results of the seeds and their validation Dice, what predicting nothing scores,
+        the validation Dice of the teachers, and the seed whose quantization-aware file has the
+        best validation Dice.
     """
     seeds = range(SEEDS)
     trained = jobs.run(
@@ -268,11 +269,18 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
         for recipe in RECIPES
     }
     runs |= {role: [run["test"] for run in results] for role, results in quantized.items()}
-    chosen = max(seeds, key=lambda seed: headline(quantized["hinted_qat"][seed]["validation"]))
+    validated = {"teacher": [trained[f"teacher {teacher}"]], **quantized}
+    validated |= {role: [trained[f"{role} {seed}"] for seed in seeds] for role in STUDENTS}
+    validation = {
+        role: [headline(run["validation"]) for run in results]
+        for role, results in validated.items()
+    }
+    chosen = max(seeds, key=lambda seed: validation["hinted_qat"][seed])
     return {
         "teachers": taught,
         "teacher": teacher,
         "runs": runs,
+        "validation": validation,
         "nothing": tested["test nothing"],
         "files": {
             role: [{key: run[key] for key in ("bytes", "arena_bytes", "bit_exact")} for run in all_]

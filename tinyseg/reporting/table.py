@@ -145,28 +145,38 @@ def cost(runs: Sequence[Mapping[str, Any]]) -> str:
 
 def comparison(result: Mapping[str, Any]) -> str:
     """Return the final comparison of the experiment ``busi_small``: mean and spread of seeds."""
-    header = ("network", "Dice", "IoU", "Dice, all images", "Dice, pooled", "pixel accuracy")
+    header = (
+        "network", "Dice", "IoU", "Dice, all images", "Dice, pooled", "pixel accuracy",
+        "Dice, validation part",
+    )  # fmt: skip
     rows = []
     for role, title in COMPARED.items():
-        runs = result["runs"][role]
-        rows.append([title, *map(spread, _figures(runs))])
+        figures = [*_figures(result["runs"][role]), result["validation"][role]]
+        rows.append([title, *map(spread, figures)])
     nothing = _figures([result["nothing"]])
-    rows.append(["nothing predicted", *(score(values[0]) for values in nothing)])
+    rows.append(["nothing predicted", *(score(values[0]) for values in nothing), "-"])
     return markdown_table(header, rows)
 
 
 def differences(result: Mapping[str, Any]) -> str:
     """Return what hint learning gains and int8 loses in Dice, seed by seed."""
-    dice = {role: [lesions(run)["dice"] for run in runs] for role, runs in result["runs"].items()}
+    test = {role: [lesions(run)["dice"] for run in runs] for role, runs in result["runs"].items()}
     rows = [
-        [title, spread([a - b for a, b in zip(dice[more], dice[less], strict=True)])]
+        [
+            title,
+            *(
+                spread([a - b for a, b in zip(dice[more], dice[less], strict=True)])
+                for dice in (test, result["validation"])
+            ),
+        ]
         for title, more, less in (
             ("hint learning over scratch", "hinted", "scratch"),
             ("lost by int8 after training", "hinted", "hinted_ptq"),
             ("lost by int8 with quantization-aware training", "hinted", "hinted_qat"),
         )
     ]
-    return markdown_table(("difference of Dice, seed by seed", "mean ± standard deviation"), rows)
+    header = ("difference of Dice, seed by seed", "test part", "validation part")
+    return markdown_table(header, rows)
 
 
 def _figures(runs: Sequence[Mapping[str, Any]]) -> list[list[float]]:
