@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tinyseg import deployment, files, presets, workflow
 from tinyseg import plan as plans
@@ -22,7 +24,11 @@ _PICTURES = {"segmentation": "dice.png", "classification": "confusion.png"}
 
 
 def publish(
-    run: str | Path, models: str | Path, verify_images: int = 8, board: str | None = None
+    run: str | Path,
+    models: str | Path,
+    verify_images: int = 8,
+    board: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write weights, plan, integer file, MLTK report, history, results and model card.
 
@@ -34,12 +40,13 @@ def publish(
         models: folder that gets a subfolder named as the network, and in it one as the data.
         verify_images: how many test images run on the slow reference interpreters.
         board: emulated board that runs them too.
+        changes: new values of the plan's quantization, such as ``quantization.recipe``.
 
     Returns:
         The files written.
 
     Raises:
-        InputError: the folder holds no finished run.
+        InputError: the folder holds no finished run, or a change is not of the quantization.
         GateError: the quantized network misses a gate; nothing is published.
     """
     run = Path(run)
@@ -47,6 +54,10 @@ def publish(
     plan = plans.beside(weights) if weights.is_file() else None
     if plan is None:
         raise InputError(f"{run}: no finished training run; run 'tinyseg train' to the end")
+    for key in changes or {}:
+        if not key.startswith("quantization."):
+            raise InputError(f"--set {key}: only quantization.… can change after training")
+    plan = plans.override(plan, changes or {})
     name = plan.model.name
     with tempfile.TemporaryDirectory(prefix="tinyseg-publish-") as scratch:
         # The weights stand apart, for a plan of their own would be overwritten.

@@ -248,6 +248,7 @@ def predict(
 @click.argument("model")
 @DATA
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of the training run.")
+@SET
 @COUNT
 @ON
 @click.option(
@@ -257,6 +258,7 @@ def publish(
     model: str,
     data: str | None,
     run: Path | None,
+    settings: tuple[str, ...],
     images: int,
     board: str | None,
     output: Path,
@@ -267,11 +269,13 @@ def publish(
     to OUTPUT/MODEL/DATA.
 
     \b
-    Example: tinyseg publish attention_unet_ds --data phantom
+    Examples:
+      tinyseg publish attention_unet_ds --data phantom
+      tinyseg publish lw_unet --data busi --set quantization.recipe=static_wi8_ai8
     """
     from tinyseg import presets
     from tinyseg.publishing import publish as publish_run
 
     run = run or presets.BUILD / model / presets.slug(data or "phantom") / "float"
-    for path in publish_run(run, output, images, board):
+    for path in publish_run(run, output, images, board, parse_settings(settings)):
         click.echo(path)
