@@ -61,7 +61,7 @@ def test_weights_are_rounded_to_half_precision(run, target):
 
 
 def test_only_the_quantization_may_change_after_training(run, tmp_path):
-    with pytest.raises(InputError, match="training.epochs"):
+    with pytest.raises(InputError, match=r"training\.epochs"):
         publish(run, tmp_path, changes={"training.epochs": 3})
     assert not list(tmp_path.iterdir())
 

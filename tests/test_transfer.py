@@ -196,6 +196,30 @@ def test_soft_masks(home, tmp_path):
     assert result["validation"]["images"] > 0
 
 
+def test_soft_masks_after_hints(home, tmp_path):
+    ok(
+        run(
+            "distill", "unet", "lw_unet", "--data", SOURCE, "--method", "hints_and_soft_masks",
+            "--epochs", 1, "--json", "-o", tmp_path / "both",
+            "--set", "distillation.encoder_epochs=1", "--set", "distillation.decoder_epochs=1",
+            "--set", "distillation.teacher_weight=0.9",
+            "--set", f"distillation.ensemble=[{built(home, 'unet') / 'weights.h5'}]", cwd=home,
+        )
+    )  # fmt: skip
+    for folder in (*HINTED, "."):
+        assert len(rows(tmp_path / "both" / folder)) == 1
+    settings = plans.beside(tmp_path / "both" / "weights.h5").distillation
+    assert settings.teacher_weight == 0.9
+    assert settings.ensemble_sha256 == (settings.teacher_sha256,)
+
+
+def test_hints_come_from_one_teacher(student):
+    plan, teacher, folder = student
+    settings = dataclasses.replace(plan.distillation, ensemble=("other/weights.h5",))
+    with pytest.raises(InputError, match=r"distillation\.ensemble"):
+        transfer.distill(dataclasses.replace(plan, distillation=settings), teacher, folder)
+
+
 def test_dry_run_prints_the_plan_and_writes_nothing(home):
     plan = ok(run("distill", "unet", "attention_unet", "--data", SOURCE, "--dry-run", cwd=home))
     assert plan["distillation"]["method"] == "hints"

@@ -54,6 +54,25 @@ def test_parts_do_not_overlap_and_all_is_everything(plan):
     assert sum(map(len, parts)) == len(set.union(*parts)) == len(images.part("all")) == 20
 
 
+def test_final_network_learns_from_all_that_is_not_test(plan, tmp_path):
+    plan = plans.override(
+        plan,
+        {
+            "data.folds": 2,
+            "data.fold": -1,
+            "training.epochs": 1,
+            "model.arguments": {"base_width": 2, "depth": 1},
+        },
+    )
+    result = workflow.train(plan, tmp_path)
+    assert result["validation"] == {}
+    _, images = workflow.open_images(plan, home=tmp_path)
+    assert len(images.part("train")) + len(images.part("test")) == 20
+    assert workflow.evaluate(result["weights"], None, "test", "tflite")["images"]
+    with pytest.raises(InputError, match="--part"):
+        workflow.evaluate(result["weights"], None, "validation", "tflite")
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [

@@ -62,7 +62,7 @@ def inspect(
     trained_on = plan.data.fingerprint
     plan, images = open_images(plan, home=path.parent)
     model = load_trained(plan, path)
-    chosen = sample(images.part(part), count)
+    chosen = sample(images.filled(part), count)
     drawn = {"filters.png": inside.filters(first_kernel(model))}
     if not chosen.classes:
         drawn["panels.jpg"] = inside.panels(_panels(model, chosen, plan))
@@ -71,9 +71,9 @@ def inspect(
         # Training followed an image of its own data: of other data there are no stored maps.
         stored = stored_maps(path.parent / FOLDER) if trained_on == plan.data.fingerprint else []
         epochs = [epoch for epoch, _ in stored]
-        shown, maps = _attention(model, stored, images.part("validation"), plan)
+        shown, maps = _attention(model, stored, images.part("validation") or chosen, plan)
         drawn["attention.gif"] = inside.attention_animation(shown, maps)
-    slices = _slices(images.store, images.part(part), patient)
+    slices = _slices(images.store, images.filled(part), patient)
     if slices is not None and not slices.classes:
         masks = decide(_outputs(model, slices, plan), plan.preprocessing.threshold)
         drawn["volume.gif"] = inside.volume_animation(

@@ -36,7 +36,8 @@ class DataPlan:
         split_seed: seed of the grouped, stratified split.
         fractions: shares of training, validation and test.
         folds: for cross-validation: divide what is not test into so many parts; 0 for none.
-        fold: the one of them that is for validation, from 0.
+        fold: the one of them that is for validation, from 0; -1 for none, so that the final
+            network learns from all that is not test.
         fingerprint: SHA-256 of the data that was used; empty before it was read.
         classes: that images were classified by, in the order of the network's outputs; empty
             before the data was read, and for masks.
@@ -98,6 +99,8 @@ class TrainingPlan:
             cross-entropy.
         patience: epochs without a better validation Dice, or accuracy, before stopping.
         augment: random flips, affine maps, contrast and brightness.
+        augment_wide: all of that in wider ranges, and stretching, bending and gamma; for students
+            of a teacher's soft masks and for large networks.
         balance: show images of rare labels more often, so that all labels are as frequent.
         attention_maps: store what attention gates let through after every epoch, for
             ``tinyseg inspect``.
@@ -112,6 +115,7 @@ class TrainingPlan:
     dice_weight: float = 1.0
     patience: int = 12
     augment: bool = True
+    augment_wide: bool = False
     balance: bool = False
     attention_maps: bool = False
     precision: str = "auto"
@@ -123,19 +127,24 @@ class DistillationPlan:
     """How a student learns from a teacher before, or while, it is trained.
 
     Attributes:
-        method: ``hints``, ``soft_masks``, or ``none``.
+        method: ``hints``, ``soft_masks``, ``hints_and_soft_masks``, or ``none``.
         teacher: weights file of the teacher, beside its own plan.
         teacher_sha256: of that file; empty before it was read.
+        ensemble: weights files of more teachers, each beside its own plan; the mean of all their
+            probabilities makes the soft masks. Hints are the first teacher's.
+        ensemble_sha256: of these files; empty before they were read.
         hints: layers of the student and, for each, of the teacher; empty pairs them by role.
         encoder_epochs: of learning the encoder's feature maps.
         decoder_epochs: of learning the decoder's.
         learning_rate: of these two phases at their start.
-        teacher_weight: share of the teacher's probabilities in the loss of ``soft_masks``.
+        teacher_weight: share of the teacher's probabilities in the loss of soft masks.
     """
 
     method: str = "none"
     teacher: str = ""
     teacher_sha256: str = ""
+    ensemble: tuple[str, ...] = ()
+    ensemble_sha256: tuple[str, ...] = ()
     hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
     encoder_epochs: int = 20
     decoder_epochs: int = 20

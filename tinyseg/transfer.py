@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyseg import files, presets
+from tinyseg import files
 from tinyseg import plan as plans
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan
-from tinyseg.workflow import SPLIT, Images, load_trained, open_images, score
+from tinyseg.workflow import Images, finish, load_trained, open_images, plan_of, validation_scores
 
 if TYPE_CHECKING:
     import tf_keras as keras
 
 log = logging.getLogger(__name__)
 
-METHODS = ("hints", "soft_masks")
+METHODS = ("hints", "soft_masks", "hints_and_soft_masks")
 
 
 def successor(trained: Plan, name: str, changes: Mapping[str, Any]) -> Plan:
@@ -60,11 +60,13 @@ def distill(
 ) -> dict[str, Any]:
     """Train a student with the help of a teacher; resumes in the phase that was interrupted.
 
-    With ``hints`` there are three phases, each in a folder of its own: the encoder's feature
-    maps, the decoder's, and the masks; the last writes what :func:`tinyseg.workflow.train` does.
+    With hints there are three phases, each in a folder of its own: the encoder's feature maps,
+    the decoder's, and the masks; the last writes what :func:`tinyseg.workflow.train` does. With
+    soft masks the teacher's probabilities take part in it.
 
     Args:
-        plan: of the student; its distillation names the teacher's weights.
+        plan: of the student; its distillation names the weights of the teacher and, for soft
+            masks, of more teachers.
         teacher: plan of the teacher.
         folder: where the results go.
         split_file: division of the images; None for the one that the teacher was trained with.
@@ -81,36 +83,44 @@ def distill(
     settings = plan.distillation
     if settings.method not in METHODS:
         raise InputError(f"distillation.method: '{settings.method}' is not {' or '.join(METHODS)}")
-    digest = files.sha256(settings.teacher)
-    plan = dataclasses.replace(
-        plan, distillation=dataclasses.replace(settings, teacher_sha256=digest)
+    hinted, soft = (part in settings.method for part in ("hints", "soft_masks"))
+    if settings.ensemble and not soft:
+        raise InputError(
+            f"distillation.ensemble: {settings.method} has one teacher; take a method of soft masks"
+        )
+    others = [load_trained(*plan_of(path)) for path in settings.ensemble]
+    recorded = dataclasses.replace(
+        settings,
+        teacher_sha256=files.sha256(settings.teacher),
+        ensemble_sha256=tuple(map(files.sha256, settings.ensemble)),
     )
+    plan = dataclasses.replace(plan, distillation=recorded)
     master = load_trained(teacher, settings.teacher)
     student = new_network(plan)
     hints = distillation.find_hints(master, student, settings.hints)
     plan, images = _open_as(teacher, plan, split_file, Path(settings.teacher).parent)
     parts = images.part("train"), images.part("validation")
-    if settings.method == "soft_masks":
-        learner = distillation.SoftMaskLearner(master, student)
+    epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
+    for phase, count in epochs.items() if hinted else ():
+        of_phase = [hint for hint in hints if hint.phase == phase]
+        if not of_phase:
+            continue
+        log.info("learning the %s's feature maps", phase)
+        _learn_hints(
+            distillation.HintLearner(master, student, of_phase),
+            student,
+            _phase_plan(plan, count),
+            parts,
+            Path(folder) / phase,
+        )
+    log.info("learning the masks")
+    if soft:
+        learner = distillation.SoftMaskLearner([master, *others], student)
         loss = distillation.SoftMaskLoss(settings.teacher_weight, plan.training.dice_weight)
         run_epochs(learner, mask_losses(loss), student, plan, *parts, folder)
     else:
-        epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
-        for phase, count in epochs.items():
-            of_phase = [hint for hint in hints if hint.phase == phase]
-            if not of_phase:
-                continue
-            log.info("learning the %s's feature maps", phase)
-            _learn_hints(
-                distillation.HintLearner(master, student, of_phase),
-                student,
-                _phase_plan(plan, count),
-                parts,
-                Path(folder) / phase,
-            )
-        log.info("learning the masks")
         fit(student, plan, *parts, folder)
-    result = _finish(student, plan, images, folder)
+    result = finish(student, plan, images, folder)
     return {**result, "hints": [hint._asdict() for hint in hints]}
 
 
@@ -151,7 +161,6 @@ def binarize(
         InputError: unusable settings or images, or networks that do not match.
     """
     from tinyseg.compression.binarization import binarize as transfer
-    from tinyseg.runtime.keras import KerasRunner
     from tinyseg.training.fit import fit, new_network
 
     settings = plan.binarization
@@ -163,10 +172,9 @@ def binarize(
     network = new_network(plan)
     plan, images = _open_as(source, plan, split_file, Path(settings.source).parent)
     transfer(trained, network, images.calibration(plan))
-    validation = images.part("validation")
-    start, _ = score(KerasRunner(network), validation, plan.preprocessing)
-    fit(network, plan, images.part("train"), validation, folder)
-    return {**_finish(network, plan, images, folder), "start": start}
+    start = validation_scores(network, plan, images)
+    fit(network, plan, images.part("train"), images.part("validation"), folder)
+    return {**finish(network, plan, images, folder), "start": start}
 
 
 def _open_as(
@@ -175,15 +183,3 @@ def _open_as(
     """Open a plan's images, divided as for the network it is made from, if they are the same."""
     known = dataclasses.replace(plan.data, fingerprint=trained.data.fingerprint)
     return open_images(dataclasses.replace(plan, data=known), split_file, home)
-
-
-def _finish(network: keras.Model, plan: Plan, images: Images, folder: str | Path) -> dict[str, Any]:
-    from tinyseg.runtime.keras import KerasRunner
-
-    images.split.write(Path(folder) / SPLIT)
-    scores, _ = score(KerasRunner(network), images.part("validation"), plan.preprocessing)
-    return {
-        "folder": str(folder),
-        "weights": str(Path(folder) / presets.WEIGHTS),
-        "validation": scores,
-    }

@@ -42,6 +42,17 @@ class Images(NamedTuple):
         """Return ``train``, ``validation``, ``test`` or ``all``."""
         return self.store if name == "all" else self.store.select(getattr(self.split, name))
 
+    def filled(self, name: str) -> ImageStore:
+        """Return a part that must hold images.
+
+        Raises:
+            InputError: it holds none.
+        """
+        part = self.part(name)
+        if not len(part):
+            raise InputError(f"{name} part: holds no images; choose another with --part")
+        return part
+
     def training(self, plan: Plan) -> ImageStore:
         """Return the images to learn from: the training part, balanced if the plan says so."""
         training = self.part("train")
@@ -163,12 +174,11 @@ def with_outputs(plan: Plan, images: ImageStore) -> Plan:
 
 
 def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) -> dict[str, Any]:
-    """Train a network and score its best weights on the validation part.
+    """Train a network and score its best weights on the validation part, if there is one.
 
     Returns:
-        ``{"weights", "folder", "validation": scores}``.
+        See :func:`finish`.
     """
-    from tinyseg.runtime.keras import KerasRunner
     from tinyseg.training.fit import fit, new_network
     from tinyseg.zoo import build
 
@@ -179,15 +189,32 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
     plan, images = open_images(plan, split_file)
     plan = with_outputs(plan, images.store)
     model = new_network(plan)
-    validation = images.part("validation")
-    fit(model, plan, images.training(plan), validation, folder)
+    fit(model, plan, images.training(plan), images.part("validation"), folder)
+    return finish(model, plan, images, folder)
+
+
+def finish(model: keras.Model, plan: Plan, images: Images, folder: str | Path) -> dict[str, Any]:
+    """Store how the images of a training run were divided, and score the network.
+
+    Returns:
+        ``{"weights", "folder", "validation": scores}``, see :func:`validation_scores`.
+    """
     images.split.write(Path(folder) / SPLIT)
-    scores, _ = score(KerasRunner(model), validation, plan.preprocessing)
     return {
         "folder": str(folder),
         "weights": str(Path(folder) / presets.WEIGHTS),
-        "validation": scores,
+        "validation": validation_scores(model, plan, images),
     }
+
+
+def validation_scores(model: keras.Model, plan: Plan, images: Images) -> dict[str, Any]:
+    """Score a network on the validation part; empty if there are no images in it."""
+    from tinyseg.runtime.keras import KerasRunner
+
+    validation = images.part("validation")
+    if not len(validation):
+        return {}
+    return score(KerasRunner(model), validation, plan.preprocessing)[0]
 
 
 def score(
@@ -283,7 +310,7 @@ def evaluate(name_or_file: str, source: str | None, part: str, backend: str) -> 
     plan, path = plan_of(name_or_file, source)
     plan, images = open_images(plan, home=path.parent)
     runner = open_runner(plan, path, backend)
-    return score(runner, images.part(part), plan.preprocessing)[0]
+    return score(runner, images.filled(part), plan.preprocessing)[0]
 
 
 def open_runner(plan: Plan, path: Path, backend: str = "tflite") -> Runner:

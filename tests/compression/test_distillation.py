@@ -212,13 +212,17 @@ def binary_cross_entropy(target, probability):
     return -(target * np.log(p) + (1 - target) * np.log(1 - p))
 
 
-def soft_mask_loss(masks, soft, predicted, share, dice_weight):
+def mask_loss(target, predicted, dice_weight):
     """By image: sums over pixels for each class, then means over classes."""
-    hard = binary_cross_entropy(masks, predicted).mean((1, 2, 3))
-    overlap, total = (masks * predicted).sum((1, 2)), (masks + predicted).sum((1, 2))
+    cross_entropy = binary_cross_entropy(target, predicted).mean((1, 2, 3))
+    overlap, total = (target * predicted).sum((1, 2)), (target + predicted).sum((1, 2))
     dice = ((2 * overlap + 1) / (total + 1)).mean(-1)
-    learned = binary_cross_entropy(soft, predicted).mean((1, 2, 3))
-    return (1 - share) * (hard + dice_weight * (1 - dice)) + share * learned
+    return cross_entropy + dice_weight * (1 - dice)
+
+
+def soft_mask_loss(masks, soft, predicted, share, dice_weight):
+    hard, learned = (mask_loss(target, predicted, dice_weight) for target in (masks, soft))
+    return (1 - share) * hard + share * learned
 
 
 @pytest.mark.parametrize("classes", [1, 2])
@@ -238,15 +242,16 @@ def test_loss_of_soft_masks_equals_numpy(classes, share, dice_weight):
 def test_soft_masks_train_the_student_but_not_the_teacher(teacher, images, masks):
     keras.utils.set_random_seed(1)
     student = net(lw_unet, 2)
-    learner = SoftMaskLearner(teacher, student)
-    learner.compile(optimizer=keras.optimizers.Adam(1e-2), **mask_losses(SoftMaskLoss(1.0, 1.0)))
+    learner = SoftMaskLearner([teacher], student)
+    learner.compile(optimizer=keras.optimizers.Adam(1e-2), **mask_losses(SoftMaskLoss(1.0, 0.0)))
     before = [[w.numpy() for w in model.weights] for model in (teacher, student)]
     target, untrained = (np.asarray(m(images)) for m in (teacher, student))
     learner.fit(images, masks, epochs=30, verbose=0)
     for old, new in zip(before[0], teacher.weights, strict=True):
         np.testing.assert_array_equal(old, new)
     assert any(np.abs(o - n).max() > 0 for o, n in zip(before[1], student.weights, strict=True))
-    # With all the weight on the teacher the student comes to give the teacher's probabilities.
+    # With all the weight on the teacher, and none on Dice, which asks for decisions, the student
+    # comes to give the teacher's probabilities.
     trained = np.asarray(student(images))
     assert np.abs(trained - target).mean() < 0.7 * np.abs(untrained - target).mean()
     ids = {id(weight) for weight in learner.weights}
@@ -256,7 +261,7 @@ def test_soft_masks_train_the_student_but_not_the_teacher(teacher, images, masks
 def test_soft_masks_are_validated_on_the_masks_alone(teacher, images, masks):
     keras.utils.set_random_seed(1)
     student = net(lw_unet, 2)
-    learner = SoftMaskLearner(teacher, student)
+    learner = SoftMaskLearner([teacher], student)
     learner.compile("adam", **mask_losses(SoftMaskLoss(0.25, 0.5)))
     scores = learner.evaluate(images, masks, verbose=0, return_dict=True)
     predicted = np.asarray(student(images))
@@ -265,3 +270,20 @@ def test_soft_masks_are_validated_on_the_masks_alone(teacher, images, masks):
     found, truth = predicted > 0.5, masks > 0
     dice = 2 * (found & truth).sum((1, 2, 3)) / (found.sum((1, 2, 3)) + truth.sum((1, 2, 3)))
     assert scores["image_dice"] == pytest.approx(dice.mean(), rel=1e-4)
+
+
+def test_soft_masks_are_the_mean_of_the_teachers(images, masks):
+    keras.utils.set_random_seed(1)
+    teachers, student = [net(unet, 2), net(unet, 4)], net(lw_unet, 2)
+    learner = SoftMaskLearner(teachers, student)
+    learner.compile(optimizer=keras.optimizers.SGD(0.0), **mask_losses(SoftMaskLoss(0.8, 1.0)))
+    loss = learner.fit(images, masks, batch_size=len(images), verbose=0).history["loss"][0]
+    soft = np.mean([teacher(images) for teacher in teachers], axis=0)
+    expected = soft_mask_loss(masks, soft, np.asarray(student(images)), 0.8, 1.0).mean()
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_teachers_of_other_images_are_refused():
+    other = unet((32, 32, 3), base_width=2, depth=2)
+    with pytest.raises(InputError, match="same size and channels"):
+        SoftMaskLearner([net(unet, 2), other], net(lw_unet, 2))

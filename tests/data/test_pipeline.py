@@ -72,7 +72,7 @@ def test_evaluation_gives_everything_once_in_order_unchanged(store):
 
 
 def test_training_without_augmentation_is_a_permutation(store):
-    batches = take(training(store, augmented=False))
+    batches = take(training(store, ranges=None))
     assert [len(images) for images, _ in batches] == [4, 4, 2]
     order = numbers(batches)
     assert sorted(order) == list(range(10))
@@ -84,9 +84,9 @@ def test_training_without_augmentation_is_a_permutation(store):
 
 
 def test_each_epoch_and_each_seed_has_an_order_of_its_own(store):
-    order = numbers(take(training(store, augmented=False), epochs=3))
+    order = numbers(take(training(store, ranges=None), epochs=3))
     epochs = [order[:10], order[10:20], order[20:]]
-    other = numbers(take(training(store, augmented=False, seed=1)))
+    other = numbers(take(training(store, ranges=None, seed=1)))
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in [*epochs, other]}) == 4
 
@@ -132,20 +132,21 @@ def test_grey_images_take_a_short_cut_to_the_same_result(store):
         np.testing.assert_allclose(first, second, atol=1.5 * PREPROCESSING.scale)
 
 
-@pytest.fixture(scope="module")
-def augmented():
+@pytest.fixture(scope="module", params=["MILD", "WIDE"])
+def augmented(request):
     """Ellipses before and after augmentation."""
     images, masks = ellipses(count=64, height=48, width=64, channels=1)
-    return images, masks, *augment(images, masks, 12)
+    ranges = getattr(augmentation, request.param)
+    return images, masks, *augment(images, masks, 12, ranges)
 
 
-def augment(images, masks, seed):
+def augment(images, masks, seed, ranges=augmentation.MILD):
     """Move each image and change its grey levels, as the pipeline does."""
     moved = []
     for number, pair in enumerate(zip(images, masks, strict=True)):
         rng = np.random.default_rng([seed, number])
-        image, mask = augmentation.move(*pair, rng)
-        moved.append((augmentation.grey_levels(rng)[image], mask))
+        image, mask = augmentation.move(*pair, rng, ranges)
+        moved.append((augmentation.grey_levels(rng, ranges)[image], mask))
     return tuple(map(np.stack, zip(*moved, strict=True)))
 
 
@@ -201,9 +202,26 @@ def test_augmentation_continues_image_and_mask_beyond_the_border():
     assert images.min() > 127
 
 
-def test_augmentation_is_mild(augmented):
+def test_bending_and_stretching_are_all_that_a_map_of_none_lacks():
+    images, masks = ellipses(count=1)
+    ranges = dataclasses.replace(augmentation.WIDE, rotation=0, shift=0, zoom=(1, 1))
+    straight = dataclasses.replace(ranges, stretch=0, bend=0)
+    pairs = []
+    for chosen in (straight, ranges):
+        moved = (
+            augmentation.move(images[0], masks[0], np.random.default_rng(s), chosen)
+            for s in range(12)
+        )
+        pairs.append([mask.tobytes() for _, mask in moved])
+    # Only flips are left of the one.
+    assert len(set(pairs[0])) == 2
+    assert len(set(pairs[1])) == 12
+
+
+def test_augmentation_is_mild():
     """Areas change as the zoom allows and centres move as shift and rotation allow."""
-    _, masks, _, new_masks = augmented
+    images, masks = ellipses(count=64, height=48, width=64, channels=1)
+    _, new_masks = augment(images, masks, 12)
     ratio = new_masks.sum((1, 2, 3)) / masks.sum((1, 2, 3))
     assert ratio.min() > 0.85**2 * 0.75
     assert ratio.max() < 1.2**2 * 1.25

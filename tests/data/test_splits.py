@@ -101,6 +101,10 @@ def test_folds_take_turns_and_share_the_test_part(data, folds, seed):
     assert len({split.test for split in splits}) == 1
     taken = [name for split in splits for name in split.validation]
     assert sorted([*taken, *splits[0].test]) == sorted(names)
+    final = attempt(*data, (0.6, 0.2, 0.2), seed, folds, -1)
+    assert sorted(final.train) == sorted(taken)
+    assert not final.validation
+    assert final.test == splits[0].test
     group_of = dict(zip(names, groups, strict=True))
     for split in splits:
         held = [{group_of[name] for name in part} for part in parts(split)]
@@ -121,7 +125,7 @@ def test_folds_are_alike():
         assert all(abs(counts[label] - share) <= 1 for label, share in shares.items())
 
 
-@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, -1), (-2, 0)])
+@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, -2), (-2, 0)])
 def test_impossible_folds_are_named(folds, fold):
     with pytest.raises(InputError, match=r"data\.folds"):
         make_split(["x", "y"], "ab", [0, 1], folds=folds, fold=fold)

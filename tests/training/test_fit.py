@@ -113,6 +113,27 @@ def test_stalled_run_stops_early(plan, parts, tmp_path):
     assert len(_history(tmp_path)) < 8
 
 
+def test_without_validation_images_the_last_epoch_is_kept(plan, parts, tmp_path):
+    model = _train(plan, (parts[0], parts[1].take([])), tmp_path)
+    rows = _history(tmp_path)
+    assert len(rows) == plan.training.epochs
+    assert not [name for name in rows[0] if name.startswith("val_")]
+    assert plans.beside(tmp_path / "weights.h5") is not None
+    # The first epoch's weights were the first that were kept.
+    settings = dataclasses.replace(plan.training, epochs=1)
+    other = new_network(plan)
+    fit(other, dataclasses.replace(plan, training=settings), parts[0], parts[1], tmp_path / "one")
+    assert not np.array_equal(model.get_weights()[0], other.get_weights()[0])
+
+
+def test_attention_maps_ask_for_a_validation_image(plan, parts, tmp_path):
+    settings = dataclasses.replace(plan.training, attention_maps=True)
+    with pytest.raises(InputError, match="attention_maps"):
+        _train(
+            dataclasses.replace(plan, training=settings), (parts[0], parts[1].take([])), tmp_path
+        )
+
+
 def test_training_can_start_from_weights(plan, parts, tmp_path):
     _train(plan, parts, tmp_path / "first")
     weights = tmp_path / "first" / "weights.h5"

@@ -97,8 +97,9 @@ def print_trained(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         terminal.print_json(result)
         return
-    told = ", ".join(f"{title} {value:.4f}" for title, value in leading(result["validation"]))
-    click.echo(f"validation {told}")
+    if scores := result["validation"]:
+        told = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
+        click.echo(f"validation {told}")
     click.echo(f"weights: {result['weights']}")
 
 

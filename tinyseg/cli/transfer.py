@@ -26,10 +26,10 @@ from tinyseg.cli.options import (
 @DATA
 @click.option(
     "--method",
-    type=click.Choice(["hints", "soft_masks"]),
+    type=click.Choice(["hints", "soft_masks", "hints_and_soft_masks"]),
     default="hints",
     show_default=True,
-    help="Learn the teacher's feature maps first, or its probabilities beside the masks.",
+    help="Learn the teacher's feature maps first, its probabilities beside the masks, or both.",
 )
 @SET
 @click.option("--epochs", type=click.IntRange(1), help="At most so many passes on the masks.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -198,39 +198,47 @@ def _relative_error(target: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
 
 
 class SoftMaskLoss(keras.losses.Loss):
-    """The loss of the masks, mixed with the cross-entropy to the teacher's probabilities.
+    """The loss against the masks, mixed with the same loss against the teacher's probabilities.
+
+    The cross-entropy asks for the probabilities themselves; the Dice term, which favours what is
+    likely over what is not, for decisions at pixels that the teacher doubts.
 
     Args:
         teacher_weight: share of the latter, 0 to 1.
-        dice_weight: of :class:`BceDiceLoss`.
+        dice_weight: of :class:`BceDiceLoss`, in both.
     """
 
     def __init__(self, teacher_weight: float, dice_weight: float) -> None:
         super().__init__(name="soft_mask")
         self._share = teacher_weight
-        self._hard = BceDiceLoss(dice_weight)
+        self._loss = BceDiceLoss(dice_weight)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of each image; ``y_true`` holds masks, then teacher's probabilities."""
         masks, soft = tf.split(tf.cast(y_true, y_pred.dtype), 2, axis=-1)
-        cross_entropy = tf.reduce_mean(keras.losses.binary_crossentropy(soft, y_pred), [1, 2])
-        return (1 - self._share) * self._hard.call(masks, y_pred) + self._share * cross_entropy
+        hard, learned = (self._loss.call(target, y_pred) for target in (masks, soft))
+        return (1 - self._share) * hard + self._share * learned
 
 
 class SoftMaskLearner(keras.Model):
-    """Trains a student on masks and on its teacher's probabilities.
+    """Trains a student on masks and on the mean of its teachers' probabilities.
 
     Compiled with :class:`SoftMaskLoss`; validated on the masks alone.
 
     Args:
-        teacher: trained; it stays as it is.
+        teachers: one or more, trained; they stay as they are.
         student: its weights are trained.
+
+    Raises:
+        InputError: a teacher's images or classes are not the student's.
     """
 
-    def __init__(self, teacher: keras.Model, student: keras.Model) -> None:
+    def __init__(self, teachers: Sequence[keras.Model], student: keras.Model) -> None:
         super().__init__(name="soft_mask_learner")
+        for teacher in teachers:
+            _check_pair(teacher, student)
         self._student = student
-        self._teacher = _untracked(teacher)
+        self._teachers = [_untracked(teacher) for teacher in teachers]
         self.build(student.input_shape)
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -240,7 +248,8 @@ class SoftMaskLearner(keras.Model):
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Learn from one batch."""
         images, masks = data
-        soft = self._teacher()(images, training=False)
+        learned = [teacher()(images, training=False) for teacher in self._teachers]
+        soft = tf.add_n(learned) / len(learned)
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)
             both = tf.concat([masks, tf.cast(soft, masks.dtype)], axis=-1)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tinyseg.data.augmentation import grey_levels, move
+from tinyseg.data.augmentation import MILD, Ranges, grey_levels, move
 from tinyseg.data.store import ImageStore, normalise
 from tinyseg.plan import PreprocessingPlan
 
@@ -20,7 +20,7 @@ def training_batches(
     *,
     seed: int = 0,
     first_epoch: int = 0,
-    augmented: bool = True,
+    ranges: Ranges | None = MILD,
 ) -> tf.data.Dataset:
     """Return an endless stream of shuffled, augmented batches.
 
@@ -33,7 +33,7 @@ def training_batches(
         batch_size: images a batch; the last batch of an epoch may be smaller.
         seed: of order and augmentation.
         first_epoch: where the stream begins.
-        augmented: whether images are changed at random.
+        ranges: how far images are changed at random; None for not at all.
 
     Returns:
         Dataset of ``(float32 (b, h, w, c), float32 (b, h, w, regions))``, the second being
@@ -48,9 +48,9 @@ def training_batches(
         return rows.map(lambda rows: (epoch, rows))
 
     def load(epoch: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if not augmented:
+        if ranges is None:
             return _plain(store, rows, preprocessing)
-        return _augmented(store, rows, preprocessing, (seed, int(epoch)))
+        return _augmented(store, rows, preprocessing, (seed, int(epoch)), ranges)
 
     epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
     return _load(epochs.flat_map(one_epoch), load, store)
@@ -95,7 +95,11 @@ def _plain(
 
 
 def _augmented(
-    store: ImageStore, rows: np.ndarray, preprocessing: PreprocessingPlan, key: tuple[int, int]
+    store: ImageStore,
+    rows: np.ndarray,
+    preprocessing: PreprocessingPlan,
+    key: tuple[int, int],
+    ranges: Ranges,
 ) -> tuple[np.ndarray, np.ndarray]:
     images = np.empty((len(rows), *store.images.shape[1:]), np.float32)
     masks = np.empty((len(rows), *store.masks.shape[1:]), np.float32)
@@ -105,9 +109,9 @@ def _augmented(
         image = store.images[row]
         if store.grey:
             image = np.ascontiguousarray(image[..., :1])
-        image, masks[position] = move(image, store.masks[row], rng)
+        image, masks[position] = move(image, store.masks[row], rng, ranges)
         # New grey levels and normalisation in one look-up.
-        table = normalise(grey_levels(rng), preprocessing)
+        table = normalise(grey_levels(rng, ranges), preprocessing)
         if image.shape == images.shape[1:]:
             cv2.LUT(image, table, dst=images[position])
         else:

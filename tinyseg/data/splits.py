@@ -51,7 +51,7 @@ def make_split(
         seed: of the random order.
         folds: divide what is not test into so many equal parts, of which one is for validation;
             0 for the shares of ``fractions``. The test part is the same for every fold.
-        fold: the one for validation, from 0.
+        fold: the one for validation, from 0; -1 for none, so that all of them are for training.
 
     Raises:
         InputError: bad fractions or folds, or too few groups for a non-empty part.
@@ -63,10 +63,10 @@ def make_split(
         )
     titles, validation = PARTS, 1
     if folds:
-        if folds < 2 or not 0 <= fold < folds:
+        if folds < 2 or not -1 <= fold < folds:
             raise InputError(
                 f"data.folds, data.fold: {folds} and {fold}; take two folds or more, and one of "
-                "them, counted from 0"
+                "them, counted from 0, or -1 for none"
             )
         wanted = np.array([*[(1 - wanted[2]) / folds] * folds, wanted[2]])
         titles, validation = (*(f"fold {number}" for number in range(folds)), "test"), fold
@@ -80,7 +80,7 @@ def make_split(
     training = [
         index for number, part in enumerate(parts[:-1]) if number != validation for index in part
     ]
-    chosen = (training, parts[validation], parts[-1])
+    chosen = (training, [] if fold < 0 else parts[validation], parts[-1])
     return Split(*(tuple(names[i] for i in sorted(indices)) for indices in chosen))
 
 

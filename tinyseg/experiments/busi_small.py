@@ -4,7 +4,8 @@ Candidates are compared by the validation Dice of five folds. The winner is trai
 seeds on one fold: from scratch, and with hints of the best of some wider teachers, for as many
 epochs altogether.
 Each student is quantized after training and with quantization-aware training. Only then is the test
-part scored, once for each network. See ``docs/protocol.md``.
+part scored, once for each network. A second round, :mod:`tinyseg.experiments.busi_final`, follows.
+See ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ import click
 
 from tinyseg import files, presets, terminal, transfer, workflow
 from tinyseg import plan as plans
-from tinyseg.experiments import FRESH, OUTPUT, render
+from tinyseg.experiments import FRESH, OUTPUT, busi_final, render
 from tinyseg.experiments.jobs import Jobs
+from tinyseg.experiments.runs import RECIPES, headline, of_files, quantize, score
 from tinyseg.plan import Plan
 from tinyseg.zoo import build
 
 FOLDS, SEEDS = 5, 3
 MAX_PARAMETERS = 60_000
 WORK = Path("build/experiments/busi_small")
-RECIPES = {"ptq": "static_wi8_ai8", "qat": "qat_wi8_ai8"}
 # Students of the comparison.
 STUDENTS = ("scratch", "hinted")
 
@@ -141,7 +142,7 @@ def train_scratch(name: str, seed: int, effort: Effort) -> dict[str, Any]:
 
 def train_hinted(name: str, master: str, seed: int, effort: Effort) -> dict[str, Any]:
     """Train the winner with the hints of a teacher, then on the masks."""
-    teacher = WORK / "teacher" / presets.slug(master) / presets.WEIGHTS
+    teacher = _weights("teacher", presets.slug(master))
     hints = plans.DistillationPlan(
         method="hints",
         teacher=str(teacher),
@@ -154,30 +155,8 @@ def train_hinted(name: str, master: str, seed: int, effort: Effort) -> dict[str,
     return transfer.distill(plan, plans.beside(teacher), WORK / "hinted" / f"seed{seed}")
 
 
-def quantize(recipe: str, seed: int) -> dict[str, Any]:
-    """Quantize a hinted student, score and verify its file."""
-    from tinyseg.deployment import quantize as run
-
-    weights = WORK / "hinted" / f"seed{seed}" / presets.WEIGHTS
-    plan = plans.override(plans.beside(weights), {"quantization.recipe": RECIPES[recipe]})
-    folder = WORK / recipe / f"seed{seed}"
-    report = run(plan, weights, folder, verify_images=8, max_drop=1.0, profiled=False)
-    check = report["verification"]
-    return {
-        "test": report["test"]["integer"],
-        "bytes": report["file_bytes"],
-        "arena_bytes": check["arena_bytes"],
-        "bit_exact": check["bit_exact"],
-        "validation": _score(folder / report["file"], "validation"),
-    }
-
-
-def score_test(folder: str) -> dict[str, Any]:
-    """Score a float network of the work folder on the test part; count its parameters."""
-    folder = WORK / folder
-    plan = plans.beside(folder / presets.WEIGHTS)
-    parameters = build(plan.model, plan.preprocessing).count_params()
-    return {**_score(folder / presets.WEIGHTS, "test"), "parameters": parameters}
+def _weights(role: str, which: str) -> Path:
+    return WORK / role / which / presets.WEIGHTS
 
 
 def score_nothing() -> dict[str, Any]:
@@ -186,15 +165,6 @@ def score_nothing() -> dict[str, Any]:
 
     _, images = workflow.open_images(candidate_plan(next(iter(CANDIDATES.values())), 1))
     return score_background(images.part("test"))
-
-
-def _score(file: Path, part: str) -> dict[str, Any]:
-    return workflow.evaluate(str(file), None, part, "tflite")
-
-
-def headline(scores: Mapping[str, Any]) -> float:
-    """Return the mean Dice over images with a lesion, by which everything is chosen."""
-    return scores["with_lesion"]["dice"]
 
 
 def select(jobs: Jobs, epochs: int) -> dict[str, Any]:
@@ -246,17 +216,24 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     )
     made = jobs.run(
         {
-            f"hinted {recipe} {seed}": (quantize, (recipe, seed))
-            for recipe in RECIPES
+            f"hinted {recipe} {seed}": (
+                quantize,
+                (
+                    _weights("hinted", f"seed{seed}"),
+                    WORK / recipe / f"seed{seed}",
+                    {"quantization.recipe": full_name},
+                ),
+            )
+            for recipe, full_name in RECIPES.items()
             for seed in seeds
         }
     )
     tested = jobs.run(
         {
             "test nothing": (score_nothing, ()),
-            "test teacher": (score_test, (f"teacher/{presets.slug(teacher)}",)),
+            "test teacher": (score, (_weights("teacher", presets.slug(teacher)), "test")),
             **{
-                f"test {role} {seed}": (score_test, (f"{role}/seed{seed}",))
+                f"test {role} {seed}": (score, (_weights(role, f"seed{seed}"), "test"))
                 for role in STUDENTS
                 for seed in seeds
             },
@@ -282,10 +259,7 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
         "runs": runs,
         "validation": validation,
         "nothing": tested["test nothing"],
-        "files": {
-            role: [{key: run[key] for key in ("bytes", "arena_bytes", "bit_exact")} for run in all_]
-            for role, all_ in quantized.items()
-        },
+        "files": of_files(quantized),
         "chosen_seed": chosen,
         "seconds": sum(run["seconds"] for run in (*trained.values(), *made.values())),
     }
@@ -320,6 +294,8 @@ def main(jobs: int, output: Path, only_select: bool, fresh: bool) -> None:
         "effort": dataclasses.asdict(effort),
         **compare(runner, name, effort),
     }
+    plans_ = (candidate_plan(each, 1) for each in (CANDIDATES[name], TEACHERS[result["teacher"]]))
+    result["final"] = busi_final.compare(runner, *plans_)
     files.write_json(output / "busi_small.json", result)
     render.busi_small(result, output)
 

@@ -86,7 +86,9 @@ def curves(history: Sequence[dict[str, str]]) -> bytes:
     score = ("image_dice", "mean Dice") if "image_dice" in history[0] else ("accuracy", "accuracy")
     for axis, (name, title) in zip(axes, (("loss", "loss"), score), strict=True):
         axis.plot(epochs, [float(row[name]) for row in history], label="training")
-        axis.plot(epochs, [float(row[f"val_{name}"]) for row in history], label="validation")
+        if f"val_{name}" in history[0]:
+            values = [float(row[f"val_{name}"]) for row in history]
+            axis.plot(epochs, values, label="validation")
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()

@@ -26,13 +26,21 @@ _STATED = (
     ("edgeml-project, separable attention U-Net, float32", 0.9182),
     ("edgeml-project, separable attention U-Net, int8", 0.9182),
 )
-# Networks of the experiment busi_small.
+# Networks of the experiment busi_small, first round.
 COMPARED = {
     "teacher": "teacher, float32",
     "scratch": "from scratch, float32",
     "hinted": "hint learning, float32",
     "hinted_ptq": "hint learning, int8 after training",
     "hinted_qat": "hint learning, int8 with quantization-aware training",
+}
+# Second round.
+FINAL = {
+    "teacher": "teachers, float32",
+    "scratch": "from scratch, float32",
+    "distilled": "hint learning and soft masks, float32",
+    "distilled_ptq": "the same, int8 after training",
+    "distilled_qat": "the same, int8 with quantization-aware training",
 }
 
 
@@ -143,40 +151,58 @@ def cost(runs: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(header, rows)
 
 
-def comparison(result: Mapping[str, Any]) -> str:
-    """Return the final comparison of the experiment ``busi_small``: mean and spread of seeds."""
-    header = (
-        "network", "Dice", "IoU", "Dice, all images", "Dice, pooled", "pixel accuracy",
-        "Dice, validation part",
-    )  # fmt: skip
-    rows = []
-    for role, title in COMPARED.items():
-        figures = [*_figures(result["runs"][role]), result["validation"][role]]
-        rows.append([title, *map(spread, figures)])
-    nothing = _figures([result["nothing"]])
-    rows.append(["nothing predicted", *(score(values[0]) for values in nothing), "-"])
+def comparison(
+    result: Mapping[str, Any], titles: Mapping[str, str], nothing: Mapping[str, Any]
+) -> str:
+    """Return the scores of a round of the experiment ``busi_small``: mean and spread of seeds.
+
+    Args:
+        result: of the round.
+        titles: of its networks by role.
+        nothing: scores of predicting nothing.
+    """
+    header = ["network", "Dice", "IoU", "Dice, all images", "Dice, pooled", "pixel accuracy"]
+    rows = [[title, *map(spread, _figures(result["runs"][role]))] for role, title in titles.items()]
+    rows.append(["nothing predicted", *(score(values[0]) for values in _figures([nothing]))])
     return markdown_table(header, rows)
 
 
-def differences(result: Mapping[str, Any]) -> str:
-    """Return what hint learning gains and int8 loses in Dice, seed by seed."""
-    test = {role: [lesions(run)["dice"] for run in runs] for role, runs in result["runs"].items()}
+def differences(
+    dice: Mapping[str, Mapping[str, Sequence[float]]], student: str, learned: str
+) -> str:
+    """Return what a way of learning gains and int8 loses in Dice, seed by seed.
+
+    Args:
+        dice: of the seeds by part of the data, then by role.
+        student: role of the float network that is quantized.
+        learned: title of the way that it learned.
+    """
+    pairs = (
+        (f"{learned} over scratch", student, "scratch"),
+        ("lost by int8 after training", student, f"{student}_ptq"),
+        ("lost by int8 with quantization-aware training", student, f"{student}_qat"),
+    )
     rows = [
         [
             title,
             *(
-                spread([a - b for a, b in zip(dice[more], dice[less], strict=True)])
-                for dice in (test, result["validation"])
+                spread([a - b for a, b in zip(roles[more], roles[less], strict=True)])
+                for roles in dice.values()
             ),
         ]
-        for title, more, less in (
-            ("hint learning over scratch", "hinted", "scratch"),
-            ("lost by int8 after training", "hinted", "hinted_ptq"),
-            ("lost by int8 with quantization-aware training", "hinted", "hinted_qat"),
-        )
+        for title, more, less in pairs
     ]
-    header = ("difference of Dice, seed by seed", "test part", "validation part")
-    return markdown_table(header, rows)
+    return markdown_table(["difference of Dice, seed by seed", *dice], rows)
+
+
+def final_differences(final: Mapping[str, Any]) -> str:
+    """Return the differences of the second round."""
+    return differences({"test part": tested_dice(final)}, "distilled", "hint learning, soft masks")
+
+
+def tested_dice(result: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return the test Dice of all seeds by role."""
+    return {role: [lesions(run)["dice"] for run in runs] for role, runs in result["runs"].items()}
 
 
 def _figures(runs: Sequence[Mapping[str, Any]]) -> list[list[float]]:
@@ -219,10 +245,8 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
     if experiment:
         parts += [
             "## A small network for breast ultrasound",
-            f"{_told(experiment)} [More](experiments/busi_small.md), made by "
-            "`make experiment NAME=busi_small`.",
-            comparison(experiment),
-            differences(experiment),
+            *_final(experiment),
+            "[Both rounds](experiments/busi_small.md), made by `make experiment NAME=busi_small`.",
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -231,17 +255,21 @@ def front(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | Non
     """Return the results that stand in the README."""
     parts = [overview(runs)]
     if experiment:
-        parts += [_told(experiment), comparison(experiment), differences(experiment)]
+        parts += _final(experiment)
     return "\n\n".join(parts)
 
 
-def _told(experiment: Mapping[str, Any]) -> str:
-    parameters = experiment["candidates"][experiment["winner"]]["parameters"]
-    return (
-        f"Breast ultrasound (BUSI), `{experiment['winner']}` with {count(parameters)} parameters, "
-        f"mean ± standard deviation of {len(experiment['runs']['hinted'])} seeds; the test part "
-        "was scored once."
-    )
+def _final(experiment: Mapping[str, Any]) -> list[str]:
+    """Return what is told of the final networks of the experiment ``busi_small``."""
+    final = experiment["final"]
+    parameters = count(experiment["candidates"][experiment["winner"]]["parameters"])
+    return [
+        f"Breast ultrasound (BUSI), `{experiment['winner']}` with {parameters} parameters: "
+        f"{lesions(experiment['nothing'])['images']} test images with a lesion, mean ± standard "
+        f"deviation of {len(final['runs']['scratch'])} seeds.",
+        comparison(final, FINAL, experiment["nothing"]),
+        final_differences(final),
+    ]
 
 
 def insert(readme: str, table: str) -> str:

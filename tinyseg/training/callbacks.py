@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Goal(NamedTuple):
     """What the best epoch is best in.
 
     Attributes:
-        key: of the epoch's scores.
+        key: of the epoch's scores; empty for the number of the epoch itself.
         title: for people.
         sign: 1 if more is better, -1 if less is.
     """
@@ -27,10 +27,16 @@ class Goal(NamedTuple):
     title: str
     sign: int
 
+    def value(self, epoch: int, scores: Mapping[str, float]) -> float:
+        """Return what an epoch, counted from 0, has reached."""
+        return float(scores[self.key]) if self.key else float(epoch + 1)
+
 
 VALIDATION_DICE = Goal("val_lesion_dice", "validation Dice", 1)
 VALIDATION_ACCURACY = Goal("val_accuracy", "validation accuracy", 1)
 VALIDATION_LOSS = Goal("val_loss", "validation loss", -1)
+# Where there are no images to choose an epoch by.
+LAST_EPOCH = Goal("", "epoch", 1)
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -76,7 +82,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keep the weights if they are the best, then write the checkpoint."""
-        value = float(logs[self._goal.key])
+        value = self._goal.value(epoch, logs)
         if self._goal.sign * (value - float(self.best_value)) > 0:
             self._save()
             self.best_value.assign(value)
@@ -144,7 +150,9 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Show or log the epoch's scores."""
-        note = f"loss {logs['loss']:.4f}  {self._goal.title} {logs[self._goal.key]:.4f}"
+        note = f"loss {logs['loss']:.4f}"
+        if self._goal.key:
+            note += f"  {self._goal.title} {logs[self._goal.key]:.4f}"
         self._bar.update(self._task, note=note)
         if self._bar.disable:
             self._log(f"epoch {epoch + 1}/{self._epochs}  {note}")

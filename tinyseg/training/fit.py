@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg import plan as plans
+from tinyseg.data.augmentation import MILD, WIDE, Ranges
 from tinyseg.data.pipeline import evaluation_batches, training_batches
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
@@ -19,6 +20,7 @@ from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
 from tinyseg.training.attention_maps import FOLDER, AttentionMaps
 from tinyseg.training.callbacks import (
+    LAST_EPOCH,
     VALIDATION_ACCURACY,
     VALIDATION_DICE,
     Goal,
@@ -75,7 +77,7 @@ def fit(
         model: from :func:`new_network`.
         plan: the whole plan.
         training: images to learn from.
-        validation: images that choose the epoch.
+        validation: images that choose the epoch; without any it is the last one.
         folder: where the results go.
 
     Raises:
@@ -116,7 +118,7 @@ def run_epochs(
         model: the network whose weights are kept.
         plan: the whole plan.
         training: images to learn from.
-        validation: images that choose the epoch.
+        validation: images that choose the epoch; without any it is the last one.
         folder: where the results go.
         goal: what the best epoch is best in.
 
@@ -125,6 +127,8 @@ def run_epochs(
     """
     folder = Path(folder)
     settings = plan.training
+    judged = len(validation) > 0
+    goal = goal if judged else LAST_EPOCH
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
     _claim(folder, plan)
     steps = -(-len(training) // settings.batch_size)
@@ -146,10 +150,12 @@ def run_epochs(
                 settings.batch_size,
                 seed=plan.seed,
                 first_epoch=done,
-                augmented=settings.augment,
+                ranges=_ranges(settings),
             ),
             steps_per_epoch=steps,
-            validation_data=evaluation_batches(validation, plan.preprocessing, settings.batch_size),
+            validation_data=evaluation_batches(validation, plan.preprocessing, settings.batch_size)
+            if judged
+            else None,
             initial_epoch=done,
             epochs=settings.epochs,
             verbose=0,
@@ -162,7 +168,8 @@ def run_epochs(
                 state,
             ],
         )
-    log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
+    if judged:
+        log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
 
@@ -173,6 +180,11 @@ def _watchers(
     """Return what follows the training of a network on the first validation image."""
     if not plan.training.attention_maps:
         return []
+    if not len(validation):
+        raise InputError(
+            "training.attention_maps: shows a validation image, and there is none; "
+            "give data.fractions a share for validation"
+        )
     image = validation.take([0]).inputs(plan.preprocessing)
     return [AttentionMaps(model, image, folder / FOLDER)]
 
@@ -189,6 +201,12 @@ def _claim(folder: Path, plan: Plan) -> None:
             )
     else:
         plans.files.write_json(marker, dataclasses.asdict(wanted))
+
+
+def _ranges(settings: TrainingPlan) -> Ranges | None:
+    if not settings.augment:
+        return None
+    return WIDE if settings.augment_wide else MILD
 
 
 def _schedule(
