@@ -1,8 +1,7 @@
 """The second round of the experiment ``busi_small``: the final networks.
 
 Teachers, students from scratch and students with hints and soft masks are trained for fixed numbers
-of epochs on every image that is not of the test part, with three seeds, and scored on it. On one
-fold the recipe is tried beside that, to tell its validation Dice.
+of epochs on every image that is not of the test part, with three seeds, and scored on it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from tinyseg import presets, transfer, workflow
 from tinyseg.experiments.jobs import Jobs
 from tinyseg.experiments.runs import (
     RECIPES,
-    headline,
     of_files,
     quantize,
     score,
@@ -24,9 +22,7 @@ from tinyseg.experiments.runs import (
 from tinyseg.plan import Plan
 
 SEEDS = 3
-# Folds for validation: one to try the recipe on, none for the final networks.
-TRIED, FINAL = 0, -1
-WORK = Path("build/experiments/busi_small")
+WORK = Path("build/experiments/busi_small/final")
 STUDENTS = ("scratch", "distilled")
 # The seed whose network is published, fixed before any of them was trained.
 PUBLISHED_SEED = 0
@@ -42,25 +38,24 @@ class Effort:
     teachers: int = 2
 
 
-def folder(role: str, fold: int, seed: int) -> Path:
+def folder(role: str, seed: int) -> Path:
     """Return where a network of this round lies."""
-    stage = "final" if fold == FINAL else "tried"
-    return WORK / stage / role / f"seed{seed}"
+    return WORK / role / f"seed{seed}"
 
 
-def weights(role: str, fold: int, seed: int) -> Path:
+def weights(role: str, seed: int) -> Path:
     """Return its weights file."""
-    return folder(role, fold, seed) / presets.WEIGHTS
+    return folder(role, seed) / presets.WEIGHTS
 
 
-def train_plain(plan: Plan, role: str, fold: int, seed: int) -> dict[str, Any]:
+def train_plain(plan: Plan, role: str, seed: int) -> dict[str, Any]:
     """Train a teacher, or a student from scratch."""
-    return workflow.train(_placed(plan, fold, seed), folder(role, fold, seed))
+    return workflow.train(dataclasses.replace(plan, seed=seed), folder(role, seed))
 
 
-def train_distilled(plan: Plan, fold: int, seed: int, effort: Effort) -> dict[str, Any]:
+def train_distilled(plan: Plan, seed: int, effort: Effort) -> dict[str, Any]:
     """Train a student on the feature maps of one teacher, then on the soft masks of all."""
-    first, *others = (str(weights("teacher", fold, each)) for each in range(effort.teachers))
+    first, *others = (str(weights("teacher", each)) for each in range(effort.teachers))
     settings = plans.DistillationPlan(
         method="hints_and_soft_masks",
         teacher=first,
@@ -68,22 +63,20 @@ def train_distilled(plan: Plan, fold: int, seed: int, effort: Effort) -> dict[st
         encoder_epochs=effort.hints,
         decoder_epochs=effort.hints,
         learning_rate=2e-3,
-        teacher_weight=0.8,
+        teacher_weight=0.6,
     )
-    plan = dataclasses.replace(_placed(plan, fold, seed), distillation=settings)
-    return transfer.distill(plan, plans.beside(first), folder("distilled", fold, seed))
-
-
-def _placed(plan: Plan, fold: int, seed: int) -> Plan:
-    return plans.override(plan, {"data.fold": fold, "seed": seed})
+    plan = dataclasses.replace(plan, distillation=settings, seed=seed)
+    return transfer.distill(plan, plans.beside(first), folder("distilled", seed))
 
 
 def _lasting(plan: Plan, epochs: int) -> Plan:
-    return plans.override(plan, {"training.epochs": epochs, "training.patience": epochs})
+    """Return a plan without a validation part that lasts for so many epochs."""
+    changes = {"data.fold": -1, "training.epochs": epochs, "training.patience": epochs}
+    return plans.override(plan, changes)
 
 
 def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
-    """Try the recipe on a fold, then train, quantize and score the final networks.
+    """Train, quantize and score the final networks.
 
     Args:
         jobs: keeps what each run returns.
@@ -91,36 +84,26 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
         teacher: plan of the teachers.
 
     Returns:
-        By role the test scores of the seeds, the files of the quantized ones, and the validation
-        Dice on the fold.
+        By role the test scores of the seeds, and the files of the quantized ones.
     """
     effort, seeds = Effort(), range(SEEDS)
     teacher = _lasting(teacher, effort.teacher)
+    student = plans.override(student, {"training.augment_wide": True})
     long = _lasting(student, 2 * effort.hints + effort.masks)
     student = _lasting(student, effort.masks)
-    places = {"final": FINAL, "tried": TRIED}
     trained = jobs.run(
         {
-            f"{stage} teacher {each}": (train_plain, (teacher, "teacher", fold, each))
-            for stage, fold in places.items()
+            f"final teacher {each}": (train_plain, (teacher, "teacher", each))
             for each in range(effort.teachers)
         }
     )
-    students = [*(("final", seed) for seed in seeds), ("tried", 0)]
     trained |= jobs.run(
         {
-            name: job
-            for stage, seed in students
-            for name, job in (
-                (
-                    f"{stage} distilled {seed}",
-                    (train_distilled, (student, places[stage], seed, effort)),
-                ),
-                (
-                    f"{stage} scratch {seed}",
-                    (train_plain, (long, "scratch", places[stage], seed)),
-                ),
-            )
+            **{
+                f"final distilled {seed}": (train_distilled, (student, seed, effort))
+                for seed in seeds
+            },
+            **{f"final scratch {seed}": (train_plain, (long, "scratch", seed)) for seed in seeds},
         }
     )
     made = jobs.run(
@@ -128,8 +111,8 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
             f"final distilled {recipe} {seed}": (
                 quantize,
                 (
-                    weights("distilled", FINAL, seed),
-                    folder(f"distilled_{recipe}", FINAL, seed),
+                    weights("distilled", seed),
+                    folder(f"distilled_{recipe}", seed),
                     {"quantization.recipe": full_name},
                 ),
             )
@@ -140,7 +123,7 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
     counted = {"teacher": range(effort.teachers), **dict.fromkeys(STUDENTS, seeds)}
     tested = jobs.run(
         {
-            f"final test {role} {seed}": (score, (weights(role, FINAL, seed), "test"))
+            f"final test {role} {seed}": (score, (weights(role, seed), "test"))
             for role, numbers in counted.items()
             for seed in numbers
         }
@@ -156,10 +139,6 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
     runs |= {role: [run["test"] for run in results] for role, results in quantized.items()}
     return {
         "effort": dataclasses.asdict(effort),
-        "validation": {
-            role: headline(trained[f"tried {role} 0"]["validation"])
-            for role in ("teacher", *STUDENTS)
-        },
         "runs": runs,
         "files": of_files(quantized),
         "published_seed": PUBLISHED_SEED,
