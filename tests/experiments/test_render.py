@@ -44,25 +44,48 @@ def result():
         "nothing": scores(0.0),
         "files": {"hinted_ptq": [made] * 2, "hinted_qat": [made] * 2},
         "chosen_seed": 1,
-        "seconds": 7182,
+        "seconds": 3582,
+        "final": {
+            "effort": {"teacher": 70, "hints": 10, "masks": 80, "teachers": 2},
+            "runs": {
+                "teacher": [scores(0.78), scores(0.80)],
+                "scratch": [scores(0.73), scores(0.75)],
+                "distilled": [scores(0.76), scores(0.78)],
+                "distilled_ptq": [scores(0.76), scores(0.77)],
+                "distilled_qat": [scores(0.75), scores(0.77)],
+            },
+            "files": {"distilled_ptq": [made] * 2, "distilled_qat": [{**made, "bit_exact": False}]},
+            "published_seed": 0,
+            "seconds": 3600,
+        },
     }
 
 
-def rows(text):
-    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
-    return {row[0]: row[1:] for row in cells}
+def tables(text):
+    """The tables of a page, each as its rows by their first cell."""
+    return [
+        {cells[0]: cells[1:] for cells in (row.strip("| ").split(" | ") for row in block)}
+        for block in (
+            [line for line in part.splitlines() if line.startswith("|")]
+            for part in text.split("\n\n")
+        )
+        if block
+    ]
 
 
 def test_busi_small(tmp_path):
     render.busi_small(result(), tmp_path)
     text = (tmp_path / "busi_small.md").read_text()
-    found = rows(text)
-    assert found["some_net"] == ["96 x 96", "50,000", "2,000,000", "0.7100 ± 0.0141"]
-    assert found["hint learning over scratch"] == ["0.0300 ± 0.0141", "0.0200 ± 0.0000"]
-    assert found["lost by int8 after training"] == ["0.0100 ± 0.0000", "0.0050 ± 0.0071"]
-    assert found["teacher, float32"][0] == "0.8000"
-    assert found["hint learning, float32"][-1] == "0.7450 ± 0.0071"
-    assert found["nothing predicted"][0] == "0.0000"
+    candidates, first, gains, _, final, final_gains, made = tables(text)
+    assert candidates["some_net"] == ["96 x 96", "50,000", "2,000,000", "0.7100 ± 0.0141"]
+    assert first["teacher, float32"][0] == "0.8000"
+    assert first["nothing predicted"][0] == "0.0000"
+    assert gains["hint learning over scratch"] == ["0.0300 ± 0.0141", "0.0200 ± 0.0000"]
+    assert gains["lost by int8 after training"] == ["0.0100 ± 0.0000", "0.0050 ± 0.0071"]
+    assert final["teachers, float32"][0] == "0.7900 ± 0.0141"
+    assert final_gains["hint learning, soft masks over scratch"] == ["0.0300 ± 0.0000"]
+    assert final_gains["lost by int8 after training"] == ["0.0050 ± 0.0071"]
+    assert made["the same, int8 with quantization-aware training"][-1] == "no"
     assert "2.0 hours" in text
     assert "Chosen: some_net" in text
     assert cv2.imread(str(tmp_path / "busi_small.png")).shape[0] > 200

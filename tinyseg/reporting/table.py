@@ -88,6 +88,13 @@ def _fits(boards: Sequence[str]) -> str:
     return f"{len(boards)} boards" if boards else "none as it is"
 
 
+def _form(run: Mapping[str, Any]) -> str:
+    """Return how a network became integers, and in how many bits its weights are packed."""
+    packing = run["packing"]
+    bits = f", packed to {max(packing['bits'].values())} bits" if packing else ""
+    return f"`{run['recipe']}`{bits}"
+
+
 def accuracy(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return every score of the published networks, beside those of predicting nothing."""
     header = (
@@ -105,7 +112,7 @@ def accuracy(runs: Sequence[Mapping[str, Any]]) -> str:
                 [
                     f"`{run['model']['name']}`",
                     run["data"]["name"],
-                    name or run["recipe"],
+                    name or _form(run),
                     score(with_lesion["dice"]),
                     score(with_lesion["iou"]),
                     score(scores["dice"]),
@@ -139,7 +146,7 @@ def cost(runs: Sequence[Mapping[str, Any]]) -> str:
             [
                 f"`{run['model']['name']}`",
                 run["data"]["name"],
-                f"`{run['recipe']}`",
+                _form(run),
                 count(run["file_bytes"]),
                 count(check["arena_bytes"]),
                 f"{loss:+.4f}",
