@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import io
 import json
 import re
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tinyseg.reporting import numbers, report, table
-from tinyseg.reporting.pictures import Example, error_map
+from tinyseg.reporting.pictures import Example, curves, error_map
 
 SCORES = {
     "dice": 0.91234, "iou": 0.85, "precision": 0.9, "recall": 0.95, "specificity": 0.99,
@@ -153,6 +154,24 @@ def test_a_board_adds_its_counts_of_each_operator(run, tmp_path):
     assert "4,567" in text
     rows = [line for line in text.splitlines() if line.startswith(("| 0 |", "| 1 |", "| 2 |"))]
     assert all(number in row for number, row in zip(("111", "222", "333"), rows, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("scores", "panels"),
+    [
+        (("image_dice", "val_image_dice", "val_loss"), 2),
+        (("accuracy",), 2),
+        (("val_image_dice", "val_loss"), 2),  # A student of soft masks.
+        ((), 1),  # The same without images for validation.
+    ],
+)
+def test_curves_show_what_was_recorded(scores, panels):
+    history = [
+        {"epoch": str(epoch), "loss": "0.5", **dict.fromkeys(scores, "0.25")} for epoch in (1, 2)
+    ]
+    width, _ = Image.open(io.BytesIO(curves(history))).size
+    loss_alone, _ = Image.open(io.BytesIO(curves([{"epoch": "1", "loss": "0.5"}]))).size
+    assert round(width / loss_alone) == panels
 
 
 def test_error_map_colours_each_kind():

@@ -80,16 +80,19 @@ def error_map(grey: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarr
 
 
 def curves(history: Sequence[dict[str, str]]) -> bytes:
-    """Draw loss, and Dice or accuracy, over the epochs of a training history."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="tight")
+    """Draw loss, and Dice or accuracy where they were recorded, over the epochs of a history."""
+    titles = {"loss": "loss", "image_dice": "mean Dice", "accuracy": "accuracy"}
+    # A student of soft masks has scores in validation alone, if there is any.
+    drawn = [name for name in titles if {name, f"val_{name}"} & set(history[0])]
     epochs = [int(row["epoch"]) for row in history]
-    score = ("image_dice", "mean Dice") if "image_dice" in history[0] else ("accuracy", "accuracy")
-    for axis, (name, title) in zip(axes, (("loss", "loss"), score), strict=True):
-        axis.plot(epochs, [float(row[name]) for row in history], label="training")
-        if f"val_{name}" in history[0]:
-            values = [float(row[f"val_{name}"]) for row in history]
-            axis.plot(epochs, values, label="validation")
-        axis.set(title=title, xlabel="epoch")
+    figure, axes = plt.subplots(
+        1, len(drawn), figsize=(4.5 * len(drawn), 3), layout="tight", squeeze=False
+    )
+    for axis, name in zip(axes[0], drawn, strict=True):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in history[0]:
+                axis.plot(epochs, [float(row[key]) for row in history], label=label)
+        axis.set(title=titles[name], xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()
     return encode_drawing(figure)
