@@ -211,6 +211,27 @@ def test_soft_masks_after_hints(home, tmp_path):
     settings = plans.beside(tmp_path / "both" / "weights.h5").distillation
     assert settings.teacher_weight == 0.9
     assert settings.ensemble_sha256 == (settings.teacher_sha256,)
+    # Quantization-aware training goes on with the teachers.
+    with mock.patch.object(transfer, "learn_masks", wraps=transfer.learn_masks) as learn:
+        run(
+            "quantize", "lw_unet", "--data", SOURCE, "--weights", tmp_path / "both/weights.h5",
+            "--recipe", "qat_wi8_ai8", "--set", "quantization.epochs=1", "--max-drop", 1,
+            "--images", 1, "--no-profile", "-o", tmp_path / "int8", cwd=home,
+        )  # fmt: skip
+    (call,) = learn.call_args_list
+    assert [teacher.name for teacher in call.args[1]] == ["unet", "unet"]
+
+
+def test_teachers_that_are_gone_or_changed_are_done_without(student, caplog):
+    plan, _, folder = student
+    settings = dataclasses.replace(
+        plan.distillation, method="soft_masks", teacher_sha256="of another file"
+    )
+    assert transfer.teachers_of(dataclasses.replace(plan, distillation=settings)) == []
+    assert settings.teacher in caplog.text
+    settings = dataclasses.replace(settings, ensemble=("gone/weights.h5",))
+    with pytest.raises(InputError, match="gone"):
+        transfer.distill(dataclasses.replace(plan, distillation=settings), plan, folder)
 
 
 def test_hints_come_from_one_teacher(student):

@@ -310,8 +310,11 @@ def _run_xnor(model: TfliteModel, plan: Plan, images: ImageStore, board: str) ->
 
 
 def _train_quantized(aware: keras.Model, plan: Plan, images: Images, folder: Path) -> None:
-    """Go on training with the rounding of the integer form; resumes where it was interrupted."""
-    from tinyseg.training.fit import fit
+    """Go on training with the rounding of the integer form; resumes where it was interrupted.
+
+    A student of soft masks goes on learning from its teachers.
+    """
+    from tinyseg.transfer import learn_masks, teachers_of
 
     settings = dataclasses.replace(
         plan.training,
@@ -321,7 +324,8 @@ def _train_quantized(aware: keras.Model, plan: Plan, images: Images, folder: Pat
         patience=plan.quantization.epochs,
     )
     plan = dataclasses.replace(plan, training=settings)
-    fit(aware, plan, images.training(plan), images.part("validation"), folder)
+    parts = images.training(plan), images.part("validation")
+    learn_masks(aware, teachers_of(plan), plan, *parts, folder)
 
 
 def _describe_model(network: keras.Model, plan: Plan) -> dict[str, Any]:

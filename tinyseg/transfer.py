@@ -18,6 +18,8 @@ from tinyseg.workflow import Images, finish, load_trained, open_images, plan_of,
 if TYPE_CHECKING:
     import tf_keras as keras
 
+    from tinyseg.data.store import ImageStore
+
 log = logging.getLogger(__name__)
 
 METHODS = ("hints", "soft_masks", "hints_and_soft_masks")
@@ -78,17 +80,17 @@ def distill(
         InputError: unusable settings or images, or networks that do not match.
     """
     from tinyseg.compression import distillation
-    from tinyseg.training.fit import fit, mask_losses, new_network, run_epochs
+    from tinyseg.training.fit import new_network
 
     settings = plan.distillation
     if settings.method not in METHODS:
         raise InputError(f"distillation.method: '{settings.method}' is not {' or '.join(METHODS)}")
-    hinted, soft = (part in settings.method for part in ("hints", "soft_masks"))
-    if settings.ensemble and not soft:
+    if settings.ensemble and not _soft(plan):
         raise InputError(
             f"distillation.ensemble: {settings.method} has one teacher; take a method of soft masks"
         )
-    others = [load_trained(*plan_of(path)) for path in settings.ensemble]
+    for path in (settings.teacher, *settings.ensemble):
+        plan_of(path)  # Tells of a file that is not there or not what its plan describes.
     recorded = dataclasses.replace(
         settings,
         teacher_sha256=files.sha256(settings.teacher),
@@ -101,7 +103,7 @@ def distill(
     plan, images = _open_as(teacher, plan, split_file, Path(settings.teacher).parent)
     parts = images.part("train"), images.part("validation")
     epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
-    for phase, count in epochs.items() if hinted else ():
+    for phase, count in epochs.items() if "hints" in settings.method else ():
         of_phase = [hint for hint in hints if hint.phase == phase]
         if not of_phase:
             continue
@@ -114,14 +116,57 @@ def distill(
             Path(folder) / phase,
         )
     log.info("learning the masks")
-    if soft:
-        learner = distillation.SoftMaskLearner([master, *others], student)
-        loss = distillation.SoftMaskLoss(settings.teacher_weight, plan.training.dice_weight)
-        run_epochs(learner, mask_losses(loss), student, plan, *parts, folder)
-    else:
-        fit(student, plan, *parts, folder)
+    learn_masks(student, teachers_of(plan), plan, *parts, folder)
     result = finish(student, plan, images, folder)
     return {**result, "hints": [hint._asdict() for hint in hints]}
+
+
+def _soft(plan: Plan) -> bool:
+    return "soft_masks" in plan.distillation.method
+
+
+def teachers_of(plan: Plan) -> list[keras.Model]:
+    """Return the teachers whose soft masks a network learns from, none if it has no such.
+
+    A network that was copied without its teachers has none either, and a warning says so.
+    """
+    if not _soft(plan):
+        return []
+    settings = plan.distillation
+    paths = (settings.teacher, *settings.ensemble)
+    for path, digest in zip(
+        paths, (settings.teacher_sha256, *settings.ensemble_sha256), strict=True
+    ):
+        if not Path(path).is_file() or files.sha256(path) != digest:
+            log.warning("%s: this teacher is not there; learning from the masks alone", path)
+            return []
+    return [load_trained(*plan_of(path)) for path in paths]
+
+
+def learn_masks(
+    student: keras.Model,
+    teachers: list[keras.Model],
+    plan: Plan,
+    training: ImageStore,
+    validation: ImageStore,
+    folder: str | Path,
+) -> None:
+    """Train a network on the masks, and on its teachers' soft ones if there are teachers.
+
+    Args:
+        student: its weights are trained.
+        teachers: trained; they stay as they are.
+        plan, training, validation, folder: as of :func:`tinyseg.training.fit.fit`.
+    """
+    from tinyseg.compression.distillation import SoftMaskLearner, SoftMaskLoss
+    from tinyseg.training.fit import fit, mask_losses, run_epochs
+
+    if not teachers:
+        fit(student, plan, training, validation, folder)
+        return
+    loss = SoftMaskLoss(plan.distillation.teacher_weight, plan.training.dice_weight)
+    learner = SoftMaskLearner(teachers, student)
+    run_epochs(learner, mask_losses(loss), student, plan, training, validation, folder)
 
 
 def _phase_plan(plan: Plan, epochs: int) -> Plan:
