@@ -38,9 +38,11 @@ COMPARED = {
 FINAL = {
     "teacher": "teachers, float32",
     "scratch": "from scratch, float32",
-    "distilled": "hint learning and soft masks, float32",
-    "distilled_ptq": "the same, int8 after training",
-    "distilled_qat": "the same, int8 with quantization-aware training",
+    "scratch_ptq": "from scratch, int8 after training",
+    "scratch_qat": "from scratch, int8 with quantization-aware training",
+    "distilled": "hints and soft masks, float32",
+    "distilled_ptq": "hints and soft masks, int8 after training",
+    "distilled_qat": "hints and soft masks, int8 with quantization-aware training",
 }
 
 
@@ -175,20 +177,14 @@ def comparison(
 
 
 def differences(
-    dice: Mapping[str, Mapping[str, Sequence[float]]], student: str, learned: str
+    dice: Mapping[str, Mapping[str, Sequence[float]]], pairs: Mapping[str, tuple[str, str]]
 ) -> str:
-    """Return what a way of learning gains and int8 loses in Dice, seed by seed.
+    """Return differences of Dice, seed by seed.
 
     Args:
-        dice: of the seeds by part of the data, then by role.
-        student: role of the float network that is quantized.
-        learned: title of the way that it learned.
+        dice: of the seeds by a column's title, then by role.
+        pairs: by title the roles that are held against each other, the first less the second.
     """
-    pairs = (
-        (f"{learned} over scratch", student, "scratch"),
-        ("lost by int8 after training", student, f"{student}_ptq"),
-        ("lost by int8 with quantization-aware training", student, f"{student}_qat"),
-    )
     rows = [
         [
             title,
@@ -197,14 +193,38 @@ def differences(
                 for roles in dice.values()
             ),
         ]
-        for title, more, less in pairs
+        for title, (more, less) in pairs.items()
     ]
     return markdown_table(["difference of Dice, seed by seed", *dice], rows)
 
 
 def final_differences(final: Mapping[str, Any]) -> str:
-    """Return the differences of the second round."""
-    return differences({"test part": tested_dice(final)}, "distilled", "hint learning, soft masks")
+    """Return the differences of the second round: with a lesion, of all images, pooled."""
+    kinds = {
+        "images with a lesion": lambda run: lesions(run)["dice"],
+        "all images": lambda run: run["dice"],
+        "pooled": lambda run: run["pooled"]["dice"],
+    }
+    dice = {
+        title: {role: [kind(run) for run in runs] for role, runs in final["runs"].items()}
+        for title, kind in kinds.items()
+    }
+    return differences(
+        dice,
+        {
+            "hints and soft masks over scratch": ("distilled", "scratch"),
+            "from scratch, lost by int8 after training": ("scratch", "scratch_ptq"),
+            "from scratch, lost by int8 with quantization-aware training": (
+                "scratch",
+                "scratch_qat",
+            ),
+            "hints and soft masks, lost by int8 after training": ("distilled", "distilled_ptq"),
+            "hints and soft masks, lost by int8 with quantization-aware training": (
+                "distilled",
+                "distilled_qat",
+            ),
+        },
+    )
 
 
 def tested_dice(result: Mapping[str, Any]) -> dict[str, list[float]]:
