@@ -82,8 +82,13 @@ def test_report_shows_confusion(folder, quantized):
 def test_evaluate(folder, quantized, backend):
     options = ["--data", SOURCE, "--backend", backend, "--json"]
     result = tinyseg("evaluate", file(folder), *options, cwd=folder)
-    scores = json.loads(result.stdout)
-    assert scores == quantized["test"]["integer"]
+    scores, expected = json.loads(result.stdout), quantized["test"]["integer"]
+    assert scores.keys() == expected.keys()
+    for key, value in expected.items():
+        # The optimised kernels that scored the file may round a probability, of 256 steps,
+        # otherwise than the reference.
+        step = 1 / 256 if key.startswith("confidence") and backend != "tflite" else 0
+        assert scores[key] == (pytest.approx(value, rel=0, abs=step) if step else value), key
 
 
 def test_tables_for_people(folder, quantized):

@@ -77,7 +77,7 @@ def compare(dataset: Dataset, preprocessing: PreprocessingPlan, rounds: int = 3)
     store = open_store(dataset, preprocessing)
     first = time.perf_counter() - start
     steps = -(-len(store) // BATCH)
-    batches = iter(training_batches(store, preprocessing, BATCH, augmented=False))
+    batches = iter(training_batches(store, preprocessing, BATCH, ranges=None))
     for _ in range(steps):  # Let it start its threads.
         next(batches)
     # What was prefetched while the plain loop ran must not count for much.

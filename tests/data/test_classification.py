@@ -6,6 +6,7 @@ import pytest
 
 from tests.data.makers import head, make_brain_mri, make_busi, make_classes, noise, save
 from tinyseg.data import load
+from tinyseg.data.augmentation import MILD
 from tinyseg.data.brain_mri import crop_to_brain
 from tinyseg.data.check import check
 from tinyseg.data.pipeline import evaluation_batches, training_batches
@@ -81,11 +82,11 @@ def test_targets_are_one_of_the_classes(classes):
     np.testing.assert_array_equal(again.targets, store.targets)
 
 
-@pytest.mark.parametrize("augmented", [False, True])
-def test_batches_hold_images_and_classes(classes, augmented):
+@pytest.mark.parametrize("ranges", [None, MILD])
+def test_batches_hold_images_and_classes(classes, ranges):
     store = open_store(load(classes), SIZE)
     counts = 0
-    for images, targets in training_batches(store, SIZE, 4, augmented=augmented).take(4):
+    for images, targets in training_batches(store, SIZE, 4, ranges=ranges).take(4):
         assert images.shape[1:] == (20, 24, 3)
         assert targets.shape[1:] == (3,)
         assert (targets.numpy().sum(1) == 1).all()
@@ -101,7 +102,7 @@ def test_images_keep_their_class_when_shuffled(tmp_path):
         grey = np.full((8, 8), 20 * number, np.uint8)
         save(tmp_path / f"{'odd' if number % 2 else 'even'}/{number}.png", grey)
     store = open_store(load(tmp_path), PreprocessingPlan(8, 8, 1))
-    for images, targets in training_batches(store, SIZE, 5, augmented=False).take(6):
+    for images, targets in training_batches(store, SIZE, 5, ranges=None).take(6):
         numbers = np.round(images[:, 0, 0, 0] * 255 / 20).astype(int)
         np.testing.assert_array_equal(targets[:, 1], numbers % 2)
 
