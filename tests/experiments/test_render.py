@@ -43,7 +43,6 @@ def result():
         },
         "nothing": scores(0.0),
         "files": {"hinted_ptq": [made] * 2, "hinted_qat": [made] * 2},
-        "chosen_seed": 1,
         "seconds": 3582,
         "final": {
             "effort": {"teacher": 70, "hints": 10, "masks": 80, "teachers": 2},

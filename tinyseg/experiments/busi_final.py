@@ -73,8 +73,8 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
 
     Args:
         jobs: keeps what each run returns.
-        student: plan of the students.
-        teacher: plan of the teachers.
+        student: plan of the students; how long they learn is settled here.
+        teacher: plan of the teachers; likewise.
 
     Returns:
         By role the test scores of the seeds, and the files of the quantized ones.

@@ -199,8 +199,7 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
 
     Returns:
         By role the results of the seeds and their validation Dice, what predicting nothing scores,
-        the validation Dice of the teachers, and the seed whose quantization-aware file has the
-        best validation Dice.
+        and the validation Dice of the teachers.
     """
     seeds = range(SEEDS)
     trained = jobs.run(
@@ -252,7 +251,6 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
         role: [headline(run["validation"]) for run in results]
         for role, results in validated.items()
     }
-    chosen = max(seeds, key=lambda seed: validation["hinted_qat"][seed])
     return {
         "teachers": taught,
         "teacher": teacher,
@@ -260,7 +258,6 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
         "validation": validation,
         "nothing": tested["test nothing"],
         "files": of_files(quantized),
-        "chosen_seed": chosen,
         "seconds": sum(run["seconds"] for run in (*trained.values(), *made.values())),
     }
 
@@ -294,8 +291,9 @@ def main(jobs: int, output: Path, only_select: bool, fresh: bool) -> None:
         "effort": dataclasses.asdict(effort),
         **compare(runner, name, effort),
     }
-    plans_ = (candidate_plan(each, 1) for each in (CANDIDATES[name], TEACHERS[result["teacher"]]))
-    result["final"] = busi_final.compare(runner, *plans_)
+    chosen = CANDIDATES[name], TEACHERS[result["teacher"]]
+    student, teacher = (candidate_plan(each, epochs=1) for each in chosen)
+    result["final"] = busi_final.compare(runner, student, teacher)
     files.write_json(output / "busi_small.json", result)
     render.busi_small(result, output)
 
