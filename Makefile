@@ -12,6 +12,7 @@ PYTHON ?= python3
 
 ENV := .venv/.ready
 MLTK := .venv-mltk/.ready
+MUTANTS := .venv-mutants/.ready
 TINYSEG := .venv/bin/tinyseg
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi \
@@ -23,7 +24,7 @@ FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
-	firmware emulate flash doctor bench experiment table docs notebooks test test-slow test-cpp lint format clean
+	firmware emulate flash doctor bench experiment table docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,11 @@ $(ENV): setup.cfg pyproject.toml constraints.txt
 $(MLTK): tinyseg/profiling/requirements-mltk.txt
 	test -x .venv-mltk/bin/python || $(PYTHON) -m venv .venv-mltk
 	.venv-mltk/bin/pip install --quiet --no-deps --requirement $<
+	@touch $@
+
+$(MUTANTS): tests/mutants/requirements.txt
+	test -x .venv-mutants/bin/python || $(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/pip install --quiet --requirement $<
 	@touch $@
 
 toolchain: ## install compilers and the emulator for firmware, a browser for tests (Debian)
@@ -144,6 +150,9 @@ test: $(ENV) $(MLTK) test-cpp ## fast tests
 
 test-slow: $(ENV) $(MLTK) ## tests that take minutes
 	.venv/bin/pytest -m slow $(ARGS)
+
+mutants: $(ENV) $(MUTANTS) toolchain ## put small faults into the code; which do the tests notice?
+	.venv-mutants/bin/python -m tests.mutants $(ARGS)
 
 CPP = $(shell find firmware -name '*.cc' -o -name '*.h')
 

@@ -1,0 +1,88 @@
+"""Where a silent fault costs most, and the tests that mirror each of those modules."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from pathlib import Path
+
+PYTHON = (
+    "tinyseg/data/splits.py",
+    "tinyseg/data/pipeline.py",
+    "tinyseg/data/images.py",
+    "tinyseg/data/duplicates.py",
+    "tinyseg/training/metrics.py",
+    "tinyseg/training/classification_metrics.py",
+    "tinyseg/training/scoring.py",
+    "tinyseg/training/losses.py",
+    "tinyseg/training/fit.py",
+    "tinyseg/compression/quantization.py",
+    "tinyseg/compression/quantization_aware.py",
+    "tinyseg/compression/clustering.py",
+    "tinyseg/tflite/packing.py",
+    "tinyseg/tflite/memory.py",
+    "tinyseg/tflite/op_memory.py",
+    "tinyseg/tflite/placement.py",
+    "tinyseg/tflite/lowering/*.py",
+    "tinyseg/tflite/patching/*.py",
+    "tinyseg/verification/*.py",
+    "tinyseg/runtime/*.py",
+    "tinyseg/boards/c_source.py",
+    "tinyseg/boards/image.py",
+    "tinyseg/prediction.py",
+    "tinyseg/fit.py",
+)
+CPP = ("firmware/core/*.cc", "firmware/core/*.h")
+
+# Modules whose tests do not bear their name alone.
+_MORE = {
+    "tinyseg/data/images.py": ("tests/data/test_bad_input.py",),
+    "tinyseg/training/fit.py": ("tests/training/test_callbacks.py",),
+    "tinyseg/tflite/packing.py": ("tests/tflite/test_unpacking.py", "tests/tflite/test_lookup.py"),
+    "tinyseg/tflite/lowering/__init__.py": ("tests/tflite/lowering/test_lower.py",),
+    "tinyseg/tflite/patching/__init__.py": ("tests/tflite/patching/test_patch.py",),
+    "tinyseg/tflite/patching/emit.py": ("tests/tflite/patching/test_patch.py",),
+    "tinyseg/tflite/patching/search.py": ("tests/tflite/patching/test_schedule.py",),
+    "tinyseg/tflite/patching/unroll.py": ("tests/tflite/patching/test_patch.py",),
+    "tinyseg/runtime/keras.py": ("tests/runtime/test_backends.py",),
+    "tinyseg/runtime/segmented.py": ("tests/runtime/test_device.py", "tests/test_on_board.py"),
+    "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py", "tests/runtime/test_runner.py"),
+    "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
+    "tinyseg/runtime/tflm_worker.py": ("tests/runtime/test_backends.py",),
+    "tinyseg/verification/on_device.py": ("tests/test_on_board.py",),
+}
+
+
+def python_modules(root: Path, chosen: Iterable[str] = ()) -> list[Path]:
+    """Return the modules to put faults into, relative to ``root``; all if none are chosen.
+
+    Packages that only name what is in them have nothing to be wrong.
+    """
+    found = _matching(root, chosen or PYTHON, ".py")
+    return [path for path in found if "def " in (root / path).read_text()]
+
+
+def cpp_modules(root: Path, chosen: Iterable[str] = ()) -> list[Path]:
+    """Return the C++ files to put faults into, relative to ``root``; all if none are chosen."""
+    return _matching(root, chosen or CPP, ".cc", ".h")
+
+
+def mirror(module: Path, root: Path) -> list[str]:
+    """Return the test files of a module: ``tests/ROOM/test_MODULE*.py`` and what else it has."""
+    room = Path("tests", *module.parts[1:-1])
+    own = sorted((root / room).glob(f"test_{module.stem.removeprefix('__')}*.py"))
+    own = [path for path in own if _is_of(path.stem, module, root)]
+    named = [str(path.relative_to(root)) for path in own]
+    return named + [test for test in _MORE.get(str(module), ()) if test not in named]
+
+
+def _is_of(test: str, module: Path, root: Path) -> bool:
+    """Tell whether no other module's name fits a test better: ``test_fit_cli`` is of ``fit``."""
+    stems = {path.stem for path in (root / module).parent.glob("*.py")}
+    longer = [s for s in stems if len(s) > len(module.stem) and s.startswith(module.stem)]
+    return not any(fnmatch.fnmatch(test, f"test_{stem}*") for stem in longer)
+
+
+def _matching(root: Path, patterns: Iterable[str], *suffixes: str) -> list[Path]:
+    found = {path for pattern in patterns for path in root.glob(pattern)}
+    return sorted(path.relative_to(root) for path in found if path.suffix in suffixes)
