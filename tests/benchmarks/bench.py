@@ -22,7 +22,8 @@ import numpy as np
 import psutil
 
 from tests.benchmarks.loaders import compare, write_volumes
-from tinyseg import data, files, plan, presets, terminal
+from tinyseg import data, files, plan, presets
+from tinyseg.cli import terminal
 from tinyseg.data.phantom import load_phantom
 from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
@@ -187,7 +188,7 @@ def training_step():
 
 def emission():
     """Return seconds from a small and the full-width blu_net to the packed file, and its bytes."""
-    from tinyseg.deployment import to_integers
+    from tinyseg.steps.convert import to_integers
     from tinyseg.zoo import build
     from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 

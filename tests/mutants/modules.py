@@ -29,8 +29,10 @@ PYTHON = (
     "tinyseg/runtime/*.py",
     "tinyseg/boards/c_source.py",
     "tinyseg/boards/image.py",
-    "tinyseg/prediction.py",
-    "tinyseg/fit.py",
+    "tinyseg/steps/predict.py",
+    "tinyseg/steps/fit_board.py",
+    "tinyseg/steps/candidates.py",
+    "tinyseg/steps/budget.py",
 )
 CPP = ("firmware/core/*.cc", "firmware/core/*.h")
 
@@ -45,11 +47,13 @@ _MORE = {
     "tinyseg/tflite/patching/search.py": ("tests/tflite/patching/test_schedule.py",),
     "tinyseg/tflite/patching/unroll.py": ("tests/tflite/patching/test_patch.py",),
     "tinyseg/runtime/keras.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/runtime/segmented.py": ("tests/runtime/test_device.py", "tests/test_on_board.py"),
+    "tinyseg/runtime/segmented.py": ("tests/runtime/test_device.py", "tests/cli/test_boards.py"),
     "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py", "tests/runtime/test_runner.py"),
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflm_worker.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/verification/on_device.py": ("tests/test_on_board.py",),
+    "tinyseg/verification/on_device.py": ("tests/cli/test_boards.py",),
+    "tinyseg/steps/candidates.py": ("tests/steps/test_fit_board.py",),
+    "tinyseg/steps/budget.py": ("tests/steps/test_fit_board.py",),
 }
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from tinyseg.deployment import to_integers
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.runtime.segmented import SegmentedRunner
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions
 from tinyseg.tflite.packing import pack, unpack

@@ -11,10 +11,12 @@ import time
 import numpy as np
 import pytest
 
-from tinyseg import data, workflow
+from tinyseg import data
 from tinyseg import plan as plans
 from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
+from tinyseg.steps.networks import load_trained
+from tinyseg.steps.train import train
 from tinyseg.training.fit import fit, new_network
 
 
@@ -60,7 +62,7 @@ def test_run_writes_weights_history_logs_and_plan(plan, parts, tmp_path):
     rows = _history(tmp_path)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
-    reloaded = workflow.load_trained(plan, tmp_path / "weights.h5")
+    reloaded = load_trained(plan, tmp_path / "weights.h5")
     np.testing.assert_array_equal(model.get_weights()[0], reloaded.get_weights()[0])
 
 
@@ -139,7 +141,7 @@ def test_training_can_start_from_weights(plan, parts, tmp_path):
     weights = tmp_path / "first" / "weights.h5"
     settings = dataclasses.replace(plan.training, initial_weights=str(weights))
     started = new_network(dataclasses.replace(plan, training=settings, seed=9)).get_weights()
-    trained = workflow.load_trained(plan, weights).get_weights()
+    trained = load_trained(plan, weights).get_weights()
     for one, other in zip(started, trained, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -186,7 +188,7 @@ def test_a_small_net_learns_phantoms(plan, tmp_path):
         preprocessing=plans.PreprocessingPlan(height=64, width=64),
         training=settings,
     )
-    result = workflow.train(bigger, tmp_path)
+    result = train(bigger, tmp_path)
     assert result["validation"]["dice"] > 0.6
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from tests.zoo.rows import ROWS
 from tinyseg import plan as plans
-from tinyseg import workflow
+from tinyseg.steps.evaluate import evaluate
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import train
 from tinyseg.zoo import network
 
 NAMES = [
@@ -31,7 +33,7 @@ def test_learns_phantoms(name, tmp_path):
         }
     )
     start = time.monotonic()
-    trained = workflow.train(plan, tmp_path / "run")
+    trained = train(plan, tmp_path / "run")
     seconds = time.monotonic() - start
-    assert workflow.evaluate(trained["weights"], None, "test", "tflite")["dice"] >= 0.8
+    assert evaluate(Session.open(trained["weights"]))["dice"] >= 0.8
     assert seconds <= 60 * MINUTES

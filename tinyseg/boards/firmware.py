@@ -100,9 +100,10 @@ def host_arena(model: TfliteModel) -> ArenaSize:
     """Return the arena that TFLM's reference kernels on the host use, with a margin."""
     if any(operator.opcode in FIRMWARE_OPS for operator in model.operators):
         # The host cannot run it. All activations at once are an upper bound.
-        total = sum(t.elements * 8 for t in model.tensors if not t.constant)
-        return ArenaSize.on_host(total + (64 << 10), model)
-    return ArenaSize.on_host(TflmRunner(model).arena.total, model)
+        measured = sum(t.elements * 8 for t in model.tensors if not t.constant) + (64 << 10)
+    else:
+        measured = TflmRunner(model).arena.total
+    return ArenaSize.on_host(measured, model)
 
 
 def _measure(

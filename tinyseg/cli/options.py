@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.errors import GateError, InputError
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")

@@ -16,7 +16,8 @@ from typing import Any
 import click
 import numpy as np
 
-from tinyseg import data, files, terminal
+from tinyseg import data, files
+from tinyseg.cli import terminal
 from tinyseg.data.store import open_store
 from tinyseg.experiments import OUTPUT
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
@@ -129,7 +130,7 @@ def _bounds(model: TfliteModel) -> dict[str, Any]:
 
 def measure_small() -> dict[str, Any]:
     """Return arenas of the same kind of network at 80 x 120, untrained."""
-    from tinyseg.deployment import to_integers
+    from tinyseg.steps.convert import to_integers
     from tinyseg.zoo import build
 
     preprocessing = PreprocessingPlan(*_SMALL_SIZE)

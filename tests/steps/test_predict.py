@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.test_cli import assert_bad_input, tinyseg
+from tests.cli.test_cli import assert_bad_input, tinyseg
 from tinyseg import data
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
-from tinyseg.prediction import describe, enlarge, find_images, predict_files
 from tinyseg.runtime.runner import TensorSpec
+from tinyseg.steps.predict import describe, enlarge, find_images, predict_files
 from tinyseg.training.metrics import Confusion
 
 NETWORK = "attention_unet_ds_256k"

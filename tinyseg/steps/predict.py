@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tinyseg import files, progress
+from tinyseg import files, presets, progress
 from tinyseg.data.busi import MASK
 from tinyseg.data.images import encode_image, image_files, read_image
 from tinyseg.data.store import normalise, resize_image
@@ -19,9 +19,36 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime import runner as runners
+from tinyseg.steps.session import Session
 
 TABLE = "predictions.csv"
+
+
+def predict(
+    session: Session,
+    places: Iterable[Path],
+    folder: Path | None = None,
+    backend: str = "tflite",
+) -> tuple[list[dict[str, Any]], Path]:
+    """Run a network or file on image files and folders of them.
+
+    Args:
+        session: the network.
+        places: image files, or folders of them.
+        folder: where the results go; None for ``build/predict``.
+        backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+
+    Returns:
+        Rows and path of the table, see :func:`predict_files`.
+
+    Raises:
+        InputError: as of :func:`find_images` and :func:`predict_files`.
+    """
+    found = find_images(places)
+    folder = folder or presets.BUILD / "predict"
+    runner, classes = session.runner(backend), session.plan.data.classes
+    return predict_files(runner, session.preprocessing, found, folder, classes), folder / TABLE
 
 
 def predict_files(
@@ -56,7 +83,7 @@ def predict_files(
     rows: list[dict[str, Any]] = []
     for path in progress.track(images, "images", len(images)):
         image, pixels = read_input(path, preprocessing)
-        outputs = predict(runner, pixels[None])[0]
+        outputs = runners.predict(runner, pixels[None])[0]
         if outputs.ndim == 3:
             masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
             _write_masks(path, image, masks, folder)

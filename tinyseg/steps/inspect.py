@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyseg import files
+from tinyseg import files, presets
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.reporting import inside, pages
 from tinyseg.runtime.keras import KerasRunner
 from tinyseg.runtime.runner import predict
+from tinyseg.steps.images import sample
+from tinyseg.steps.session import Session
 from tinyseg.training.attention_maps import FOLDER, attention_maps, gate_layers, stored_maps
 from tinyseg.training.scoring import decide, score_each
-from tinyseg.workflow import load_trained, open_images, plan_of, sample
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -33,22 +34,20 @@ CAPTIONS = {
 
 
 def inspect(
-    name_or_file: str,
-    source: str | None,
-    part: str,
-    count: int,
-    patient: str | None,
-    folder: Path,
+    session: Session,
+    part: str = "validation",
+    count: int = 6,
+    patient: str | None = None,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """Draw what a trained network has learned into ``inside.html`` and the pictures beside it.
 
     Args:
-        name_or_file: network in the zoo, or its weights.
-        source: data; None for what the plan names.
+        session: network in the zoo, or its weights.
         part: of the data: ``train``, ``validation``, ``test`` or ``all``.
         count: images to show.
         patient: whose slices are animated; None for the first one that has several.
-        folder: where the results go.
+        folder: where the results go; None for ``build/inside``.
 
     Returns:
         ``{"page", "pictures", "images", "gates", "epochs"}``.
@@ -56,12 +55,10 @@ def inspect(
     Raises:
         InputError: a ``.tflite`` file, which has no such inside; unusable data; no such patient.
     """
-    plan, path = plan_of(name_or_file, source)
-    if path.suffix == ".tflite":
+    path, folder = session.path, folder or presets.BUILD / "inside"
+    if session.is_file:
         raise InputError(f"{path}: give the network's weights, a .tflite file has no layers to see")
-    trained_on = plan.data.fingerprint
-    plan, images = open_images(plan, home=path.parent)
-    model = load_trained(plan, path)
+    images, model, plan = session.images, session.network, session.plan
     chosen = sample(images.filled(part), count)
     drawn = {"filters.png": inside.filters(first_kernel(model))}
     if not chosen.classes:
@@ -69,7 +66,7 @@ def inspect(
     gates, epochs = gate_layers(model), []
     if gates:
         # Training followed an image of its own data: of other data there are no stored maps.
-        stored = stored_maps(path.parent / FOLDER) if trained_on == plan.data.fingerprint else []
+        stored = stored_maps(path.parent / FOLDER) if session.same_data else []
         epochs = [epoch for epoch, _ in stored]
         shown, maps = _attention(model, stored, images.part("validation") or chosen, plan)
         drawn["attention.gif"] = inside.attention_animation(shown, maps)

@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 
 from tests.data.makers import make_brats_h5
-from tinyseg import deployment, presets, workflow
 from tinyseg import plan as plans
+from tinyseg import presets
 from tinyseg.data.splits import Split
 from tinyseg.errors import InputError
+from tinyseg.steps.evaluate import evaluate
+from tinyseg.steps.images import SPLIT, open_images
+from tinyseg.steps.networks import default_plan
+from tinyseg.steps.quantize import quantize
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import train
+from tinyseg.steps.verify import verify
 from tinyseg.zoo import network
 
 
@@ -30,26 +37,26 @@ def plan():
 
 
 def test_network_is_scored_on_the_division_it_was_trained_with(plan, tmp_path):
-    opened, images = workflow.open_images(plan)
+    opened, images = open_images(plan)
     names = images.store.names
     trained_with = Split(tuple(names[:4]), tuple(names[4:6]), tuple(names[6:]))
-    trained_with.write(tmp_path / workflow.SPLIT)
+    trained_with.write(tmp_path / SPLIT)
     assert opened.data.fingerprint == images.store.fingerprint
-    _, again = workflow.open_images(opened, home=tmp_path)
+    _, again = open_images(opened, home=tmp_path)
     assert again.split == trained_with
     # Other images than those it was trained on get a division of their own.
     other = dataclasses.replace(
         opened, data=dataclasses.replace(opened.data, source="phantom:count=20,size=32,seed=1")
     )
-    assert workflow.open_images(other, home=tmp_path)[1].split == images.split
+    assert open_images(other, home=tmp_path)[1].split == images.split
     # A division that the user names comes first.
     images.split.write(tmp_path / "mine.json")
-    _, named = workflow.open_images(opened, tmp_path / "mine.json", home=tmp_path)
+    _, named = open_images(opened, tmp_path / "mine.json", home=tmp_path)
     assert named.split == images.split
 
 
 def test_parts_do_not_overlap_and_all_is_everything(plan):
-    _, images = workflow.open_images(plan)
+    _, images = open_images(plan)
     parts = [set(images.part(part).names) for part in ("train", "validation", "test")]
     assert sum(map(len, parts)) == len(set.union(*parts)) == len(images.part("all")) == 20
 
@@ -64,13 +71,13 @@ def test_final_network_learns_from_all_that_is_not_test(plan, tmp_path):
             "model.arguments": {"base_width": 2, "depth": 1},
         },
     )
-    result = workflow.train(plan, tmp_path)
+    result = train(plan, tmp_path)
     assert result["validation"] == {}
-    _, images = workflow.open_images(plan, home=tmp_path)
+    _, images = open_images(plan, home=tmp_path)
     assert len(images.part("train")) + len(images.part("test")) == 20
-    assert workflow.evaluate(result["weights"], None, "test", "tflite")["images"]
+    assert evaluate(Session.open(result["weights"]), "test")["images"]
     with pytest.raises(InputError, match="--part"):
-        workflow.evaluate(result["weights"], None, "validation", "tflite")
+        evaluate(Session.open(result["weights"]), "validation")
 
 
 @pytest.mark.parametrize(
@@ -114,10 +121,10 @@ def test_network_gets_an_output_for_each_region(tmp_path):
             "training": {"epochs": 1},
         }
     )
-    result = workflow.train(plan, tmp_path / "run")
+    result = train(plan, tmp_path / "run")
     assert plans.read(tmp_path / "run/plan.json").model.arguments["classes"] == 3
     assert len(result["validation"]["regions"]) == 3
-    scores = workflow.evaluate(result["weights"], None, "test", "tflite")
+    scores = evaluate(Session.open(result["weights"]), "test")
     assert scores["dice"] == pytest.approx(
         np.mean([region["dice"] for region in scores["regions"].values()])
     )
@@ -125,7 +132,7 @@ def test_network_gets_an_output_for_each_region(tmp_path):
 
 @pytest.mark.parametrize("name", ["unet", "custom_cnn", "classic_unet"])
 def test_networks_have_their_reference_size_unless_told_otherwise(name):
-    preprocessing = workflow.default_plan(name).preprocessing
+    preprocessing = default_plan(name).preprocessing
     size = preprocessing.height, preprocessing.width, preprocessing.channels
     assert size == network(name).input_shape
 
@@ -136,12 +143,12 @@ def test_images_of_another_number_of_channels(tmp_path):
         {"data": {"source": str(tmp_path / "h5")}, "preprocessing": {"height": 16, "width": 16}}
     )
     with pytest.raises(InputError, match=r"--set preprocessing.channels=4"):
-        workflow.train(plan, tmp_path / "run")
+        train(plan, tmp_path / "run")
 
 
 def test_balanced_training_shows_all_labels_alike(plan):
     plan = dataclasses.replace(plan, training=plans.TrainingPlan(balance=True))
-    plan, images = workflow.open_images(plan)
+    plan, images = open_images(plan)
     labels = images.training(plan).labels
     assert len({labels.count(label) for label in set(labels)}) == 1
     assert set(images.training(plan).names) == set(images.part("train").names)
@@ -160,9 +167,10 @@ def test_file_of_an_equalized_network_is_compared_with_it(tmp_path):
             "quantization": {"equalize": True},
         }
     )
-    weights = Path(workflow.train(plan, tmp_path / "float")["weights"])
+    weights = Path(train(plan, tmp_path / "float")["weights"])
     folder = tmp_path / "int8"
-    report = deployment.quantize(plan, weights, folder, max_drop=1.0, profiled=False)
-    again = workflow.verify_file(folder / report["file"], None, 4, 1.0, weights)
+    run = quantize(Session(plan, weights), folder, max_drop=1.0, profiled=False)
+    report = run.as_dict()
+    again = verify(Session.open(run.path, weights=weights), 4, 1.0)
     for layers in report["verification"]["sqnr"], again.sqnr:
         assert min(layer["sqnr_db"] for layer in layers) > 20

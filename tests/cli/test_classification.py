@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.test_cli import _mltk_missing, assert_bad_input, tinyseg
 from tests.data.makers import make_classes
-from tests.test_cli import _mltk_missing, assert_bad_input, tinyseg
 from tinyseg import files
 from tinyseg.tflite import TfliteModel
 

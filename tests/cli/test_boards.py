@@ -18,11 +18,12 @@ import pytest
 from PIL import Image
 
 from tests import fixtures
-from tinyseg import boards, on_board
+from tinyseg import boards
 from tinyseg.boards.build import build
 from tinyseg.boards.c_source import FILES
 from tinyseg.errors import InputError
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.steps.emulate import serve
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.op_table import total_cost
 
@@ -298,8 +299,8 @@ def wait_for(port):
 
 
 SERVE = (
-    "import sys, pathlib; from tinyseg import boards, on_board; "
-    "on_board.serve(boards.load(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]))"
+    "import sys, pathlib; from tinyseg import boards; from tinyseg.steps.emulate import serve; "
+    "serve(boards.load(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]))"
 )
 
 
@@ -330,7 +331,7 @@ def test_served_board_answers_one_client_after_the_other(folder, elf):
 @pytest.mark.arm
 def test_port_in_use_is_an_error(elf):
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(InputError) as caught:
-        on_board.serve(boards.load("mps2_an500"), elf, server.getsockname()[1])
+        serve(boards.load("mps2_an500"), elf, server.getsockname()[1])
     message = str(caught.value)
     assert message.startswith("mps2_an500: QEMU ended (")
     assert "in use" in message

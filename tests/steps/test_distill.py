@@ -14,10 +14,15 @@ from unittest import mock
 
 import pytest
 
-from tests.test_cli import assert_bad_input, tinyseg
-from tinyseg import cli, terminal, transfer, workflow
+from tests.cli.test_cli import assert_bad_input, tinyseg
+from tinyseg import cli
 from tinyseg import plan as plans
+from tinyseg.cli import terminal
 from tinyseg.errors import InputError
+from tinyseg.steps import distill as distilling
+from tinyseg.steps.distill import distill, teachers_of
+from tinyseg.steps.networks import successor
+from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.packing import is_packed, packed_bits
 from tinyseg.training import fit as training
@@ -116,18 +121,18 @@ def test_distilled_network_is_evaluated_by_name(home):
 
 @pytest.fixture
 def student(home, tmp_path, monkeypatch):
-    """A plan for the same student, its teacher's, and a folder for it."""
+    """A plan for the same student, its teacher, and a folder for it."""
     monkeypatch.setenv("TINYSEG_CACHE", str(home / "cache"))
     monkeypatch.chdir(home)
-    teacher, weights = workflow.plan_of("unet", SOURCE)
+    teacher = Session.open("unet", SOURCE)
     changes = {
         "distillation.method": "hints",
-        "distillation.teacher": str(weights),
+        "distillation.teacher": str(teacher.path),
         "distillation.encoder_epochs": 2,
         "distillation.decoder_epochs": 1,
         "training.epochs": 1,
     }
-    return transfer.successor(teacher, "lw_unet", changes), teacher, tmp_path / "run"
+    return successor(teacher.plan, "lw_unet", changes), teacher, tmp_path / "run"
 
 
 def test_interrupted_run_goes_on_where_it_stopped(home, student, monkeypatch):
@@ -145,16 +150,16 @@ def test_interrupted_run_goes_on_where_it_stopped(home, student, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(training.TrainingState, "on_epoch_end", in_epoch)
         with pytest.raises(KeyboardInterrupt):
-            transfer.distill(*student)
+            distill(*student)
     (first,) = rows(folder / "encoder")
     with monkeypatch.context() as patch:
         patch.setattr(training, "fit", at_once)
         with pytest.raises(KeyboardInterrupt):
-            transfer.distill(*student)
+            distill(*student)
     assert rows(folder / "encoder")[0] == first
     assert not (folder / "weights.h5").exists()
     before = {phase: (folder / phase / "history.csv").stat().st_mtime_ns for phase in HINTED}
-    transfer.distill(*student)
+    distill(*student)
     for phase, time in before.items():
         # What is written again is the plan, not the epochs.
         assert (folder / phase / "history.csv").stat().st_mtime_ns == time
@@ -168,14 +173,14 @@ def test_folder_of_another_run_is_refused(home, student):
     plan, teacher, _ = student
     other = dataclasses.replace(plan, seed=7)
     with pytest.raises(InputError, match="other settings"):
-        transfer.distill(other, teacher, built(home, "lw_unet"))
+        distill(other, teacher, built(home, "lw_unet"))
 
 
 def test_hints_of_the_encoder_alone_can_be_chosen(student):
     plan, teacher, folder = student
     hints = {"bottleneck_conv2": "bottleneck_conv2"}
     settings = dataclasses.replace(plan.distillation, hints=hints)
-    result = transfer.distill(dataclasses.replace(plan, distillation=settings), teacher, folder)
+    result = distill(dataclasses.replace(plan, distillation=settings), teacher, folder)
     assert [hint["student"] for hint in result["hints"]] == ["bottleneck_conv2"]
 
 
@@ -212,7 +217,7 @@ def test_soft_masks_after_hints(home, tmp_path):
     assert settings.teacher_weight == 0.9
     assert settings.ensemble_sha256 == (settings.teacher_sha256,)
     # Quantization-aware training goes on with the teachers.
-    with mock.patch.object(transfer, "learn_masks", wraps=transfer.learn_masks) as learn:
+    with mock.patch.object(distilling, "learn_masks", wraps=distilling.learn_masks) as learn:
         run(
             "quantize", "lw_unet", "--data", SOURCE, "--weights", tmp_path / "both/weights.h5",
             "--recipe", "qat_wi8_ai8", "--set", "quantization.epochs=1", "--max-drop", 1,
@@ -223,22 +228,22 @@ def test_soft_masks_after_hints(home, tmp_path):
 
 
 def test_teachers_that_are_gone_or_changed_are_done_without(student, caplog):
-    plan, _, folder = student
+    plan, teacher, folder = student
     settings = dataclasses.replace(
         plan.distillation, method="soft_masks", teacher_sha256="of another file"
     )
-    assert transfer.teachers_of(dataclasses.replace(plan, distillation=settings)) == []
+    assert teachers_of(dataclasses.replace(plan, distillation=settings)) == []
     assert settings.teacher in caplog.text
     settings = dataclasses.replace(settings, ensemble=("gone/weights.h5",))
     with pytest.raises(InputError, match="gone"):
-        transfer.distill(dataclasses.replace(plan, distillation=settings), plan, folder)
+        distill(dataclasses.replace(plan, distillation=settings), teacher, folder)
 
 
 def test_hints_come_from_one_teacher(student):
     plan, teacher, folder = student
     settings = dataclasses.replace(plan.distillation, ensemble=("other/weights.h5",))
     with pytest.raises(InputError, match=r"distillation\.ensemble"):
-        transfer.distill(dataclasses.replace(plan, distillation=settings), teacher, folder)
+        distill(dataclasses.replace(plan, distillation=settings), teacher, folder)
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(home):

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.test_cli import assert_bad_input, tinyseg
+from tests.cli.test_cli import assert_bad_input, tinyseg
 from tinyseg import data
-from tinyseg.demo import MAX_BYTES
+from tinyseg.steps.demo import MAX_BYTES
 
 NETWORK = "attention_unet_ds_256k"
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tinyseg import plan as plans
-from tinyseg import workflow
 from tinyseg.errors import InputError
-from tinyseg.publishing import publish
+from tinyseg.steps.networks import load_trained
+from tinyseg.steps.publish import publish
+from tinyseg.steps.train import train
 from tinyseg.tflite import TfliteModel
 
 NAME = "unet"
@@ -24,7 +25,7 @@ def run(tmp_path_factory):
         }
     )
     folder = tmp_path_factory.mktemp("run")
-    workflow.train(plan, folder)
+    train(plan, folder)
     return folder
 
 
@@ -53,8 +54,7 @@ def test_weights_are_rounded_to_half_precision(run, target):
     stored = target / "weights.h5"
     plan = plans.beside(stored)
     ours, theirs = (
-        workflow.load_trained(plan, weights).get_weights()
-        for weights in (stored, run / "weights.h5")
+        load_trained(plan, weights).get_weights() for weights in (stored, run / "weights.h5")
     )
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(a, b.astype(np.float16).astype(np.float32))

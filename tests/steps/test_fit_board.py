@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from tests import fixtures
-from tinyseg.fit import Budget, Candidate, candidates, fit_file, front
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.steps.budget import Budget
+from tinyseg.steps.candidates import Candidate, candidates, front
+from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lowering import lower
 from tinyseg.tflite.memory import predict
@@ -68,7 +70,7 @@ def test_proposed_size_takes_what_was_said():
     )
     (best,) = found
     assert (best.base_width, best.depth, best.size) == (4, 2, 48)
-    from tinyseg.deployment import to_integers
+    from tinyseg.steps.convert import to_integers
     from tinyseg.zoo import build
 
     processing = PreprocessingPlan(48, 48, 1)

@@ -1,64 +1,32 @@
-"""Make a network fit a board: lower it, cut it into strips, or propose a smaller one."""
+"""Sizes of a network that fit a budget, their cost computed without training."""
 
 from __future__ import annotations
 
 import bisect
 import dataclasses
 import inspect
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
+from tinyseg.steps.budget import Budget
+from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.input_size import with_input_size
-from tinyseg.tflite.lowering import PASSES, Lowered, avoid_concatenations, lower
+from tinyseg.tflite.lowering import PASSES, avoid_concatenations
 from tinyseg.tflite.lowering.constants import share_constants
 from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_convolutions
-from tinyseg.tflite.memory import predict
 from tinyseg.tflite.op_table import total_cost
 from tinyseg.tflite.placement import least_arena
-
-if TYPE_CHECKING:
-    from tinyseg.boards.board import Board
-
-log = logging.getLogger(__name__)
+from tinyseg.zoo import build, builder
 
 WIDTHS = (4, 8, 12, 16, 24, 32)
 DEPTHS = (2, 3, 4)
-# Strips have not saved more than this, times the budget.
-_HOPELESS = 8
 SIZES = (48, 64, 72, 80, 96, 128, 160, 192, 256)
-
-
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """What a network may take.
-
-    Attributes:
-        ram: bytes of the tensor arena.
-        flash: bytes of the ``.tflite`` file.
-        target: build of TFLM, as for :func:`tinyseg.tflite.memory.predict`.
-    """
-
-    ram: int
-    flash: int
-    target: str = "host"
-
-    @classmethod
-    def of(cls, board: Board, model: TfliteModel | None = None) -> Budget:
-        """Return a board's budget; the frame that brings an input is taken off its RAM."""
-        left = board.budget()
-        frame = model.inputs[0].elements if model is not None else 0
-        return cls(left.arena - frame, left.model, board.target)
-
-    def holds(self, arena: int, file: int) -> bool:
-        """Tell whether a network fits."""
-        return arena <= self.ram and file <= self.flash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,51 +58,6 @@ class Candidate:
             "preprocessing.height": self.size,
             "preprocessing.width": self.size,
         }
-
-
-def fit_file(
-    model: TfliteModel, budget: Budget, *, progress: Callable[[], None] = lambda: None
-) -> tuple[Lowered, bool]:
-    """Lower a file; cut it into strips only if it does not fit otherwise.
-
-    Args:
-        model: parsed file.
-        budget: what it may take.
-        progress: called now and then.
-
-    Returns:
-        The lowered file, and whether it fits.
-
-    Raises:
-        InputError: the file is damaged or of a kind that cannot be used.
-    """
-    for patches in (False, True):
-        lowered = lower(model, patches=patches, progress=progress)
-        arena, file = arena_of(lowered.model, budget.target), len(lowered.model.content)
-        if budget.holds(arena, file):
-            return lowered, True
-        if file > budget.flash or arena > _HOPELESS * budget.ram:
-            break
-    return lowered, False
-
-
-def arena_of(model: TfliteModel, target: str) -> int:
-    """Return the bytes of the smallest arena in which a file runs."""
-    return predict(model, target).needed
-
-
-def boards_that_hold(model: TfliteModel) -> list[str]:
-    """Return the names of the boards, emulated machines aside, that a file fits as it is."""
-    from tinyseg.boards import load, names
-
-    found = []
-    for name in names():
-        board = load(name)
-        if board.machine is None:
-            budget = Budget.of(board, model)
-            if budget.holds(arena_of(model, budget.target), len(model.content)):
-                found.append(name)
-    return found
 
 
 def candidates(
@@ -218,23 +141,20 @@ def front(found: Sequence[Candidate]) -> list[Candidate]:
 
 def _convert(model: ModelPlan, side: int, channels: int) -> tuple[TfliteModel, int]:
     """Return the int8 form of an untrained network, its batch fixed, and its parameters."""
-    from tinyseg.deployment import to_integers
-    from tinyseg.zoo import build, builder
-
     known = inspect.signature(builder(model.name)).parameters
     for argument in ("base_width", "depth"):
         if argument not in known:
             raise InputError(f"{model.name}: has no argument {argument} to fit; choose it by hand")
     preprocessing = PreprocessingPlan(side, side, channels)
-    network = build(model, preprocessing)
+    untrained = build(model, preprocessing)
     images = np.random.default_rng(0).random((2, side, side, channels), np.float32)
-    content, _ = to_integers(network, Plan(model=model, preprocessing=preprocessing), images)
+    content, _ = to_integers(untrained, Plan(model=model, preprocessing=preprocessing), images)
     graph = Graph(content)
     for name, edit in PASSES.items():
         # Transposed convolutions become others at the final size, with rows around them.
         if name != "transposed_convolutions":
             edit(graph)
-    return TfliteModel.parse(graph.to_bytes(), model.name), network.count_params()
+    return TfliteModel.parse(graph.to_bytes(), model.name), untrained.count_params()
 
 
 def _at_size(base: TfliteModel, side: int) -> TfliteModel:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.cli.test_cli import assert_bad_input, tinyseg
 from tests.data.makers import make_brats_h5
-from tests.test_cli import assert_bad_input, tinyseg
 from tests.zoo.contract import make
-from tinyseg.inspection import first_kernel
+from tinyseg.steps.inspect import first_kernel
 
 PHANTOM = ["--data", "phantom:count=20,size=32"]
 SMALL = ["--size", 32, "--set", "model.arguments.base_width=4", "--set", "model.arguments.depth=2"]

@@ -15,11 +15,12 @@ import numpy as np
 from tinyseg.data.images import encode_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
-from tinyseg.prediction import describe, enlarge, read_input
 from tinyseg.reporting.overlay import overlay
 from tinyseg.reporting.pages import data_uri, render
 from tinyseg.runtime import Runner
 from tinyseg.runtime.runner import predict
+from tinyseg.steps.predict import describe, enlarge, read_input
+from tinyseg.steps.session import Session
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -72,6 +73,37 @@ def compare(
         "networks": results,
         "equal_pixels": float(equal.mean()),
     }
+
+
+def networks_of(session: Session) -> dict[str, Runner]:
+    """Return the runners of an integer file and, if its weights are known, of its float network.
+
+    Raises:
+        InputError: the file is damaged or does not make masks.
+    """
+    integer = session.runner()
+    if len(integer.output.shape) != 4:
+        raise InputError(f"{session.path}: makes no masks; use 'tinyseg predict'")
+    if session.network is None:
+        return {"integer": integer}
+    from tinyseg.runtime.keras import KerasRunner
+
+    return {"float32": KerasRunner(session.network), "integer": integer}
+
+
+def demo(session: Session, host: str, port: int, started: Callable[[str], None]) -> None:
+    """Serve a page that shows float and integer masks of an image side by side.
+
+    Args:
+        session: of the integer file.
+        host, port, started: see :func:`serve`.
+
+    Raises:
+        InputError: as of :func:`networks_of`, :func:`create_app` and :func:`serve`.
+    """
+    networks = networks_of(session)
+    title = f"{session.plan.model.name}, {' and '.join(networks)}"
+    serve(create_app(title, session.preprocessing, networks), host, port, started)
 
 
 def create_app(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from tinyseg import data
 from tinyseg import plan as plans
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
+from tinyseg.plan import Plan
+from tinyseg.steps.convert import to_integers
+from tinyseg.steps.networks import default_plan
 from tinyseg.tflite import TfliteModel
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ CHAIN = ("unet", "lw_unet", "blu_net")
 _CALIBRATION_IMAGES = 2
 
 
-def measure_chain(steps: Sequence[str]) -> list[dict[str, Any]]:
+def compare_sizes(steps: Sequence[str] = CHAIN) -> list[dict[str, Any]]:
     """Measure networks of the zoo and runs of ``tinyseg quantize``; ratios are to the first.
 
     Args:
@@ -52,15 +54,14 @@ def measure_chain(steps: Sequence[str]) -> list[dict[str, Any]]:
 
 def _network(name: str) -> dict[str, Any]:
     from tinyseg.data.store import open_store
-    from tinyseg.deployment import to_integers
     from tinyseg.runtime.tflm import TflmRunner
     from tinyseg.tflite.packing import is_packed, unpacked
-    from tinyseg.zoo import build, network
+    from tinyseg.zoo import build
     from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 
-    height, width, channels = network(name).input_shape
-    preprocessing = PreprocessingPlan(height, width, channels)
-    plan = Plan(model=ModelPlan(name), preprocessing=preprocessing)
+    plan = default_plan(name)
+    preprocessing = plan.preprocessing
+    height, width, channels = preprocessing.height, preprocessing.width, preprocessing.channels
     log.info("building and converting %s at %dx%dx%d", name, height, width, channels)
     model = build(plan.model, preprocessing)
     fit_gammas(model)
