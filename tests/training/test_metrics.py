@@ -120,7 +120,7 @@ def test_empty_mask_convention(truth, prediction, dice, precision, recall):
 @pytest.mark.parametrize("shapes", [((2, 3), (2, 4)), ((2, 4), (2, 3)), ((2, 6), (2, 2, 3))])
 def test_shapes_must_agree(shapes):
     truth, prediction = map(np.zeros, shapes)
-    with pytest.raises(ValueError, match="truth .* and prediction .* differ"):
+    with pytest.raises(ValueError, match=r"truth .* and prediction .* differ"):
         Confusion.of(truth, prediction)
 
 
