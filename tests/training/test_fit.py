@@ -126,7 +126,7 @@ def test_where_a_plan_comes_from_makes_it_no_other(run):
     fit(small(plan), same, *parts_of(plan), folder)
 
 
-def test_stalled_run_stops_early_for_good(tmp_path, caplog):
+def test_stalled_run_stops_early_for_good(tmp_path, caplog, capsys):
     # Nothing is ever marked, so that no epoch is better than the first.
     plan = plan_of(epochs=8, patience=2, learning_rate=1e-9)
     caplog.set_level("INFO")
@@ -135,6 +135,8 @@ def test_stalled_run_stops_early_for_good(tmp_path, caplog):
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert f"epoch 3/8  loss {rows[2]['loss']:.4f}  validation Dice 0.0000" in caplog.text
     assert "resuming" not in caplog.text
+    # What is printed is for results.
+    assert capsys.readouterr().out == ""
     before = (tmp_path / "history.csv").read_bytes()
     fit(small(plan), plan, *parts_of(plan), tmp_path)
     assert (tmp_path / "history.csv").read_bytes() == before

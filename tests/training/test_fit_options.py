@@ -43,11 +43,10 @@ class Recorder(keras.Model):
         return {"lesion_dice": tf.constant(0.0)}
 
 
-def record(plan, folder):
-    model = small(plan)
-    learner = Recorder(model)
-    run_epochs(learner, mask_losses(keras.losses.MeanSquaredError()), model, plan, *parts_of(plan),
-               folder)  # fmt: skip
+def record(plan, folder, validation=None):
+    model, (training, usual) = small(plan), parts_of(plan)
+    learner, losses = Recorder(model), mask_losses(keras.losses.MeanSquaredError())
+    run_epochs(learner, losses, model, plan, training, validation or usual, folder)
     return learner
 
 
@@ -64,8 +63,19 @@ def rate_by_numpy(step, steps, warmup, peak):
     [
         ({"batch_size": 5, "epochs": 2}, MILD, 3, 3),
         ({"batch_size": 4, "epochs": 3, "augment": False, "warmup_epochs": 0}, None, 4, 0),
-        ({"batch_size": 12, "epochs": 4, "augment_wide": True, "warmup_epochs": 2}, WIDE, 3, 2),
-        ({"batch_size": 7, "epochs": 1, "augment": False, "augment_wide": True}, None, 3, 2),
+        ({"batch_size": 12, "epochs": 4, "augment_wide": True, "warmup_epochs": 1}, WIDE, 3, 1),
+        (
+            {
+                "batch_size": 7,
+                "epochs": 1,
+                "augment": False,
+                "augment_wide": True,
+                "warmup_epochs": 0.6,
+            },
+            None,
+            3,
+            1,
+        ),
     ],
     ids=["mild", "none", "wide", "wide but none"],
 )
@@ -89,9 +99,17 @@ def test_batches_and_learning_rate_are_those_of_the_plan(settings, ranges, seed,
     rate = keras.optimizers.schedules.deserialize(learner.optimizer.get_config()["learning_rate"])
     total = epochs * steps
     for step in range(total + 1):
-        if total > warmup or step < warmup:
-            expected = rate_by_numpy(step, total, warmup, 0.02)
-            assert float(rate(step)) == pytest.approx(expected, rel=1e-5, abs=1e-8), step
+        expected = rate_by_numpy(step, total, warmup, 0.02)
+        assert float(rate(step)) == pytest.approx(expected, rel=1e-5, abs=1e-8), step
+
+
+def test_one_validation_image_is_enough_to_judge_by(tmp_path):
+    plan = plan_of(epochs=1)
+    _, validation = parts_of(plan)
+    learner = record(plan, tmp_path, validation.take([4]))
+    ((image, mask),) = learner.shown()["test"]
+    np.testing.assert_array_equal(image, validation.take([4]).inputs(plan.preprocessing))
+    np.testing.assert_array_equal(mask, validation.masks[[4]])
 
 
 def gated(plan):
@@ -143,7 +161,8 @@ def test_attention_maps_that_cannot_be_had_leave_the_folder_alone(
 def test_precision_is_the_one_asked_for_where_there_is_hardware(
     precision, gpus, policy, monkeypatch
 ):
-    plan = plan_of(precision=precision)
+    # As from a file: a string of its own.
+    plan = plan_of(precision="".join(precision))
     # Most machines have no GPU; one that is named is not used to build a network.
     devices = [tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")] * gpus
     monkeypatch.setattr(
