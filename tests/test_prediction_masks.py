@@ -1,4 +1,4 @@
-"""Masks, boxes and tables by hand: nothing square, nothing in the middle, no threshold of a half."""
+"""Masks, boxes and tables by hand: not square, not in the middle, no threshold of a half."""
 
 import csv
 import dataclasses
