@@ -32,8 +32,7 @@ def needed(model, target):
     return predict(model, target).needed
 
 
-@pytest.fixture(scope="module")
-def chain():
+def wide_in_the_middle():
     """A wide map in the middle of a small network: strips save most of its memory."""
     file = File()
     image = file.tensor((1, 64, 64, 2))
@@ -43,6 +42,11 @@ def chain():
     file.operator("MAX_POOL_2D", [wide], pooled, pool)
     conv(file, pooled, 1, target=mask)
     return TfliteModel.parse(file.content([image], [mask]), "chain.tflite")
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return wide_in_the_middle()
 
 
 @pytest.fixture(scope="module")

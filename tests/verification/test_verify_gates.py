@@ -13,6 +13,7 @@ from tests.tflite.drafts import File
 from tests.verification.host_board import on
 from tinyseg.data.dataset import Sample
 from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.runner import TensorSpec
 from tinyseg.runtime.tflm import TflmRunner
@@ -161,7 +162,6 @@ def test_threshold_lies_anywhere(relu):
         verdict = verify(relu, images, settings, float_runner=Says(images.images / 255))
         for backend in ("float", "int8", "tflm"):
             assert (verdict.scores[backend]["dice"] == 1) is exact
-    # Too high a threshold misses, too low a one finds too much.
     low = dataclasses.replace(PREPROCESSING, threshold=0.1)
     assert verify(relu, images, low).scores["tflm"]["recall"] == 1
     high = dataclasses.replace(PREPROCESSING, threshold=0.5)
@@ -174,6 +174,22 @@ def test_inputs_are_scaled_and_shifted_as_the_plan_says(relu):
     verdict = verify(relu, images, settings)
     # 0.5 g + 0.25 > 0.4 where g > 0.3: the same masks.
     assert verdict.scores["tflm"]["dice"] == 1
+
+
+def test_images_that_do_not_suit_are_told_from_the_file(relu):
+    settings = PreprocessingPlan(8, 9, 1)
+    other = store(np.zeros((2, 8, 9, 1), np.uint8))
+    with pytest.raises(InputError) as caught:
+        verify(relu, other, settings)
+    assert str(caught.value) == "net.tflite: takes (6, 5, 1) but the images are (8, 9, 1)"
+    regions = store(np.zeros((2, *SHAPE, 1), np.uint8), np.zeros((2, *SHAPE, 3)))
+    for images, words in (
+        (regions, "a mask, those are (6, 5, 3)"),
+        (classified(2), "classes, those are (2,)"),
+    ):
+        with pytest.raises(InputError) as caught:
+            verify(relu, images, PREPROCESSING)
+        assert str(caught.value) == f"net.tflite: output (6, 5, 1) is not {words}"
 
 
 @pytest.mark.parametrize(("flip", "differing"), [({}, 0), ({1: [7]}, 1)])
@@ -249,7 +265,6 @@ def test_arena_and_images_are_reported(relu):
     assert record["arena"] == dataclasses.asdict(verdict.arena)
     assert record["images"] == ["image 0", "image 1", "image 2"]
     assert record["device"] is None
-    # Every pair of title and key stands for another number.
     assert record["iou"]["tflm"] == verdict.scores["tflm"]["iou"] < record["dice"]["tflm"]
 
 
