@@ -46,7 +46,7 @@ def near_duplicates(
     Returns:
         ``(correlation, i, j)`` with ``i < j``, highest correlation first.
     """
-    mirrored = signatures.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(len(signatures), -1)
+    mirrored = signatures.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(signatures.shape)
     pairs = []
     for start in range(0, len(signatures), _BLOCK):
         block = signatures[start : start + _BLOCK]
