@@ -192,6 +192,15 @@ def test_groups_of_several_labels_go_where_most_of_theirs_is_lacking():
     assert placed(groups, (0.5, 0.0, 0.5)) == ("03", "", "124")
 
 
+def test_every_label_of_a_group_counts_as_placed():
+    """The five b that came with an a are what the first part wants no more b for.
+
+    Or else bbb would go to it, as the emptier one of 6 against 5 and 4.
+    """
+    groups = ["abbbbb", "aaaaa", "cccc", "bbb"]
+    assert placed(groups, (0.5, 0.5, 0.0)) == ("0", "123", "")
+
+
 @pytest.mark.parametrize(("fold", "train", "validation"), [(0, 4, 6), (1, 6, 4), (-1, 10, 0)])
 def test_folds_divide_what_is_not_test(fold, train, validation):
     """Of 12, a sixth is for the test; 6 and 4 remain whole."""
