@@ -56,6 +56,7 @@ def test_one_value_that_is_no_number_is_refused(tmp_path, save, read, value):
         (np.uint8([[1, 2, 3, 0]]), [[0, 1, 1, 0]]),
         (np.uint16([[40000, 20000, 20001, 255]]), [[1, 0, 1, 0]]),
         (np.full((1, 3), 7, np.uint8), [[1, 1, 1]]),
+        (np.float32([[0.25, 1, 0.5, 0.75]]), [[0, 1, 0, 1]]),
         # The brightest colour counts, whichever it is.
         (np.uint8([[[0, 0, 90], [0, 200, 0], [120, 0, 0], [99, 100, 99]]]), [[0, 1, 1, 0]]),
         (np.uint8([[[0, 0, 90, 0], [0, 200, 0, 9], [0, 0, 0, 255], [0, 0, 101, 3]]]),
@@ -63,7 +64,8 @@ def test_one_value_that_is_no_number_is_refused(tmp_path, save, read, value):
     ],
 )  # fmt: skip
 def test_half_of_the_maximum_itself_is_background(tmp_path, save, content, expected):
-    mask = images.read_mask(save(tmp_path / "mask.png", content))
+    kind = "tif" if content.dtype == np.float32 else "png"
+    mask = images.read_mask(save(tmp_path / f"mask.{kind}", content))
     assert mask.dtype == np.uint8
     np.testing.assert_array_equal(mask, expected)
 

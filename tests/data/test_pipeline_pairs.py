@@ -241,6 +241,8 @@ def test_evaluation_pairs_images_with_masks_and_classes_in_order(store, classifi
 @pytest.mark.parametrize("make", [training_batches, evaluation_batches])
 def test_shapes_are_known_before_any_batch_is_made(store, classified, make):
     for each, target in ((store, (None, HEIGHT, WIDTH, 2)), (classified, (None, 3))):
-        image_spec, target_spec = make(each, PREPROCESSING, 3).element_spec
+        image_spec, target_spec = make(
+            store=each, preprocessing=PREPROCESSING, batch_size=3
+        ).element_spec
         assert tuple(image_spec.shape) == (None, HEIGHT, WIDTH, 3)
         assert tuple(target_spec.shape) == target

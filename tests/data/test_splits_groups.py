@@ -201,6 +201,31 @@ def test_every_label_of_a_group_counts_as_placed():
     assert placed(groups, (0.5, 0.5, 0.0)) == ("0", "123", "")
 
 
+def test_a_label_too_rare_for_a_share_has_no_part_of_its_own():
+    """Half an r is wanted in the second and third part, one in the first: all lack all of it."""
+    groups = ["xxxx", "rr", "x"]
+    assert placed(groups, (0.5, 0.25, 0.25)) == ("0", "1", "2")
+
+
+def test_ties_go_to_the_part_that_is_emptiest_relative_to_its_share():
+    """For the last y, the second part has enough: of 3.25 the first holds 7, of 0.8125 the third 2.
+
+    Shares are sums of powers of 2, so that ties are exact.
+    """
+    groups = ["xxxxxxx", "yyy", "zz", "y"]
+    assert placed(groups, (0.25, 0.6875, 0.0625)) == ("03", "1", "2")
+
+
+@pytest.mark.parametrize("shares", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.5, 0), (0, 0.5, 0.5)])
+def test_parts_without_share_stay_empty_and_nothing_is_divided_by_them(shares):
+    names = [str(number) for number in range(12)]
+    with np.errstate(all="raise"):
+        split = make_split(names, "aaabbbaaabbb", [0, 0, 1, 1, 1, 2, 3, 4, 4, 5, 6, 7], shares)
+    sizes = [len(getattr(split, part)) for part in PARTS]
+    assert sum(sizes) == 12
+    assert [size > 0 for size in sizes] == [share > 0 for share in shares]
+
+
 @pytest.mark.parametrize(("fold", "train", "validation"), [(0, 4, 6), (1, 6, 4), (-1, 10, 0)])
 def test_folds_divide_what_is_not_test(fold, train, validation):
     """Of 12, a sixth is for the test; 6 and 4 remain whole."""
@@ -240,4 +265,7 @@ def test_default_seed_is_0_and_no_folds():
     names = [f"{i:02}" for i in range(40)]
     assert make_split(names, "x" * 40, range(40)) == make_split(
         names, "x" * 40, range(40), (0.7, 0.15, 0.15), 0, 0, 0
+    )
+    assert make_split(names, "x" * 40, range(40), folds=3) == make_split(
+        names, "x" * 40, range(40), folds=3, fold=0
     )
