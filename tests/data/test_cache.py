@@ -26,10 +26,14 @@ def test_folder_appears_whole_when_the_block_ends(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_nothing_is_left_when_the_block_fails(tmp_path, error):
     target = tmp_path / "target"
-    with pytest.raises(error), filling(target, "cure") as temporary:
+
+    def spoil(temporary):
         (temporary / "below").mkdir()
         (temporary / "below/file").write_text("content")
         raise error
+
+    with pytest.raises(error), filling(target, "cure") as temporary:
+        spoil(temporary)
     assert names(tmp_path) == []
 
 
