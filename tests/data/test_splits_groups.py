@@ -201,6 +201,20 @@ def test_every_label_of_a_group_counts_as_placed():
     assert placed(groups, (0.5, 0.5, 0.0)) == ("0", "123", "")
 
 
+def test_labels_of_a_group_count_as_often_as_they_occur():
+    """Four a and four b are wanted in each half. Before aaab the first lacks all a and has two b
+    too many, the second has an a too many and lacks all b: the three a outweigh the b.
+    """
+    groups = ["bbbbbb", "aaaaa", "aaab", "b"]
+    assert placed(groups, (0.5, 0.5, 0.0)) == ("02", "13", "")
+
+
+def test_a_small_lack_outweighs_the_size_of_a_part():
+    """Five x are wanted in each half: the last goes where four are, though that holds 12 in all."""
+    groups = ["yyyyyyyy", "xxxxx", "xxxx", "x"]
+    assert placed(groups, (0.5, 0.5, 0.0)) == ("023", "1", "")
+
+
 def test_a_label_too_rare_for_a_share_has_no_part_of_its_own():
     """Half an r is wanted in the second and third part, one in the first: all lack all of it."""
     groups = ["xxxx", "rr", "x"]
