@@ -209,6 +209,12 @@ def test_labels_of_a_group_count_as_often_as_they_occur():
     assert placed(groups, (0.5, 0.5, 0.0)) == ("02", "13", "")
 
 
+def test_all_labels_of_a_group_count_not_only_its_first():
+    """For its a alone abbb would go to the first part, which has a b too many."""
+    groups = ["bbbbbb", "aaaaa", "abbb", "b"]
+    assert placed(groups, (0.5, 0.5, 0.0)) == ("0", "123", "")
+
+
 def test_a_small_lack_outweighs_the_size_of_a_part():
     """Five x are wanted in each half: the last goes where four are, though that holds 12 in all."""
     groups = ["yyyyyyyy", "xxxxx", "xxxx", "x"]
