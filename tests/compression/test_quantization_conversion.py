@@ -1,4 +1,4 @@
-"""Conversion of any network: the same function, the plan in the file, errors that say what to do."""
+"""Conversion of any network: the same function, the plan in the file, errors that help."""
 
 import dataclasses
 
