@@ -122,22 +122,22 @@ def test_batch_normalization_and_dropout_are_as_in_inference():
     assert found["norm"] == pytest.approx(ends(outputs(model, images)["norm"]), rel=1e-5)
 
 
-JOINED = [
-    L.Concatenate,
-    lambda: lambda pair: L.Concatenate()([L.MaxPooling2D()(item) for item in pair]),
-    lambda: lambda pair: L.Concatenate()([L.UpSampling2D()(L.AveragePooling2D()(pair[0])), pair[1]]),
-    lambda: lambda pair: L.Concatenate()([L.ZeroPadding2D(1)(item) for item in pair]),
-    lambda: lambda pair: L.Concatenate()([L.Reshape((2, 8, 3))(item) for item in pair[::-1]]),
-]  # fmt: skip
+JOINED = {
+    "as they are": lambda a, b: [a, b],
+    "max pooling": lambda a, b: [L.MaxPooling2D()(a), L.MaxPooling2D()(b)],
+    "resizing": lambda a, b: [L.UpSampling2D()(L.AveragePooling2D()(a)), b],
+    "padding": lambda a, b: [L.ZeroPadding2D(1)(a), L.ZeroPadding2D(1)(b)],
+    "reshaping": lambda a, b: [L.Reshape((2, 8, 3))(b), L.Reshape((2, 8, 3))(a)],
+}
 
 
-@pytest.mark.parametrize("join", JOINED)
-def test_tensors_that_are_joined_share_a_range(join):
+@pytest.mark.parametrize("between", JOINED.values(), ids=JOINED)
+def test_tensors_that_are_joined_share_a_range(between):
     """Not the one of the first, nor that of the last, but one that holds all their values."""
     image = keras.Input(SHAPE, name="image")
     # The lowest values are in one, the highest in the other.
     a, b = conv("a", bias=-6)(image), conv("b", scale=2.0, bias=9)(image)
-    other = conv("other")(join()([a, b]))
+    other = conv("other")(L.Concatenate()(between(a, b)))
     model = keras.Model(image, other, name="net")
     images = images_with([1, 0.3])
     aware = quantization_aware(model, images)
