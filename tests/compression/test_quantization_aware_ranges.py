@@ -229,3 +229,17 @@ def test_sign_joined_with_a_convolution_shares_its_range():
     low, high = ends(values["other"])
     assert high > 1
     assert found["sign"] == found["other"] == pytest.approx((min(low, -128 / 127), high), rel=1e-5)
+
+
+@pytest.mark.parametrize("join", [L.Add, L.Multiply, L.Concatenate])
+@pytest.mark.parametrize("order", [1, -1])
+def test_image_that_is_joined_is_rounded_wherever_it_stands(join, order):
+    """Else the file computes the join in float."""
+    image = keras.Input(SHAPE, name="image")
+    x = join(name="joined")([conv("body", 2)(image), image][::order])
+    model = keras.Model(image, conv("end")(x), name="net")
+    aware = quantization_aware(model, images_with([1, 0.3]))
+    parents = {node.layer.name for node in aware.get_layer("joined").inbound_nodes[0].parent_nodes}
+    assert parents == {"body", "image_rounding"}
+    file = TfliteModel.parse(convert_quantization_aware(aware, PLAN))
+    assert {op.outputs[0].dtype for op in file.operators} == {"int8"}

@@ -262,10 +262,11 @@ def quantization_aware(
         copy.set_weights(layer.get_weights())
         config = IntegerOperator(ranges.get(layer.name), weight_bits=weight_bits)
         wrapped = QuantizeWrapperV2(copy, config, name=layer.name)
-        if folded.inputs[0] is layer.inbound_nodes[0].keras_inputs[0]:
-            if not entry:
-                entry.append(rounding(sources[0]))
-            sources = [*entry, *sources[1:]]
+        for place, tensor in enumerate(layer.inbound_nodes[0].keras_inputs):
+            if tensor is folded.inputs[0]:
+                if not entry:
+                    entry.append(rounding(sources[place]))
+                sources[place] = entry[0]
         return wrapped(sources if len(sources) > 1 else sources[0])
 
     image = folded.inputs[0].name
