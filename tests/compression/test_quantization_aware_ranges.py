@@ -10,6 +10,7 @@ import tf_keras as keras
 from tests import fixtures
 from tinyseg.compression.quantization import convert_quantization_aware
 from tinyseg.compression.quantization_aware import quantization_aware
+from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 from tinyseg.zoo.blocks.residual_binarization import ResidualSign
 
@@ -197,6 +198,32 @@ def test_ranges_that_a_kernel_fixes(activation, low, step):
     file = TfliteModel.parse(convert_quantization_aware(aware, PLAN))
     assert file.outputs[0].scales == pytest.approx(step)
     assert file.outputs[0].zero_points == (-128 if low == 0 else 0)
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias", "cut"),
+    [
+        ("sigmoid", 3.0, True),
+        ("sigmoid", -3.0, True),
+        ("sigmoid", 0.5, False),
+        ("tanh", 3.0, True),
+        ("tanh", -3.0, True),
+        ("tanh", -0.5, False),
+    ],
+)
+def test_values_that_a_fixed_range_would_cut_off_are_refused(activation, bias, cut):
+    """One scale for both where they are joined, and the sigmoid's cannot be another."""
+    image = keras.Input(SHAPE, name="image")
+    gate = L.Activation(activation, name="gate")(conv("body", scale=20.0)(image))
+    other = conv("other", scale=0.01, bias=bias)(image)
+    model = keras.Model(image, conv("end")(L.Concatenate()([gate, other])), name="net")
+    images = images_with([1, -0.3])
+    if cut:
+        with pytest.raises(InputError, match=r"^other: its values, .* use recipe static_wi8_ai8$"):
+            quantization_aware(model, images)
+    else:
+        found = ranges_of(quantization_aware(model, images))
+        assert found["gate"] == found["other"]
 
 
 @pytest.mark.parametrize("positive", [False, True])
