@@ -260,3 +260,14 @@ def test_unknown_layers_are_named_wherever_they_are(layer, kind, first):
     assert str(error.value) == (
         f"odd: quantization-aware training does not know {kind}; use recipe static_wi8_ai8"
     )
+
+
+def test_bits_of_weights_are_eight_unless_told_otherwise():
+    model = body(L.Conv2D(2, 3, name="first"))
+    for bits, count in (((), None), ((3,), 8)):
+        aware = quantization_aware(model, IMAGES, *bits)
+        found = [w.shape for w in aware.get_layer("first").weights if "values" in w.name]
+        assert found == ([] if count is None else [(2, count)])
+    for bits in (1, 9):
+        with pytest.raises(InputError, match=f"^quantization.weight_bits: {bits} is not 8"):
+            quantization_aware(model, IMAGES, bits)
