@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tests.tflite.drafts import VALID, assert_same
 from tests.tflite.patching.networks import chain, lopsided, unet
 from tinyseg.tflite import TfliteModel
