@@ -30,6 +30,9 @@ def assert_as_said(model, regions):
     assert predict(made).lower_bound == schedule.head
     assert total_cost(made).macs == schedule.macs
     assert [tensor.name for tensor in made.outputs] == [tensor.name for tensor in model.outputs]
+    # What is computed twice is two tensors: one would be alive in between.
+    results = [operator.outputs[0].index for operator in made.operators]
+    assert len(set(results)) == len(results)
     assert_same(model.content, made.content, images=1)
     return made
 
