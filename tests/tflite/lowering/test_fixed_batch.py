@@ -107,12 +107,11 @@ def test_slices_of_other_kinds_stay(mask):
     source = file.tensor(SHAPE)
     inputs = [file.constant(values, "int32") for values in ([7, 8, 9], [1], [3], [1])]
     target = file.tensor((2,), "int32")
-    for how in ({}, {mask: 1}):
+    for masks in ({}, {mask: 1}):
         file.graph.operators.clear()
-        how = options("StridedSlice", **how)
-        file.operator("STRIDED_SLICE", inputs, target, how)
+        file.operator("STRIDED_SLICE", inputs, target, options("StridedSlice", **masks))
         graph = Graph(file.content([source], [target]))
-        assert len(fix_batch(graph)) == (not how)
+        assert len(fix_batch(graph)) == (not masks)
 
 
 @pytest.mark.parametrize("other", range(4))
