@@ -5,7 +5,7 @@ import pytest
 
 from tests import fixtures
 from tests.fixtures import Draft, one_operator
-from tests.tflite.drafts import File, assert_same, conv, options
+from tests.tflite.drafts import SAME, File, assert_same, conv, options
 from tests.tflite.patching.networks import unet
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import predict
@@ -15,6 +15,7 @@ from tinyseg.tflite.graph import Graph, opcode
 from tinyseg.tflite.lowering import ALL_PASSES, PASSES, avoid_concatenations, lower
 from tinyseg.tflite.model import OFFLINE_PLAN
 from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.packing import is_packed, pack, unpacked
 
 
 def edited(content, edit):
@@ -161,6 +162,26 @@ def test_one_step_for_each_pass_that_changed_something():
         ]
         assert lowered.steps[-1].operators == len(lowered.model.operators) == 3
         assert_same(model.content, lowered.model.content)
+
+
+def test_packed_weights_are_packed_again():
+    """Of few values, in two bits each; a result of a pass is packed as they are."""
+    file = File()
+    source = file.tensor((1, 6, 5, 8), zero_point=5)
+    values = np.random.default_rng(0).choice([-90, -20, 30, 101], (8, 3, 3, 8))
+    kernel = file.constant(values, scale=0.01)
+    first = file.tensor((1, 6, 5, 8), scale=0.3, zero_point=-3)
+    how = options("Conv2D", padding=SAME)
+    biases = [file.constant(np.arange(8) * 100 + n, "int32") for n in range(2)]
+    file.operator("CONV_2D", [source, kernel, biases[0]], first, how)
+    again = file.tensor((1, 6, 5, 8), scale=0.5, zero_point=7)
+    file.operator("CONV_2D", [first, file.constant(values, scale=0.01), biases[1]], again, how)
+    content = file.content([source], [again])
+    for model in (TfliteModel.parse(content), TfliteModel.parse(pack(content))):
+        lowered = lower(model, without=["placement"]).model
+        assert is_packed(lowered) == is_packed(model) == (model.content != content)
+        assert len({op.inputs[1].index for op in unpacked(lowered).operators}) == 1
+        assert_same(content, unpacked(lowered).content)
 
 
 @pytest.mark.parametrize("name", ALL_PASSES)
