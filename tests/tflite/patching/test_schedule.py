@@ -88,6 +88,20 @@ def test_few_strips_are_not_estimated(strips):
     assert exact == near
 
 
+@pytest.mark.parametrize("name", ["plain", "gates", "shuffled", "both"])
+def test_many_strips_are_estimated_from_three(name):
+    """The first, the last and one between stand for 16: their seams are all that may differ."""
+    model = NETWORKS[name]()
+    exact, near = (
+        Assessor(Network(model)).assess([whole(model, 16)], exact=e) for e in (True, False)
+    )
+    assert near.head == pytest.approx(exact.head, rel=0.1)
+    assert near.macs == pytest.approx(exact.macs, rel=0.06)
+    assert near.overhead == pytest.approx(exact.overhead, rel=0.04)
+    assert near.regions == exact.regions
+    assert near.arena == near.head + near.overhead
+
+
 def test_stored_skip_is_not_computed_again():
     """The first stage as a whole; its result and the pooled one are kept for the tail."""
     model = unet()
