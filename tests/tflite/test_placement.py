@@ -42,13 +42,13 @@ def test_every_buffer_lies_as_low_as_those_before_let_it(drafts):
     buffers = [Buffer(16 * size, first, first + more) for size, first, more in drafts]
     offsets, size = best_offsets(buffers, 20)
     placed = list(zip(buffers, offsets, strict=True))
-    for one, place in placed:
+    for one, start in placed:
         below = {
             offset + other.size
             for other, offset in placed
             if one.first <= other.last and other.first <= one.last and other is not one
         }
-        assert place == 0 or place in below
+        assert start == 0 or start in below
     assert size == max(offset + buffer.size for buffer, offset in placed)
 
 
