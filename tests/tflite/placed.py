@@ -105,13 +105,13 @@ def assert_sound(content):
         assert source.index not in border
 
 
-def assert_same_bytes(before, after, images=2):
+def assert_same_bytes(before, after, images=2, varied=True):
     """Compare with the file without places on TFLM, and on the reference, which ignores them."""
     for seed in range(images):
         inputs = random_inputs(before, seed)
         for run in (on_tflm, on_reference):
             expected = run(before, inputs)
-            assert any(one.std() > 0 for one in expected)
+            assert not varied or any(one.std() > 0 for one in expected)
             for one, found in zip(expected, run(after, inputs), strict=True):
                 np.testing.assert_array_equal(found, one, strict=True)
 

@@ -62,7 +62,8 @@ def test_places_keep_the_bytes(content):
         return
     after = TfliteModel.parse(placed)
     assert_sound(placed)
-    assert_same_bytes(content, placed, images=1)
+    # Some of these graphs saturate: they make a single value.
+    assert_same_bytes(content, placed, images=1, varied=False)
     assert predict(after).head < predict(model).head
     # Places go with a file's unused tensors, which take bytes too.
     assert least_arena(TfliteModel.parse(Graph(content).to_bytes())) <= predict(after).needed
