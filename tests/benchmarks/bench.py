@@ -261,6 +261,25 @@ def lowering():
     return result
 
 
+def startup():
+    """Return seconds of ``tinyseg --help``, and their ratio to a bare start of Python and click."""
+    commands = {
+        "click": [sys.executable, "-c", "import click"],
+        "help": [sys.executable, "-m", "tinyseg", "--help"],
+    }
+    times = {name: [] for name in commands}
+    for _ in range(5 * ROUNDS):
+        for name, command in commands.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            times[name].append(time.perf_counter() - start)
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    return {
+        **{f"{n}_s": s for n, s in seconds.items()},
+        "ratio": seconds["help"] / seconds["click"],
+    }
+
+
 def loaders(folder):
     """Return how much faster datasets come than from plain loops, those that are there.
 
@@ -298,6 +317,7 @@ BENCHMARKS = {
     "training_step": lambda model, folder: training_step(),
     "emission": lambda model, folder: emission(),
     "lowering": lambda model, folder: lowering(),
+    "startup": lambda model, folder: startup(),
 }
 
 

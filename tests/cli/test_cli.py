@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -73,23 +72,32 @@ def built(run):
     return run[0] / "build" / "attention_unet_ds" / "phantom-count-40-size-32"
 
 
-def test_help_is_fast_and_lists_the_verbs(tmp_path):
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        result = tinyseg("--help", cwd=tmp_path)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
+def test_help_lists_the_verbs(tmp_path):
+    result = tinyseg("--help", cwd=tmp_path)
     for verb in ("zoo", "data", "train", "evaluate", "quantize", "verify", "profile"):
         assert f"\n  {verb} " in result.stdout
 
 
-def test_importing_the_package_does_not_import_tensorflow():
-    code = "import sys, tinyseg.cli, tinyseg.data, tinyseg.tflite.lint; print(*sys.modules)"
+def modules_after(code):
+    """The modules that a new process has imported when it has run some code."""
+    code = f"import sys; {code}; sys.stdout.write('\\n' + ' '.join(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert not {"tensorflow", "tf_keras"} & set(result.stdout.split())
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_package_does_not_import_tensorflow():
+    found = modules_after("import tinyseg.cli, tinyseg.data, tinyseg.tflite.lint")
+    assert not {"tensorflow", "tf_keras"} & found
+
+
+# How long it takes is measured by 'make bench': here, what would make it slow is kept out.
+def test_help_imports_nothing_heavy():
+    call = "assert CliRunner().invoke(tinyseg.cli.cli, ['--help']).exit_code == 0"
+    found = modules_after(f"import tinyseg.cli; from click.testing import CliRunner; {call}")
+    heavy = {"tensorflow", "tf_keras", "numpy", "scipy", "cv2", "matplotlib", "tflite_micro", "PIL"}
+    assert not heavy & found
 
 
 def test_zoo_json(tmp_path):

@@ -36,6 +36,7 @@ PYTHON = (
 )
 CPP = ("firmware/core/*.cc", "firmware/core/*.h")
 
+_FITTING = ("tests/steps/test_fit_board.py", "tests/steps/test_fit_budgets.py")
 # Modules whose tests do not bear their name alone.
 _MORE = {
     "tinyseg/data/images.py": ("tests/data/test_bad_input.py",),
@@ -43,17 +44,12 @@ _MORE = {
     "tinyseg/tflite/packing.py": ("tests/tflite/test_unpacking.py", "tests/tflite/test_lookup.py"),
     "tinyseg/tflite/lowering/__init__.py": ("tests/tflite/lowering/test_lower.py",),
     "tinyseg/tflite/patching/__init__.py": ("tests/tflite/patching/test_patch.py",),
-    "tinyseg/tflite/patching/emit.py": ("tests/tflite/patching/test_patch.py",),
-    "tinyseg/tflite/patching/search.py": ("tests/tflite/patching/test_schedule.py",),
-    "tinyseg/tflite/patching/unroll.py": ("tests/tflite/patching/test_patch.py",),
     "tinyseg/runtime/keras.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/runtime/segmented.py": ("tests/runtime/test_device.py", "tests/cli/test_boards.py"),
-    "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py", "tests/runtime/test_runner.py"),
+    "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/runtime/tflm_worker.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/verification/on_device.py": ("tests/cli/test_boards.py",),
-    "tinyseg/steps/candidates.py": ("tests/steps/test_fit_board.py",),
-    "tinyseg/steps/budget.py": ("tests/steps/test_fit_board.py",),
+    "tinyseg/steps/fit_board.py": ("tests/steps/test_fit_budgets.py",),
+    "tinyseg/steps/candidates.py": _FITTING,
+    "tinyseg/steps/budget.py": _FITTING,
 }
 
 

