@@ -303,7 +303,7 @@ def test_drop_of_dice_by_hand(before, after, allowed, fails):
         {"dice": 1 - dice, "with_lesion": {"dice": dice, **other}, **other}
         for dice, other in zip((before, after), others, strict=True)
     ]
-    lines = [missed.line for missed in missed_score("net.tflite", images, *scores, allowed)]
+    lines = [str(missed) for missed in missed_score("net.tflite", images, *scores, allowed)]
     assert len(lines) == fails
     for line in lines:
         assert line == (
