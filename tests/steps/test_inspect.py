@@ -81,7 +81,7 @@ def test_volume_of_a_patient(tmp_path):
 
 def test_bad_input(run):
     file = run / "model.tflite"
-    shipped = Path(__file__).parents[1] / "models/attention_unet_ds_256k/phantom"
+    shipped = Path(__file__).parents[2] / "models/attention_unet_ds_256k/phantom"
     file.write_bytes((shipped / "attention_unet_ds_256k.tflite").read_bytes())
     assert_bad_input(tinyseg("inspect", file, cwd=run), "model.tflite", "network's weights")
     assert_bad_input(tinyseg("inspect", "nothing.h5", cwd=run), "nothing.h5", "no such file")

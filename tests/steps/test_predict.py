@@ -50,7 +50,7 @@ def test_masks_of_a_shipped_network(images, tmp_path):
 
 
 def test_integer_file_without_a_plan_beside_it(images, tmp_path):
-    source = Path(__file__).parents[1] / f"models/{NETWORK}/phantom/{NETWORK}.tflite"
+    source = Path(__file__).parents[2] / f"models/{NETWORK}/phantom/{NETWORK}.tflite"
     file = tmp_path / "alone.tflite"
     file.write_bytes(source.read_bytes())
     options = ["--backend", "tflm", "--json"]

@@ -74,7 +74,9 @@ def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> 
     """
     arena = host_arena(model)
     if board.machine or board.emulated_by:
-        arena = _measure(model, preprocessing, emulator.emulated(board), arena)
+        machine = emulator.emulated(board)
+        needed = predict(model, machine.target).needed
+        arena = _measure(model, preprocessing, machine, arena, needed)
     image = _compile(model, preprocessing, board, arena)
     if board.family_id is not None:
         write_uf2(image, board)
@@ -107,9 +109,16 @@ def host_arena(model: TfliteModel) -> ArenaSize:
 
 
 def _measure(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, guess: ArenaSize
+    model: TfliteModel,
+    preprocessing: PreprocessingPlan,
+    board: Board,
+    guess: ArenaSize,
+    needed: int,
 ) -> ArenaSize:
-    """Boot a firmware with a generous arena and ask how much of it was used."""
+    """Boot a firmware with a generous arena and ask how much of it was used.
+
+    Without ``needed`` bytes TFLM cannot plan the arena.
+    """
     room = board.region("ARENA").length - model.inputs[0].elements * 4 - 4096
     size = min(guess.size, room // 16 * 16)
     # The host may need more than the board; only what does not even start is too small.
@@ -117,7 +126,6 @@ def _measure(
     image = _compile(model, preprocessing, board, generous)
     with emulator.start(board, image.elf) as device:
         info = device.info()
-    needed = predict(model, board.target).needed
     if info.code != Code.OK:
         reason = f"{info.text} ({info.detail:,})" if info.detail else info.text
         raise InputError(f"{model.path}: {board.name} cannot run it: {reason}")

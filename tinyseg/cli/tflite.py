@@ -97,7 +97,7 @@ def quantize(
     from tinyseg.steps.session import Session
 
     changes = {
-        "quantization.recipe": step.recipe_for(recipe, weights_bits),
+        "quantization.recipe": recipe or step.recipe_for(weights_bits),
         "quantization.weight_bits": weights_bits,
         "quantization.target": target,
         "quantization.lower": lower,

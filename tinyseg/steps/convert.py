@@ -83,13 +83,17 @@ def to_integers(
     settings = plan.quantization
     trained = parse(settings.recipe).method == "qat"
     few = settings.weight_bits < 8 or is_binarized(network)
-    if not (trained or few):
-        return lowered(quantization.quantize(network, plan, calibration), plan), None
-    aware = quantization_aware(network, calibration, settings.weight_bits)
-    if trained and train is not None:
-        train(aware)
-    content = quantization.convert_quantization_aware(aware, plan)
-    return lowered(pack(content) if few else content, plan), aware
+    aware = None
+    if trained or few:
+        aware = quantization_aware(network, calibration, settings.weight_bits)
+        if trained and train is not None:
+            train(aware)
+        content = quantization.convert_quantization_aware(aware, plan)
+    else:
+        content = quantization.quantize(network, plan, calibration)
+    if few:
+        content = pack(content)
+    return lowered(content, plan), aware
 
 
 def lowered(content: bytes, plan: Plan) -> bytes:

@@ -44,10 +44,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def recipe_for(recipe: str | None, weight_bits: int | None) -> str | None:
-    """Return a recipe, where none is named for weights of few bits the one that trains them on."""
-    few = weight_bits is not None and weight_bits < 8
-    return "qat_wi8_ai8" if recipe is None and few else recipe
+def recipe_for(weight_bits: int | None) -> str | None:
+    """Return the recipe that trains weights of few bits on; None where the plan's will do."""
+    return "qat_wi8_ai8" if weight_bits is not None and weight_bits < 8 else None
 
 
 def quantize(

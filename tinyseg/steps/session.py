@@ -140,9 +140,10 @@ class Session:
         fallback, changes = default_plan(name), {"model.name": name, **(changes or {})}
         if recipe := changes.get("quantization.recipe"):
             parse(recipe)
-        return Session.open(
-            weights or name, source, fallback=fallback, changes=changes, split_file=split_file
-        )
+        if weights is None:
+            weights = presets.find_weights(name, source or "phantom")
+        session = Session(fallback, weights, split_file=split_file)
+        return session._resolved(source, fallback, changes)
 
     def converted(self, path: Path) -> Session:
         """Return the session of the integer file that this network became; they share the rest."""
