@@ -279,8 +279,9 @@ def device_run(
     from tinyseg.steps.session import Session
 
     session = Session.open_file(model, data, recipe)
-    options = {"baud": baud or step.BAUD, "folder": output, "timeout": timeout}
-    info, records = step.run_images(session, images, port, **options)
+    info, records = step.run_images(
+        session, images, port, baud=baud or step.BAUD, folder=output, timeout=timeout
+    )
     if as_json:
         rows = [dataclasses.asdict(record) for record in records]
         terminal.print_json({"device": info, "images": rows})

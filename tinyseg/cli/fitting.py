@@ -55,8 +55,7 @@ def lower(
     from tinyseg.steps.session import read_model
 
     model = read_model(file, data, recipe)
-    options = {"without": without, "patches": patches, "max_work": max_work}
-    lowered, target = step.lower(model, output, **options)
+    lowered, target = step.lower(model, output, without=without, patches=patches, max_work=max_work)
     if as_json:
         steps = [step._asdict() for step in lowered.steps]
         terminal.print_json({"file": str(target), "steps": steps})

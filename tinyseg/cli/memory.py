@@ -53,11 +53,10 @@ def memory(
       tinyseg memory path/to/model.tflite --board nucleo_h743zi
     """
     from tinyseg.steps import memory as step
+    from tinyseg.steps.session import read_model
 
     arena = step.memory(
-        file,
-        data,
-        recipe,
+        read_model(file, data, recipe),
         target=target,
         board=board,
         measure=measure,

@@ -97,11 +97,9 @@ def train(
     """
     from tinyseg import plan as plans
     from tinyseg.steps import train as step
-    from tinyseg.steps.networks import default_plan
+    from tinyseg.steps.networks import training_plan
 
-    start = default_plan(model)
     changes = {
-        "model.name": model,
         "data.source": data,
         "training.epochs": epochs,
         "training.initial_weights": weights,
@@ -110,7 +108,7 @@ def train(
         "seed": seed,
         **parse_settings(settings),
     }
-    plan = plans.override(plans.read(plan_file) if plan_file else start, changes)
+    plan = training_plan(model, changes, plan_file)
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return

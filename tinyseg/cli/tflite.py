@@ -108,8 +108,14 @@ def quantize(
     if dry_run:
         terminal.print_json(plans.as_dict(session.plan))
         return
-    options = {"verify_images": images, "max_drop": max_drop, "profiled": not no_profile}
-    made = step.quantize(session, output, board=board, **options)
+    made = step.quantize(
+        session,
+        output,
+        verify_images=images,
+        max_drop=max_drop,
+        profiled=not no_profile,
+        board=board,
+    )
     if as_json:
         terminal.print_json(made.as_dict())
     else:

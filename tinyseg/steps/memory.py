@@ -11,7 +11,7 @@ from tinyseg.boards.board import load
 from tinyseg.boards.firmware import booted
 from tinyseg.errors import InputError
 from tinyseg.progress import counter
-from tinyseg.steps.session import RECIPE, Session, read_model
+from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import Finding, usable
 from tinyseg.tflite.lowering import lower
@@ -44,9 +44,7 @@ class Arena(NamedTuple):
 
 
 def memory(
-    name_or_file: str,
-    source: str | None = None,
-    recipe: str = RECIPE,
+    model: TfliteModel,
     *,
     target: str = "host",
     board: str | None = None,
@@ -57,8 +55,7 @@ def memory(
     """Predict which tensors fill the arena of a file, and draw them.
 
     Args:
-        name_or_file: network in the zoo, or any ``.tflite`` file.
-        source, recipe: of the file, where a network is named.
+        model: parsed file.
         target: build of TFLM, see :func:`tinyseg.tflite.memory.predict`.
         board: predict for this one instead.
         measure: measure it too, on this machine or on an emulated board.
@@ -66,13 +63,12 @@ def memory(
         folder: where page and pictures go; None for ``build/memory``.
 
     Raises:
-        InputError: no such file, network or board, or a damaged file.
+        InputError: no such board, or a damaged file.
     """
     if board is not None:
         target = load(board).target
     elif measure and target != "host":
         raise InputError(f"--measure for {target} needs an emulated board: add --board")
-    model = read_model(name_or_file, source, recipe)
     findings = usable(model, floats=True)
     # Drawing takes a while to import; damaged files need none.
     from tinyseg.reporting import memory_chart

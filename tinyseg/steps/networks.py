@@ -32,6 +32,22 @@ def default_plan(name: str) -> Plan:
     )
 
 
+def training_plan(name: str, changes: Mapping[str, Any], file: str | Path | None = None) -> Plan:
+    """Return the plan that a network is to be trained by.
+
+    Args:
+        name: of the network in the zoo.
+        changes: values to override, see :func:`tinyseg.plan.override`.
+        file: YAML or JSON to start from; None for the default plan.
+
+    Raises:
+        InputError: no such network, or an unusable file or value.
+    """
+    start = default_plan(name)
+    plan = plans.read(file) if file else start
+    return plans.override(plan, {"model.name": name, **changes})
+
+
 def successor(trained: Plan, name: str, changes: Mapping[str, Any]) -> Plan:
     """Return the plan of a network that is made from a trained one.
 

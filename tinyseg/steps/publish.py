@@ -77,8 +77,7 @@ def publish(
         target = Path(models) / name / presets.slug(plan.data.source)
         kept = [results / pattern.format(name=name) for pattern in _KEPT]
         # Images of patients are not ours to publish.
-        generated = plan.data.source.startswith("phantom")
-        picture = "examples.jpg" if generated else _PICTURES[done.task]
+        picture = "examples.jpg" if _generated(plan) else _PICTURES[done.task]
         kept.append(results / picture)
         written = [
             files.write_bytes(target / path.name, path.read_bytes())
@@ -87,16 +86,7 @@ def publish(
         integer_plan = plans.read(results / plans.FILE_NAME)
     report = done.as_dict()
     report["boards"] = boards_that_hold(TfliteModel.read(target / done.file))
-    card = pages.render(
-        "model_card.md",
-        run=report,
-        tables=tables(report)[:4],
-        generated=generated,
-        picture=picture,
-        training=dataclasses.asdict(plan.training),
-        plan=plan,
-    )
-    written.append(files.write_text(target / "README.md", card))
+    written.append(files.write_text(target / "README.md", _card(report, plan, picture)))
     written.append(files.write_json(target / RESULTS, _without_layers(report)))
     written.append(plans.write(integer_plan, target, *written))
     return written
@@ -112,6 +102,23 @@ def _plan_of_run(run: Path, changes: Mapping[str, Any]) -> Plan:
         if not key.startswith("quantization."):
             raise InputError(f"--set {key}: only quantization.… can change after training")
     return plans.override(plan, changes)
+
+
+def _generated(plan: Plan) -> bool:
+    """Tell whether the images are of nobody."""
+    return plan.data.source.startswith("phantom")
+
+
+def _card(report: dict[str, Any], plan: Plan, picture: str) -> str:
+    return pages.render(
+        "model_card.md",
+        run=report,
+        tables=tables(report)[:4],
+        generated=_generated(plan),
+        picture=picture,
+        training=dataclasses.asdict(plan.training),
+        plan=plan,
+    )
 
 
 def _without_layers(report: dict[str, Any]) -> dict[str, Any]:
