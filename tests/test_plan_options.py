@@ -13,10 +13,10 @@ from tinyseg import deployment, transfer, workflow
 from tinyseg import plan as plans
 from tinyseg.compression.quantization import quantize
 from tinyseg.errors import InputError
+from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.memory import predict
 from tinyseg.tflite.packing import unpacked
-from tinyseg.training.scoring import decide, score_outputs
 from tinyseg.zoo import build
 
 SOURCE = "phantom:count=20,size=48"

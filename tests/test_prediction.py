@@ -14,7 +14,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.prediction import describe, enlarge, find_images, predict_files
 from tinyseg.runtime.runner import TensorSpec
-from tinyseg.training.metrics import Confusion
+from tinyseg.scoring.metrics import Confusion
 
 NETWORK = "attention_unet_ds_256k"
 

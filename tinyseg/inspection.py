@@ -14,8 +14,8 @@ from tinyseg.plan import Plan
 from tinyseg.reporting import inside, pages
 from tinyseg.runtime.keras import KerasRunner
 from tinyseg.runtime.runner import predict
+from tinyseg.scoring.scores import decide, score_each
 from tinyseg.training.attention_maps import FOLDER, attention_maps, gate_layers, stored_maps
-from tinyseg.training.scoring import decide, score_each
 from tinyseg.workflow import load_trained, open_images, plan_of, sample
 
 if TYPE_CHECKING:

@@ -222,7 +222,7 @@ def score(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Run a network on images; return its scores and what it decided, see :func:`decide`."""
     from tinyseg.runtime.runner import predict
-    from tinyseg.training.scoring import decide, score_outputs
+    from tinyseg.scoring.scores import decide, score_outputs
 
     outputs, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
     if outputs.shape != images.targets.shape:

@@ -15,9 +15,9 @@ from tinyseg import plan as plans
 from tinyseg import workflow
 from tinyseg.data.pipeline import evaluation_batches
 from tinyseg.errors import InputError
+from tinyseg.scoring.metrics import Confusion
 from tinyseg.training.callbacks import VALIDATION_LOSS
 from tinyseg.training.fit import fit, new_network, run_epochs
-from tinyseg.training.metrics import Confusion
 from tinyseg.zoo.weights import load_weights, save_weights
 
 

@@ -161,7 +161,7 @@ def verify(
     """
     from tinyseg import presets, workflow
     from tinyseg.reporting.numbers import score, size
-    from tinyseg.training.scoring import SCORES
+    from tinyseg.scoring.scores import SCORES
 
     file = str(presets.find_tflite(file, data, recipe))
     verdict = workflow.verify_file(file, data, images, max_drop, weights, board)

@@ -161,7 +161,7 @@ def _weights(role: str, which: str) -> Path:
 
 def score_nothing() -> dict[str, Any]:
     """Score the answer that there is no lesion anywhere on the test part."""
-    from tinyseg.training.scoring import score_background
+    from tinyseg.scoring.scores import score_background
 
     _, images = workflow.open_images(candidate_plan(next(iter(CANDIDATES.values())), 1))
     return score_background(images.part("test"))
