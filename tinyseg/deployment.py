@@ -324,7 +324,7 @@ def _train_quantized(aware: keras.Model, plan: Plan, images: Images, folder: Pat
         patience=plan.quantization.epochs,
     )
     plan = dataclasses.replace(plan, training=settings)
-    parts = images.training(plan), images.part("validation")
+    parts = images.part("train"), images.part("validation")
     learn_masks(aware, teachers_of(plan), plan, *parts, folder)
 
 

@@ -53,11 +53,6 @@ class Images(NamedTuple):
             raise InputError(f"{name} part: holds no images; choose another with --part")
         return part
 
-    def training(self, plan: Plan) -> ImageStore:
-        """Return the images to learn from: the training part, balanced if the plan says so."""
-        training = self.part("train")
-        return training.balanced() if plan.training.balance else training
-
     def calibration(self, plan: Plan) -> np.ndarray:
         """Return the representative dataset as network inputs, from the training part."""
         from tinyseg.compression.quantization import calibration_rows
@@ -189,7 +184,7 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
     plan, images = open_images(plan, split_file)
     plan = with_outputs(plan, images.store)
     model = new_network(plan)
-    fit(model, plan, images.training(plan), images.part("validation"), folder)
+    fit(model, plan, images.part("train"), images.part("validation"), folder)
     return finish(model, plan, images, folder)
 
 
