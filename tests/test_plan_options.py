@@ -88,7 +88,7 @@ def test_options_of_preprocessing(plan):
     ):
         other = changed(plan, **{f"preprocessing__{name}": value})
         assert workflow.divide_images(other)[1].store.images.shape == shape
-        assert build(other.model, other.preprocessing).input_shape[1:] == shape[1:]
+        assert build(*other.network).input_shape[1:] == shape[1:]
     pixels = images.store.images.astype(np.float64)
     for scale, offset in ((1 / 255, 0.0), (1 / 128, -1.0), (1.0, 3.0)):
         other = changed(plan, preprocessing__scale=scale, preprocessing__offset=offset)
@@ -121,18 +121,17 @@ def test_threshold_decides(plan):
 
 
 def test_options_of_the_network(plan):
-    preprocessing = plan.preprocessing
-    parameters = build(plan.model, preprocessing).count_params()
+    parameters = build(*plan.network).count_params()
     for options in ({"base_width": 4, "depth": 1}, {"base_width": 2, "depth": 2}):
         other = changed(plan, model__arguments=options)
-        assert build(other.model, preprocessing).count_params() > parameters
-    assert build(changed(plan, model__name="lw_unet").model, preprocessing).name != "unet"
+        assert build(*other.network).count_params() > parameters
+    assert build(*changed(plan, model__name="lw_unet").network).name != "unet"
 
 
 @pytest.fixture(scope="module")
 def network(plan):
     keras.utils.set_random_seed(0)
-    return build(plan.model, plan.preprocessing)
+    return build(*plan.network)
 
 
 @pytest.fixture(scope="module")

@@ -180,7 +180,7 @@ def train(plan: Plan, folder: str | Path, split_file: str | Path | None = None) 
     # A published plan names the weights that it led to, and the classes that these tell.
     data_plan = dataclasses.replace(plan.data, classes=())
     plan = dataclasses.replace(plan, weights="", data=data_plan)
-    build(plan.model, plan.preprocessing)  # Tells of wrong arguments before images are decoded.
+    build(*plan.network)  # Tells of wrong arguments before images are decoded.
     plan, images = open_images(plan, split_file)
     plan = with_outputs(plan, images.store)
     model = new_network(plan)
@@ -236,7 +236,7 @@ def load_trained(plan: Plan, weights: str | Path) -> keras.Model:
     from tinyseg.zoo.weights import load_weights
 
     keras.mixed_precision.set_global_policy("float32")
-    model = build(plan.model, plan.preprocessing)
+    model = build(*plan.network)
     load_weights(model, weights)
     return model
 

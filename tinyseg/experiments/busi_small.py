@@ -118,7 +118,7 @@ def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
     from tinyseg.zoo.summary import count_macs
 
     plan = candidate_plan(CANDIDATES[name], epochs, fold=fold)
-    network = build(plan.model, plan.preprocessing)
+    network = build(*plan.network)
     trained = workflow.train(plan, WORK / "select" / presets.slug(name) / f"fold{fold}")
     return {
         "validation": trained["validation"],

@@ -46,7 +46,7 @@ def score(file: Path, part: str) -> dict[str, Any]:
     scores = workflow.evaluate(str(file), None, part, "tflite")
     if file.suffix != ".tflite":
         plan = plans.beside(file)
-        scores["parameters"] = build(plan.model, plan.preprocessing).count_params()
+        scores["parameters"] = build(*plan.network).count_params()
     return scores
 
 

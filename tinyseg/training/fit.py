@@ -46,7 +46,7 @@ def new_network(plan: Plan) -> keras.Model:
     """
     keras.utils.set_random_seed(plan.seed)
     keras.mixed_precision.set_global_policy(_policy(plan.training.precision))
-    model = build(plan.model, plan.preprocessing)
+    model = build(*plan.network)
     if plan.training.initial_weights:
         load_weights(model, plan.training.initial_weights)
     elif network(plan.model.name).transfers:
