@@ -15,10 +15,10 @@ from tinyseg.boards import emulator
 from tinyseg.boards.board import Board
 from tinyseg.boards.firmware import Firmware
 from tinyseg.data.images import encode_image, read_image
-from tinyseg.data.store import normalise, resize_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.prediction import refuse_same_names
+from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.tflite import TfliteModel
