@@ -195,7 +195,7 @@ def emission():
     result = {}
     for name, model, size in (
         ("small", _small("blu_net"), 96),
-        ("full", build(plan.ModelPlan("blu_net"), plan.PreprocessingPlan(256, 256, 1)), 256),
+        ("full", build("blu_net", {}, (256, 256, 1)), 256),
     ):
         fit_gammas(model)
         images = np.random.default_rng(0).random((2, size, size, 1), np.float32)
@@ -211,7 +211,7 @@ def _small(name):
     from tinyseg.zoo import build
 
     arguments = {"base_width": 16, "depth": 3}
-    return build(plan.ModelPlan(name, arguments), plan.PreprocessingPlan(96, 96, 1))
+    return build(name, arguments, (96, 96, 1))
 
 
 def _chain(content, operators):

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PYTHON = (
+    "tinyseg/preprocessing.py",
     "tinyseg/data/splits.py",
     "tinyseg/data/pipeline.py",
     "tinyseg/data/images.py",
     "tinyseg/data/duplicates.py",
-    "tinyseg/training/metrics.py",
-    "tinyseg/training/classification_metrics.py",
-    "tinyseg/training/scoring.py",
+    "tinyseg/scoring/metrics.py",
+    "tinyseg/scoring/classification_metrics.py",
+    "tinyseg/scoring/scores.py",
     "tinyseg/training/losses.py",
     "tinyseg/training/fit.py",
     "tinyseg/compression/quantization.py",

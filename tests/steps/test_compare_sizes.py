@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
+from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.compare_sizes import compare_sizes
@@ -30,7 +30,7 @@ def test_full_chain_is_as_small_as_told():
 @pytest.mark.slow
 def test_full_width_file_gives_the_bytes_of_the_unpacked_graph():
     preprocessing = PreprocessingPlan(256, 256, 1)
-    network = build(ModelPlan("blu_net"), preprocessing)
+    network = build("blu_net", {}, preprocessing.input_shape)
     fit_gammas(network)
     images = np.random.default_rng(0).random((2, 256, 256, 1), np.float32)
     content, _ = to_integers(network, Plan(preprocessing=preprocessing), images)

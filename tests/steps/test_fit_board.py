@@ -75,7 +75,7 @@ def test_proposed_size_takes_what_was_said():
 
     processing = PreprocessingPlan(48, 48, 1)
     plan = ModelPlan("attention_unet_ds", {**TINY, "base_width": 4, "depth": 2})
-    network = build(plan, processing)
+    network = build(plan.name, plan.arguments, processing.input_shape)
     images = np.random.default_rng(1).random((2, 48, 48, 1), np.float32)
     content, _ = to_integers(network, Plan(model=plan, preprocessing=processing), images)
     lowered = lower(TfliteModel.parse(content)).model

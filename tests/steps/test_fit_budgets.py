@@ -237,7 +237,7 @@ def test_candidate_takes_what_the_network_built_at_its_size_takes(converted, res
     plan = plans.Plan(
         model=plans.ModelPlan("unet", arguments), preprocessing=plans.PreprocessingPlan(24, 24, 1)
     )
-    network = build(plan.model, plan.preprocessing)
+    network = build(*plan.network)
     images = np.random.default_rng(0).random((2, 24, 24, 1), np.float32)
     lowered = lower(TfliteModel.parse(to_integers(network, plan, images)[0])).model
     assert parameters == network.count_params()

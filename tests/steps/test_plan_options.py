@@ -12,6 +12,7 @@ from tests.steps.test_fit_budgets import wide_in_the_middle
 from tinyseg import plan as plans
 from tinyseg.compression.quantization import quantize
 from tinyseg.errors import InputError
+from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.steps import distill
 from tinyseg.steps.convert import lowered, to_integers, train_simulation
 from tinyseg.steps.evaluate import score
@@ -20,7 +21,6 @@ from tinyseg.steps.networks import equalized
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.memory import predict
 from tinyseg.tflite.packing import unpacked
-from tinyseg.training.scoring import decide, score_outputs
 from tinyseg.zoo import build
 
 SOURCE = "phantom:count=20,size=48"
@@ -92,7 +92,7 @@ def test_options_of_preprocessing(plan):
     ):
         other = changed(plan, **{f"preprocessing__{name}": value})
         assert divide_images(other)[1].store.images.shape == shape
-        assert build(other.model, other.preprocessing).input_shape[1:] == shape[1:]
+        assert build(*other.network).input_shape[1:] == shape[1:]
     pixels = images.store.images.astype(np.float64)
     for scale, offset in ((1 / 255, 0.0), (1 / 128, -1.0), (1.0, 3.0)):
         other = changed(plan, preprocessing__scale=scale, preprocessing__offset=offset)
@@ -125,18 +125,17 @@ def test_threshold_decides(plan):
 
 
 def test_options_of_the_network(plan):
-    preprocessing = plan.preprocessing
-    parameters = build(plan.model, preprocessing).count_params()
+    parameters = build(*plan.network).count_params()
     for options in ({"base_width": 4, "depth": 1}, {"base_width": 2, "depth": 2}):
         other = changed(plan, model__arguments=options)
-        assert build(other.model, preprocessing).count_params() > parameters
-    assert build(changed(plan, model__name="lw_unet").model, preprocessing).name != "unet"
+        assert build(*other.network).count_params() > parameters
+    assert build(*changed(plan, model__name="lw_unet").network).name != "unet"
 
 
 @pytest.fixture(scope="module")
 def network(plan):
     keras.utils.set_random_seed(0)
-    return build(plan.model, plan.preprocessing)
+    return build(*plan.network)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from tinyseg import data
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.runner import TensorSpec
+from tinyseg.scoring.metrics import Confusion
 from tinyseg.steps.predict import describe, enlarge, find_images, predict_files
-from tinyseg.training.metrics import Confusion
 
 NETWORK = "attention_unet_ds_256k"
 

@@ -146,16 +146,6 @@ def test_images_of_another_number_of_channels(tmp_path):
         train(plan, tmp_path / "run")
 
 
-def test_balanced_training_shows_all_labels_alike(plan):
-    plan = dataclasses.replace(plan, training=plans.TrainingPlan(balance=True))
-    plan, images = open_images(plan)
-    labels = images.training(plan).labels
-    assert len({labels.count(label) for label in set(labels)}) == 1
-    assert set(images.training(plan).names) == set(images.part("train").names)
-    plain = dataclasses.replace(plan, training=plans.TrainingPlan())
-    assert images.training(plain).names == images.part("train").names
-
-
 def test_file_of_an_equalized_network_is_compared_with_it(tmp_path):
     """The float twin that verify builds from the weights has the same maps, layer by layer."""
     plan = plans.from_mapping(

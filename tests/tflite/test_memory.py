@@ -117,7 +117,7 @@ def zoo_file(name, recipe="static_wi8_ai8", base_width=4, depth=2):
             "quantization": {"recipe": recipe},
         }
     )
-    network = build(choice.model, choice.preprocessing)
+    network = build(*choice.network)
     fit_gammas(network)
     return to_integers(network, choice, fixtures.pictures(2))[0]
 

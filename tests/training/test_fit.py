@@ -14,10 +14,10 @@ from tests.training.runs import history, parts_of, plan_of, small, watch
 from tinyseg import plan as plans
 from tinyseg.data.pipeline import evaluation_batches
 from tinyseg.errors import InputError
+from tinyseg.scoring.metrics import Confusion
 from tinyseg.steps.train import train
 from tinyseg.training.callbacks import VALIDATION_LOSS
 from tinyseg.training.fit import fit, new_network, run_epochs
-from tinyseg.training.metrics import Confusion
 from tinyseg.zoo.weights import load_weights, save_weights
 
 

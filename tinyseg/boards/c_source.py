@@ -15,9 +15,9 @@ import numpy as np
 
 import tinyseg
 from tinyseg import files
-from tinyseg.data.store import normalise
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.lint import usable

@@ -105,7 +105,7 @@ def print_trained(result: Mapping[str, Any], as_json: bool) -> None:
 
 def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Return title and value of the scores that stand for a task."""
-    from tinyseg.training.scoring import SCORES
+    from tinyseg.scoring.scores import SCORES
 
     rows = next(rows for rows in SCORES.values() if rows[0].key in scores)
     return [(title, scores[key]) for key, title in rows]

@@ -151,9 +151,9 @@ def verify(
       tinyseg verify attention_unet_ds --on mps3_an547
     """
     from tinyseg.reporting.numbers import score, size
+    from tinyseg.scoring.scores import SCORES
     from tinyseg.steps import verify as step
     from tinyseg.steps.session import Session
-    from tinyseg.training.scoring import SCORES
 
     session = Session.open_file(file, data, recipe, weights=weights)
     verdict = step.verify(session, images, max_drop, board)

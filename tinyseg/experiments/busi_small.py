@@ -123,7 +123,7 @@ def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
     from tinyseg.zoo.summary import count_macs
 
     plan = candidate_plan(CANDIDATES[name], epochs, fold=fold)
-    network = build(plan.model, plan.preprocessing)
+    network = build(*plan.network)
     trained = train(plan, WORK / "select" / presets.slug(name) / f"fold{fold}")
     return {
         "validation": trained["validation"],
@@ -166,7 +166,7 @@ def _weights(role: str, which: str) -> Path:
 
 def score_nothing() -> dict[str, Any]:
     """Score the answer that there is no lesion anywhere on the test part."""
-    from tinyseg.training.scoring import score_background
+    from tinyseg.scoring.scores import score_background
 
     _, images = open_images(candidate_plan(next(iter(CANDIDATES.values())), 1))
     return score_background(images.part("test"))

@@ -133,10 +133,9 @@ def measure_small() -> dict[str, Any]:
     from tinyseg.steps.convert import to_integers
     from tinyseg.zoo import build
 
-    preprocessing = PreprocessingPlan(*_SMALL_SIZE)
+    plan = Plan(model=_SMALL, preprocessing=PreprocessingPlan(*_SMALL_SIZE))
     images = np.random.default_rng(0).random((2, *_SMALL_SIZE), np.float32)
-    network = build(_SMALL, preprocessing)
-    content, _ = to_integers(network, Plan(model=_SMALL, preprocessing=preprocessing), images)
+    content, _ = to_integers(build(*plan.network), plan, images)
     model = TfliteModel.parse(content, _SMALL.name)
     arenas = {"file": TflmRunner(model).arena.total}
     for name, patches in (("exact", False), ("strips", True)):

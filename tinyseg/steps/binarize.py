@@ -48,5 +48,5 @@ def binarize(
     images = session.images
     transfer(trained, network, images.calibration(session.plan))
     start = validation_scores(network, session)
-    fit(network, session.plan, images.training(session.plan), images.part("validation"), folder)
+    fit(network, session.plan, images.part("train"), images.part("validation"), folder)
     return {**finish(network, session, folder), "start": start}

@@ -145,10 +145,10 @@ def _convert(model: ModelPlan, side: int, channels: int) -> tuple[TfliteModel, i
     for argument in ("base_width", "depth"):
         if argument not in known:
             raise InputError(f"{model.name}: has no argument {argument} to fit; choose it by hand")
-    preprocessing = PreprocessingPlan(side, side, channels)
-    untrained = build(model, preprocessing)
+    plan = Plan(model=model, preprocessing=PreprocessingPlan(side, side, channels))
+    untrained = build(*plan.network)
     images = np.random.default_rng(0).random((2, side, side, channels), np.float32)
-    content, _ = to_integers(untrained, Plan(model=model, preprocessing=preprocessing), images)
+    content, _ = to_integers(untrained, plan, images)
     graph = Graph(content)
     for name, edit in PASSES.items():
         # Transposed convolutions become others at the final size, with rows around them.

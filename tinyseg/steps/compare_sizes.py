@@ -63,7 +63,7 @@ def _network(name: str) -> dict[str, Any]:
     preprocessing = plan.preprocessing
     height, width, channels = preprocessing.height, preprocessing.width, preprocessing.channels
     log.info("building and converting %s at %dx%dx%d", name, height, width, channels)
-    model = build(plan.model, preprocessing)
+    model = build(*plan.network)
     fit_gammas(model)
     size = f"phantom:count={_CALIBRATION_IMAGES},size={height}"
     images = open_store(data.load(size), preprocessing).inputs(preprocessing)
@@ -89,7 +89,7 @@ def _run(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise InputError(f"{path}: no report of 'tinyseg quantize'; run it again") from None
     plan = plans.read(folder / plans.FILE_NAME)
-    model = build(plan.model, plan.preprocessing)
+    model = build(*plan.network)
     packing = report["packing"]
     return {
         **_formula(model, plan),

@@ -131,5 +131,5 @@ def train_simulation(aware: keras.Model, plan: Plan, images: Images, folder: Pat
         patience=plan.quantization.epochs,
     )
     plan = dataclasses.replace(plan, training=settings)
-    parts = images.training(plan), images.part("validation")
+    parts = images.part("train"), images.part("validation")
     distill.learn_masks(aware, distill.teachers_of(plan), plan, *parts, folder)

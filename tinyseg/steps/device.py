@@ -11,9 +11,9 @@ import numpy as np
 
 from tinyseg import files, presets, progress
 from tinyseg.data.images import encode_image, read_image
-from tinyseg.data.store import normalise, resize_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
 from tinyseg.steps.predict import refuse_same_names

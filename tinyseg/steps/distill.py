@@ -68,7 +68,7 @@ def distill(
     student = new_network(plan)
     hints = distillation.find_hints(master, student, settings.hints)
     images = session.images
-    parts = images.training(session.plan), images.part("validation")
+    parts = images.part("train"), images.part("validation")
     epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
     for phase, count in epochs.items() if "hints" in settings.method else ():
         of_phase = [hint for hint in hints if hint.phase == phase]

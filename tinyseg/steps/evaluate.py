@@ -11,8 +11,8 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.runner import predict
+from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.steps.session import Session
-from tinyseg.training.scoring import decide, score_outputs
 
 
 def evaluate(session: Session, part: str = "test", backend: str = "tflite") -> dict[str, Any]:
@@ -24,7 +24,7 @@ def evaluate(session: Session, part: str = "test", backend: str = "tflite") -> d
         backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
 
     Returns:
-        See :func:`tinyseg.training.scoring.score_outputs`.
+        See :func:`tinyseg.scoring.scores.score_outputs`.
 
     Raises:
         InputError: unusable images or file, or a part without images.
@@ -40,7 +40,7 @@ def score(
     """Run a network on images.
 
     Returns:
-        Its scores, and what it decided, see :func:`tinyseg.training.scoring.decide`.
+        Its scores, and what it decided, see :func:`tinyseg.scoring.scores.decide`.
 
     Raises:
         InputError: the network's output is not of the images' kind.

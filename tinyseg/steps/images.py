@@ -41,11 +41,6 @@ class Images(NamedTuple):
             raise InputError(f"{name} part: holds no images; choose another with --part")
         return part
 
-    def training(self, plan: Plan) -> ImageStore:
-        """Return the images to learn from: the training part, balanced if the plan says so."""
-        training = self.part("train")
-        return training.balanced() if plan.training.balance else training
-
     def calibration(self, plan: Plan) -> np.ndarray:
         """Return the representative dataset, from the training part.
 

@@ -14,10 +14,10 @@ from tinyseg.plan import Plan
 from tinyseg.reporting import inside, pages
 from tinyseg.runtime.keras import KerasRunner
 from tinyseg.runtime.runner import predict
+from tinyseg.scoring.scores import decide, score_each
 from tinyseg.steps.images import sample
 from tinyseg.steps.session import Session
 from tinyseg.training.attention_maps import FOLDER, attention_maps, gate_layers, stored_maps
-from tinyseg.training.scoring import decide, score_each
 
 if TYPE_CHECKING:
     import tf_keras as keras

@@ -25,11 +25,7 @@ def default_plan(name: str) -> Plan:
     Raises:
         InputError: no such network.
     """
-    height, width, channels = network(name).input_shape
-    return Plan(
-        model=ModelPlan(name),
-        preprocessing=PreprocessingPlan(height, width, channels),
-    )
+    return Plan(ModelPlan(name), preprocessing=PreprocessingPlan(*network(name).input_shape))
 
 
 def training_plan(name: str, changes: Mapping[str, Any], file: str | Path | None = None) -> Plan:
@@ -114,7 +110,7 @@ def load_trained(plan: Plan, weights: str | Path) -> keras.Model:
     from tinyseg.zoo.weights import load_weights
 
     keras.mixed_precision.set_global_policy("float32")
-    model = build(plan.model, plan.preprocessing)
+    model = build(*plan.network)
     load_weights(model, weights)
     return model
 

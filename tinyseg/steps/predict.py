@@ -14,9 +14,9 @@ import numpy as np
 from tinyseg import files, presets, progress
 from tinyseg.data.busi import MASK
 from tinyseg.data.images import encode_image, image_files, read_image
-from tinyseg.data.store import normalise, resize_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners

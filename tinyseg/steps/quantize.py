@@ -16,6 +16,7 @@ from tinyseg import plan as plans
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
+from tinyseg.scoring.scores import score_background, score_each
 from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
 from tinyseg.steps.convert import convert
 from tinyseg.steps.evaluate import score
@@ -34,7 +35,6 @@ from tinyseg.steps.verify import verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.binary_conv import NAME
 from tinyseg.tflite.packing import is_packed, packed_bits, unpacked
-from tinyseg.training.scoring import score_background, score_each
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.verify import Verification, missed_score
 

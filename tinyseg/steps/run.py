@@ -80,7 +80,7 @@ class Packing:
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
-    """Scores on the test part, as of :func:`tinyseg.training.scoring.score_outputs`.
+    """Scores on the test part, as of :func:`tinyseg.scoring.scores.score_outputs`.
 
     Attributes:
         floats, integers: of the float network and of the file.

@@ -39,12 +39,12 @@ def train(
     # A published plan names the weights that it led to, and the classes that these tell.
     data_plan = dataclasses.replace(plan.data, classes=())
     session = Session(dataclasses.replace(plan, weights="", data=data_plan), split_file=split_file)
-    build(plan.model, plan.preprocessing)  # Tells of wrong arguments before images are decoded.
+    build(*plan.network)  # Tells of wrong arguments before images are decoded.
     images = session.images
     session.plan = with_outputs(session.plan, images.store)
     folder = folder or session.run_folder("float")
     model = new_network(session.plan)
-    fit(model, session.plan, images.training(session.plan), images.part("validation"), folder)
+    fit(model, session.plan, images.part("train"), images.part("validation"), folder)
     return finish(model, session, folder)
 
 

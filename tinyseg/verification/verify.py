@@ -17,10 +17,10 @@ from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.runner import TensorSpec, border, predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
+from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.op_table import supported
-from tinyseg.training.scoring import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr
@@ -41,7 +41,7 @@ class Verification:
         warnings: what to know beside the failures.
         task: ``segmentation`` or ``classification``.
         scores: by backend (``float``, ``int8``, ``tflm``, with a board also ``device``) as of
-            :func:`tinyseg.training.scoring.score_outputs`; None where it did not run.
+            :func:`tinyseg.scoring.scores.score_outputs`; None where it did not run.
         sqnr: per layer, empty without the float network.
         images: names of the images used.
         device: what a board made of them; None if none took part.

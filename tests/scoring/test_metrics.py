@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from tinyseg.training.metrics import Confusion, hausdorff95, summarise
+from tinyseg.scoring.metrics import Confusion, hausdorff95, summarise
 
 MASKS = arrays.arrays(bool, (3, 4, 5, 1))
 

@@ -1,5 +1,8 @@
 """Decisions and scores, of masks and of classes."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,9 +10,9 @@ from tinyseg import data
 from tinyseg.data.dataset import Sample
 from tinyseg.data.store import ImageStore, open_store
 from tinyseg.plan import PreprocessingPlan
-from tinyseg.training.classification_metrics import summarise_classes
-from tinyseg.training.metrics import Confusion, summarise
-from tinyseg.training.scoring import (
+from tinyseg.scoring.classification_metrics import summarise_classes
+from tinyseg.scoring.metrics import Confusion, summarise
+from tinyseg.scoring.scores import (
     SCORES,
     allowed_drop,
     decide,
@@ -183,3 +186,8 @@ def test_one_image_more_may_be_wrong_where_images_are_few():
     assert allowed_drop("segmentation", 0.01, 8) == 0.01
     assert allowed_drop("classification", 0.01, 8) == 0.125
     assert allowed_drop("classification", 0.01, 1000) == 0.01
+
+
+def test_scoring_does_without_tensorflow():
+    code = "import sys, tinyseg.scoring.scores; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

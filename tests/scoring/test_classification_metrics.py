@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyseg.training.classification_metrics import summarise_classes
+from tinyseg.scoring.classification_metrics import summarise_classes
 
 CLASSES = ("cat", "dog", "owl")
 

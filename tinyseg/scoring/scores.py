@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyseg.data.store import ImageStore
-from tinyseg.training.classification_metrics import summarise_classes
-from tinyseg.training.metrics import Confusion, summarise
+from tinyseg.scoring.classification_metrics import summarise_classes
+from tinyseg.scoring.metrics import Confusion, summarise
 
 
 class Score(NamedTuple):
@@ -55,8 +55,8 @@ def score_outputs(images: ImageStore, outputs: np.ndarray, threshold: float) -> 
         threshold: probabilities strictly above it are foreground.
 
     Returns:
-        See :func:`tinyseg.training.metrics.summarise` and
-        :func:`tinyseg.training.classification_metrics.summarise_classes`. Of masks some of which
+        See :func:`tinyseg.scoring.metrics.summarise` and
+        :func:`tinyseg.scoring.classification_metrics.summarise_classes`. Of masks some of which
         are empty, ``with_lesion`` holds the scores of the others alone.
     """
     if images.classes:
