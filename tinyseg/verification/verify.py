@@ -127,39 +127,41 @@ def verify(
     warnings = [str(f) for f in findings if f.severity == "warning"]
     specification, inputs = border(model), images.inputs(preprocessing)
     _check_shape(model.path, specification, inputs, images.targets)
-    made = _run_all(model, inputs, not unsupported, float_runner, float_twin, device)
-    if made.on_device is not None:
-        lines = made.on_device.failures()
+    trial = _Trial(specification[1])
+    trial.run(model, inputs, not unsupported, float_runner, float_twin, device)
+    if trial.on_device is not None:
+        lines = trial.on_device.failures()
         missed += [Missed(Gate.DEVICE, f"{model.path}: {line}") for line in lines]
-    if made.differing and _is_wide(model):
-        warnings.append(made.difference(model.path))
-    elif made.differing:
-        missed.append(Missed(Gate.BYTES, made.difference(model.path)))
+    if trial.differing and _is_wide(model):
+        warnings.append(trial.difference(model.path))
+    elif trial.differing:
+        missed.append(Missed(Gate.BYTES, trial.difference(model.path)))
     scores: dict[str, dict | None] = dict.fromkeys(("float", "int8", "tflm"))
-    for name, values in made.outputs.items():
+    for name, values in trial.outputs.items():
         scores[name] = score_outputs(images, values, preprocessing.threshold)
     if scores["float"] and scores["tflm"]:
         missed += missed_score(model.path, images, scores["float"], scores["tflm"], max_drop)
     return Verification(
         missed=tuple(missed),
-        arena=made.arena,
-        bit_exact=not unsupported and made.differing == 0,
-        differing_bytes=made.differing,
+        arena=trial.arena,
+        bit_exact=not unsupported and trial.differing == 0,
+        differing_bytes=trial.differing,
         unsupported_ops=lacking,
         warnings=tuple(warnings),
         task=images.task,
         scores=scores,
-        sqnr=tuple(made.sqnr),
+        sqnr=tuple(trial.sqnr),
         images=tuple(images.names),
-        device=made.on_device,
+        device=trial.on_device,
     )
 
 
 @dataclasses.dataclass
-class _Made:
+class _Trial:
     """What the backends made of the images.
 
     Attributes:
+        result: what the file gives.
         outputs: real values float32 by backend.
         arena: that TFLM used, None if it did not run.
         differing: stored values of TFLM that are not those of the reference kernels.
@@ -167,11 +169,37 @@ class _Made:
         sqnr: per layer, on the first image.
     """
 
+    result: TensorSpec
     outputs: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     sqnr: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     arena: Arena | None = None
     differing: int = 0
     on_device: OnDevice | None = None
+
+    def run(
+        self,
+        model: TfliteModel,
+        inputs: np.ndarray,
+        runs: bool,
+        float_runner: Runner | None,
+        float_twin: TfliteModel | None,
+        device: DeviceRunner | None,
+    ) -> None:
+        """Run images on every backend that there is; TFLM and a board if it ``runs`` there."""
+        with _Interpreters(model, inputs, start=runs) as interpreters:
+            if float_runner is not None:
+                self.outputs["float"] = predict(float_runner, inputs)
+            if float_twin is not None:
+                self.sqnr = layer_sqnr(float_twin, model, inputs[0])
+            if not runs:
+                return
+            stored, on_tflm, self.arena = interpreters.results()
+        real = self.result.dequantize
+        self.outputs["int8"], self.outputs["tflm"] = real(stored), real(on_tflm)
+        self.differing = int((stored != on_tflm).sum())
+        if device is not None:
+            self.on_device, on_board = run_on_device(device, inputs, on_tflm)
+            self.outputs["device"] = real(on_board)
 
     def difference(self, path: str) -> str:
         """Return the line that says how far the two interpreters are apart."""
@@ -180,33 +208,6 @@ class _Made:
             f"{path}: TFLM and TFLite reference kernels differ in {self.differing} of "
             f"{host.size} output values, by {np.abs(host - tflm).max():.2g} at most"
         )
-
-
-def _run_all(
-    model: TfliteModel,
-    inputs: np.ndarray,
-    runs: bool,
-    float_runner: Runner | None,
-    float_twin: TfliteModel | None,
-    device: DeviceRunner | None,
-) -> _Made:
-    """Run images on every backend that there is; TFLM and a board if it ``runs`` there."""
-    made = _Made()
-    with _Interpreters(model, inputs, start=runs) as interpreters:
-        if float_runner is not None:
-            made.outputs["float"] = predict(float_runner, inputs)
-        if float_twin is not None:
-            made.sqnr = layer_sqnr(float_twin, model, inputs[0])
-        if not runs:
-            return made
-        stored, on_tflm, made.arena = interpreters.results()
-    dequantize = border(model)[1].dequantize
-    made.outputs["int8"], made.outputs["tflm"] = dequantize(stored), dequantize(on_tflm)
-    made.differing = int((stored != on_tflm).sum())
-    if device is not None:
-        made.on_device, on_board = run_on_device(device, inputs, on_tflm)
-        made.outputs["device"] = dequantize(on_board)
-    return made
 
 
 def _is_wide(model: TfliteModel) -> bool:
