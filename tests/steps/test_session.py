@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.data.makers import make_brats_h5
+from tinyseg import data, presets
 from tinyseg import plan as plans
-from tinyseg import presets
 from tinyseg.data.splits import Split
 from tinyseg.errors import InputError
 from tinyseg.steps.evaluate import evaluate
@@ -18,6 +18,7 @@ from tinyseg.steps.quantize import quantize
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
 from tinyseg.steps.verify import verify
+from tinyseg.tflite import TfliteModel
 from tinyseg.zoo import network
 
 
@@ -164,3 +165,36 @@ def test_file_of_an_equalized_network_is_compared_with_it(tmp_path):
     again = verify(Session.open(run.path, weights=weights), 4, 1.0)
     for layers in report["verification"]["sqnr"], again.sqnr:
         assert min(layer["sqnr_db"] for layer in layers) > 20
+
+
+def test_a_file_is_resolved_once(tmp_path, monkeypatch):
+    """However often a verb looks at plan, images and file."""
+    calls = []
+
+    def counted(holder, name):
+        kept = getattr(holder, name)
+
+        def call(*arguments, **options):
+            calls.append(name)
+            return kept(*arguments, **options)
+
+        monkeypatch.setattr(holder, name, call)
+
+    for holder, name in ((plans, "beside"), (presets, "find_tflite"), (data, "load")):
+        counted(holder, name)
+    counted(TfliteModel, "read")
+    session = Session.open_file("attention_unet_ds_256k", "phantom:count=20,size=32")
+    for _ in range(2):
+        assert session.trained is not None
+        assert not session.same_data
+        assert session.model is session.integers
+        assert session.images.part("test")
+        assert session.recipe.method == "static"
+    assert sorted(calls) == ["beside", "find_tflite", "load", "read"]
+
+
+def test_named_file_is_not_opened_anew(tmp_path):
+    session = Session.open("attention_unet_ds_256k")
+    assert session.named(str(session.path)) is session
+    with pytest.raises(InputError, match="gone"):
+        session.named(tmp_path / "gone.h5")
