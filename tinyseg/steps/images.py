@@ -49,9 +49,12 @@ class Images(NamedTuple):
         """
         from tinyseg.compression.quantization import calibration_rows
 
-        training = self.part("train")
-        rows = calibration_rows(training.labels, plan.quantization.calibration_images, plan.seed)
-        return training.select([training.names[row] for row in rows]).inputs(plan.preprocessing)
+        names = self.split.train
+        label_of = dict(zip(self.store.names, self.store.labels, strict=True))
+        labels = [label_of[name] for name in names]
+        rows = calibration_rows(labels, plan.quantization.calibration_images, plan.seed)
+        # Of the whole training part a copy would be made.
+        return self.store.select([names[row] for row in rows]).inputs(plan.preprocessing)
 
 
 def divide_images(

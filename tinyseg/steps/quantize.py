@@ -111,12 +111,13 @@ def quantize(
 
 
 class _Tested(NamedTuple):
-    """The test part, its scores, and what both networks decided."""
+    """The test part, its scores, what both networks decided, and the score of each image."""
 
     images: ImageStore
     scores: HeldOut
     floats: np.ndarray
     integers: np.ndarray
+    each: list[dict[str, Any]]
 
 
 def _open(session: Session) -> None:
@@ -135,7 +136,7 @@ def _open(session: Session) -> None:
 
 
 def _score(session: Session, made: Session) -> _Tested:
-    """Score the float network and the integer file on the test part."""
+    """Score the float network and the integer file on the test part, and each of its images."""
     from tinyseg.runtime.keras import KerasRunner
 
     test = session.images.part("test")
@@ -143,7 +144,9 @@ def _score(session: Session, made: Session) -> _Tested:
     before, floats = score(KerasRunner(session.float_network), test, session.preprocessing)
     after, integers = score(made.runner(), test, session.preprocessing)
     background = None if test.classes else score_background(test)
-    return _Tested(test, HeldOut(before, after, background), floats, integers)
+    rows = zip(test.names, score_each(test, floats), score_each(test, integers), strict=True)
+    each = [{"name": name, "float": float(a), "integer": float(b)} for name, a, b in rows]
+    return _Tested(test, HeldOut(before, after, background), floats, integers, each)
 
 
 def _missed_on_all(
@@ -207,7 +210,7 @@ def _run(
         file_bytes=len(made.model.content),
         file_sha256=files.sha256(made.path),
         test=tested.scores,
-        test_images=_each(tested),
+        test_images=tested.each,
         simulation_agreement=agreement,
         packing=_packing(made.model),
         verification=verdict,
@@ -245,16 +248,6 @@ def _data_facts(session: Session) -> DataFacts:
 def _trained_on(session: Session) -> str:
     """Return the name of the data that the weights were trained on."""
     return presets.slug(session.trained.data.source) if session.trained else "unknown data"
-
-
-def _each(tested: _Tested) -> list[dict[str, Any]]:
-    """Return the first score of every image, of both networks."""
-    images = tested.images
-    floats, integers = score_each(images, tested.floats), score_each(images, tested.integers)
-    return [
-        {"name": name, "float": float(a), "integer": float(b)}
-        for name, a, b in zip(images.names, floats, integers, strict=True)
-    ]
 
 
 def _packing(model: TfliteModel) -> Packing | None:
