@@ -13,8 +13,10 @@ from typing import Any, NewType
 import dacite
 
 import tinyseg
+from tinyseg import extensions
 from tinyseg.errors import InputError
 
+GROUP = "tinyseg.boards"
 ROLES = ("FLASH", "MODEL", "RAM", "ARENA")
 FLASH_KINDS = ("flash", "external_flash")
 RAM_KINDS = ("sram", "external_ram")
@@ -90,6 +92,7 @@ class Board:
         family_id: of its UF2 files, if it takes them.
         drive: label of the drive that takes them.
         flash: programs that can flash it, the preferred one first.
+        home: folder of its C++ where a package added the board; None for ``firmware/boards/NAME``.
     """
 
     name: str
@@ -106,16 +109,18 @@ class Board:
     family_id: int | None = None
     drive: str | None = None
     flash: tuple[FlashTool, ...] = ()
+    home: Path | None = None
 
     @property
     def folder(self) -> Path:
         """The board's C++, if somebody has written it."""
-        return firmware_folder() / "boards" / self.name
+        return self.home or firmware_folder() / "boards" / self.name
 
     @property
     def ported(self) -> bool:
         """Whether there is firmware for it."""
-        return (_checkout() / "boards" / self.name / "board.cmake").is_file()
+        folder = self.home or _checkout() / "boards" / self.name
+        return (folder / "board.cmake").is_file()
 
     @property
     def target(self) -> str:
@@ -208,8 +213,9 @@ def _checkout() -> Path:
 
 
 def names() -> list[str]:
-    """Return the names of all boards."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.toml"))
+    """Return the names of all boards, those that installed packages add among them."""
+    ours = (path.stem for path in Path(__file__).parent.glob("*.toml"))
+    return sorted({*ours, *extensions.names(GROUP)})
 
 
 def load(name: str) -> Board:
@@ -218,17 +224,25 @@ def load(name: str) -> Board:
     Raises:
         InputError: there is no such board, or its file is wrong.
     """
-    if name not in names():
+    path = _definition(name)
+    if path is None:
         raise InputError(f"board '{name}' is unknown; choose from {', '.join(names())}")
-    path = Path(__file__).with_name(f"{name}.toml")
     try:
         values = _tuples(tomllib.loads(path.read_text()))
         config = dacite.Config(strict=True, type_hooks={Size: bytes_of})
         board = dacite.from_dict(Board, {"name": name, **values}, config)
         _check(board)
-    except (ValueError, dacite.DaciteError) as error:
+        if path.parent != Path(__file__).parent:
+            board = dataclasses.replace(board, home=path.with_suffix(""))
+    except (OSError, ValueError, dacite.DaciteError) as error:
         raise InputError(f"{path}: {error}; see docs/porting_a_board.md") from None
     return board
+
+
+def _definition(name: str) -> Path | None:
+    """Return a board's TOML file; None if there is no such board."""
+    ours = {path.stem: path for path in Path(__file__).parent.glob("*.toml")}
+    return ours.get(name) or extensions.load(GROUP, name, Path)
 
 
 def _tuples(value: Any) -> Any:

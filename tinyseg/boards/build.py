@@ -45,6 +45,8 @@ def build(board: Board, folder: str | Path, sources: str | Path | None = None) -
         "MODEL_DIR": Path(sources).resolve() if sources else "",
         "TFLM_ROOT": os.environ.get("TFLM_ROOT", ""),
     }
+    if board.home is not None:
+        settings["BOARD_DIR"] = board.home.resolve()
     definitions = [f"-D{key}={value}" for key, value in settings.items()]
     configure = ["cmake", "-G", "Ninja", "-S", str(firmware_folder()), "-B", str(folder)]
     _run([*configure, *definitions], board)

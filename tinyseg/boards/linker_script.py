@@ -20,6 +20,9 @@ def text(board: Board) -> str:
     """
     own = board.folder / _SECTIONS
     folder = board.name if own.is_file() else "common"
+    sections = f"boards/{folder}/{_SECTIONS}"
+    if board.home is not None and own.is_file():
+        sections = str(own.resolve())
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tinyseg.boards"),
         undefined=jinja2.StrictUndefined,
@@ -29,7 +32,7 @@ def text(board: Board) -> str:
         board=board,
         flash_kinds=FLASH_KINDS,
         roles=ROLES,
-        sections=f"boards/{folder}/{_SECTIONS}",
+        sections=sections,
     )
 
 

@@ -36,11 +36,11 @@ def zoo(names: tuple[str, ...], as_json: bool) -> None:
       tinyseg zoo
       tinyseg zoo tiny_unet stan --json
     """
+    from tinyseg import zoo as networks
     from tinyseg.reporting.numbers import count
-    from tinyseg.zoo import NETWORKS
     from tinyseg.zoo.summary import summarise
 
-    rows = [summarise(name) for name in names or NETWORKS]
+    rows = [summarise(name) for name in names or networks.names()]
     if as_json:
         terminal.print_json(rows)
         return

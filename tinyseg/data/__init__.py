@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tinyseg import extensions
 from tinyseg.data import brats_h5, brats_nifti, class_folders
 from tinyseg.data.brain_mri import is_brain_mri, open_brain_mri
 from tinyseg.data.busi import is_busi, scan_busi
@@ -21,7 +22,9 @@ from tinyseg.data.phantom import load_phantom
 from tinyseg.data.slices import share
 from tinyseg.errors import InputError
 
-__all__ = ["Dataset", "Layout", "Sample", "find", "load", "scan"]
+__all__ = ["Dataset", "Layout", "Sample", "find", "layouts", "load", "scan"]
+
+GROUP = "tinyseg.layouts"
 
 Scan = Callable[[Path], tuple[list[Sample], list[str]]]
 
@@ -83,11 +86,24 @@ _TASKS = ("segmentation", "classification")
 _OPTIONS = re.compile(r"(?P<place>.+?):(?P<options>\w+=[^,=/]*(,\w+=[^,=/]*)*)")
 
 
+def layouts() -> dict[str, Layout]:
+    """Return all layouts in the order in which folders are held against them.
+
+    Those that installed packages add by entry points come first, for some of ours take any folder
+    of images; a name that stands in :data:`LAYOUTS` stays ours.
+
+    Raises:
+        InputError: a package's layout cannot be imported.
+    """
+    added = {name: extensions.load(GROUP, name, Layout) for name in extensions.names(GROUP)}
+    return {**added, **LAYOUTS}
+
+
 def load(name_or_path: str | os.PathLike[str]) -> Dataset:
     """Open a dataset.
 
     Args:
-        name_or_path: ``phantom``, a name in :data:`LAYOUTS` that has a location, for the copy
+        name_or_path: ``phantom``, a name of :func:`layouts` that has a location, for the copy
             below ``$TINYSEG_DATA``, or a folder, a ``.zip`` or ``.tar.gz`` archive or a URL of
             either that ``fsspec`` knows, in the layout of one of these. Options follow a colon:
             ``phantom:count=48,size=128,seed=3``, ``brats2020:slices=0.25``,
@@ -174,7 +190,8 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
     Raises:
         InputError: no such folder, its layout is unknown, or it cannot be fetched.
     """
-    named = LAYOUTS.get(name_or_path)
+    known = layouts()
+    named = known.get(name_or_path)
     if named and named.location and not Path(name_or_path).exists():
         if not os.environ.get("TINYSEG_DATA"):
             raise InputError(f"{name_or_path}: set TINYSEG_DATA to the folder that holds it")
@@ -186,7 +203,7 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
             f"{roots[0]}: no such folder; give a folder of images and masks, or 'phantom'"
         )
     for root in roots:
-        for layout in LAYOUTS.values():
+        for layout in known.values():
             if layout.matches(root):
                 return root, layout
     # What was fetched lies in the cache, whose name says nothing.

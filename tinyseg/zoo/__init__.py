@@ -1,4 +1,7 @@
-"""The networks. Add one: a file with its builder, and a line in ``NETWORKS``."""
+"""The networks. Add one: a file with its builder, and a line in ``NETWORKS``.
+
+Installed packages add theirs by entry points of the group :data:`GROUP`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,23 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinyseg import extensions
 from tinyseg.errors import InputError
 
 if TYPE_CHECKING:
     import tf_keras as keras
 
 
+GROUP = "tinyseg.networks"
+
+
 class Network(NamedTuple):
     """A line of the registry.
 
     Attributes:
-        builder: ``module:function`` below this package, imported when it is needed.
+        builder: ``module:function`` below this package, imported when it is needed; packages that
+            add a network give the function itself. It takes ``input_shape``, its own arguments
+            and ``name``.
         task: ``segmentation`` or ``classification``.
         input_shape: height, width and channels of the reference input.
         arguments: what the builder gets unless the user says otherwise.
@@ -29,7 +38,7 @@ class Network(NamedTuple):
             warned of. See :mod:`tinyseg.zoo.pretrained`.
     """
 
-    builder: str
+    builder: str | Callable[..., keras.Model]
     task: str
     input_shape: tuple[int, int, int]
     arguments: Mapping[str, Any] = MappingProxyType({})
@@ -82,16 +91,21 @@ NETWORKS = {
 _GIVEN = ("input_shape", "name")
 
 
+def names() -> list[str]:
+    """Return the names of all networks, those that installed packages add last."""
+    return list(dict.fromkeys([*NETWORKS, *extensions.names(GROUP)]))
+
+
 def network(name: str) -> Network:
     """Return a registry entry.
 
     Raises:
-        InputError: no such network.
+        InputError: no such network, or a package's that cannot be imported.
     """
-    try:
-        return NETWORKS[name]
-    except KeyError:
-        raise InputError(f"{name}: no such network; choose from {', '.join(NETWORKS)}") from None
+    entry = NETWORKS.get(name) or extensions.load(GROUP, name, Network)
+    if entry is None:
+        raise InputError(f"{name}: no such network; choose from {', '.join(names())}")
+    return entry
 
 
 def builder(name: str) -> Callable[..., keras.Model]:
@@ -100,7 +114,10 @@ def builder(name: str) -> Callable[..., keras.Model]:
     Raises:
         InputError: no such network.
     """
-    module, function = network(name).builder.split(":")
+    made_by = network(name).builder
+    if callable(made_by):
+        return made_by
+    module, function = made_by.split(":")
     return getattr(importlib.import_module(f"tinyseg.zoo.{module}"), function)
 
 
@@ -110,7 +127,7 @@ def build(
     """Build a network with random weights.
 
     Args:
-        name: in :data:`NETWORKS`.
+        name: one of :func:`names`.
         arguments: of its builder, over those of its line in the registry.
         input_shape: height, width and channels of the images.
 

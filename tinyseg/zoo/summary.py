@@ -7,7 +7,7 @@ from typing import Any
 
 import tf_keras as keras
 
-from tinyseg.zoo import NETWORKS, build, network
+from tinyseg.zoo import build, network
 from tinyseg.zoo.blocks.attention import DotProductAttention
 
 
@@ -29,16 +29,17 @@ def summarise(name: str) -> dict[str, Any]:
     Raises:
         InputError: no such network.
     """
-    shape = network(name).input_shape
+    entry = network(name)
+    shape = entry.input_shape
     model = build(name, {}, shape)
     return {
         "name": name,
-        "task": NETWORKS[name].task,
+        "task": entry.task,
         "input_shape": list(shape),
         "parameters": model.count_params(),
         "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "macs": count_macs(model),
-        "stopped_by": list(NETWORKS[name].stopped_by),
+        "stopped_by": list(entry.stopped_by),
     }
 
 
