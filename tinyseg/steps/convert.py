@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from tinyseg.tflite.packing import pack
 if TYPE_CHECKING:
     import tf_keras as keras
 
+log = logging.getLogger(__name__)
+
 LOWER = ("none", "exact", "patches")
 
 
@@ -42,7 +45,9 @@ def convert(session: Session, folder: Path) -> tuple[Session, keras.Model | None
     Raises:
         InputError: unusable settings, weights or images.
     """
+    _open(session)
     plan, images = session.plan, session.images
+    log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
     content, aware = to_integers(
         session.float_network,
         plan,
@@ -53,6 +58,21 @@ def convert(session: Session, folder: Path) -> tuple[Session, keras.Model | None
     images.split.write(folder / SPLIT)
     plans.write(plan, folder, path)
     return session.converted(path), aware
+
+
+def _open(session: Session) -> None:
+    """Load the weights, then open the images; warn if the weights know others."""
+    if session.network is None:
+        raise InputError(f"{session.path}: give the weights of the float network to quantize it")
+    session.plan = dataclasses.replace(session.plan, weights=files.sha256(session.weights))
+    if not session.same_data and not session.own:
+        log.warning(
+            "the weights were trained on %s, not on these images; 'tinyseg train %s --data %s' "
+            "makes better ones",
+            session.trained_on,
+            session.plan.model.name,
+            session.plan.data.source,
+        )
 
 
 def to_integers(

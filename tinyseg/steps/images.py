@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyseg import data
+from tinyseg.data import Dataset
 from tinyseg.data.splits import Split, make_split, read_split
 from tinyseg.data.staging import stage
 from tinyseg.data.store import ImageStore, open_store
@@ -58,7 +59,10 @@ class Images(NamedTuple):
 
 
 def divide_images(
-    plan: Plan, split_file: str | Path | None = None, home: Path | None = None
+    plan: Plan,
+    split_file: str | Path | None = None,
+    home: Path | None = None,
+    dataset: Dataset | None = None,
 ) -> tuple[Plan, Images]:
     """Decode a plan's images and divide them, whatever its network is for.
 
@@ -67,6 +71,7 @@ def divide_images(
         split_file: division to use.
         home: folder of the trained network. If it was trained on these very images, its
             division is used, so that no training image becomes a test image.
+        dataset: images to use instead of loading those that the plan names.
 
     Returns:
         The plan with the data's fingerprint, and the images.
@@ -74,8 +79,7 @@ def divide_images(
     Raises:
         InputError: unusable data or split file.
     """
-    dataset = data.load(plan.data.source)
-    store = open_store(dataset, plan.preprocessing)
+    store = open_store(dataset or data.load(plan.data.source), plan.preprocessing)
     groups = store.groups()
     if not split_file and home and plan.data.fingerprint == store.fingerprint:
         split_file = home / SPLIT if (home / SPLIT).is_file() else None
@@ -99,15 +103,23 @@ def divide_images(
 
 
 def open_images(
-    plan: Plan, split_file: str | Path | None = None, home: Path | None = None
+    plan: Plan,
+    split_file: str | Path | None = None,
+    home: Path | None = None,
+    dataset: Dataset | None = None,
+    task: str | None = None,
 ) -> tuple[Plan, Images]:
     """Decode and divide images that a plan's network can learn; see :func:`divide_images`.
+
+    Args:
+        plan, split_file, home, dataset: see there.
+        task: what the network is for; None for what the zoo says.
 
     Raises:
         InputError: unusable data or split file, or data for another task.
     """
-    task = network(plan.model.name).task
-    plan, images = divide_images(plan, split_file, home)
+    task = task or network(plan.model.name).task
+    plan, images = divide_images(plan, split_file, home, dataset)
     if images.store.task != task:
         cure = "choose other data or another network"
         if task == "classification":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,13 @@ from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.steps.images import Images
+from tinyseg.tflite import TfliteModel
 from tinyseg.zoo import build, builder, network
 
 if TYPE_CHECKING:
     import tf_keras as keras
+
+log = logging.getLogger(__name__)
 
 
 def default_plan(name: str) -> Plan:
@@ -26,6 +30,22 @@ def default_plan(name: str) -> Plan:
         InputError: no such network.
     """
     return Plan(ModelPlan(name), preprocessing=PreprocessingPlan(*network(name).input_shape))
+
+
+def plan_in_file(model: TfliteModel) -> Plan:
+    """Make a plan for an integer file that came without one, from the file itself.
+
+    Raises:
+        InputError: its input is not one image.
+    """
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
+    _, height, width, channels = model.inputs[0].shape
+    stored = model.plan.get("preprocessing")
+    if stored is None:
+        log.info("%s: no preprocessing stored; taking pixels / 255", model.path)
+        stored = {"height": height, "width": width, "channels": channels}
+    return plans.from_mapping({"preprocessing": stored}, model.path)
 
 
 def training_plan(name: str, changes: Mapping[str, Any], file: str | Path | None = None) -> Plan:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from tinyseg import files, presets, progress
+from tinyseg.data.arrays import to_pixels
 from tinyseg.data.busi import MASK
 from tinyseg.data.images import encode_image, image_files, read_image
 from tinyseg.errors import InputError
@@ -49,6 +50,37 @@ def predict(
     folder = folder or presets.BUILD / "predict"
     runner, classes = session.runner(backend), session.plan.data.classes
     return predict_files(runner, session.preprocessing, found, folder, classes), folder / TABLE
+
+
+def probabilities(
+    session: Session,
+    images: np.ndarray | str | Path | Iterable[str | Path],
+    backend: str = "tflite",
+) -> np.ndarray:
+    """Run a network or file on images in memory, or on image files, and write nothing.
+
+    Args:
+        session: the network.
+        images: ``(images, height, width)`` or ``(images, height, width, channels)`` of any size,
+            uint8 or floats in [0, 1]; or image files and folders of them.
+        backend: as of :func:`predict`.
+
+    Returns:
+        float32 ``(images, height, width, regions)`` at the network's size, or
+        ``(images, classes)``.
+
+    Raises:
+        InputError: no such file, or images of another kind or with other channels.
+    """
+    preprocessing = session.preprocessing
+    if isinstance(images, np.ndarray):
+        pixels = (resize_image(image, preprocessing) for image in to_pixels(images))
+        inputs = [normalise(image, preprocessing) for image in pixels]
+    else:
+        places = [images] if isinstance(images, str | Path) else images
+        found = find_images(Path(place) for place in places)
+        inputs = [read_input(path, preprocessing)[1] for path in found]
+    return runners.predict(session.runner(backend), np.stack(inputs))
 
 
 def predict_files(

@@ -82,8 +82,6 @@ def quantize(
     folder = Path(folder or session.run_folder())
     if profiled:
         mltk.mltk_python()  # Fail before the long part, not after it.
-    _open(session)
-    log.info("quantizing %s with %s", session.plan.model.name, session.plan.quantization.recipe)
     made, aware = convert(session, folder)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
@@ -118,21 +116,6 @@ class _Tested(NamedTuple):
     floats: np.ndarray
     integers: np.ndarray
     each: list[dict[str, Any]]
-
-
-def _open(session: Session) -> None:
-    """Load the weights, then open the images; warn if the weights know others."""
-    if session.network is None:
-        raise InputError(f"{session.path}: give the weights of the float network to quantize it")
-    session.plan = dataclasses.replace(session.plan, weights=files.sha256(session.weights))
-    if not session.same_data:
-        log.warning(
-            "the weights were trained on %s, not on these images; 'tinyseg train %s --data %s' "
-            "makes better ones",
-            _trained_on(session),
-            session.plan.model.name,
-            session.plan.data.source,
-        )
 
 
 def _score(session: Session, made: Session) -> _Tested:
@@ -203,7 +186,7 @@ def _run(
         model=_network_facts(session),
         task=tested.images.task,
         data=_data_facts(session),
-        weights=WeightsFacts(session.weights.name, _trained_on(session), session.same_data),
+        weights=WeightsFacts(session.weights.name, session.trained_on, session.same_data),
         recipe=plan.quantization.recipe,
         io=plan.quantization.io,
         file=made.path.name,
@@ -243,11 +226,6 @@ def _data_facts(session: Session) -> DataFacts:
         labels={label: labels.count(label) for label in sorted(set(labels))},
         **{part: len(names) for part, names in dataclasses.asdict(images.split).items()},
     )
-
-
-def _trained_on(session: Session) -> str:
-    """Return the name of the data that the weights were trained on."""
-    return presets.slug(session.trained.data.source) if session.trained else "unknown data"
 
 
 def _packing(model: TfliteModel) -> Packing | None:

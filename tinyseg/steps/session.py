@@ -6,6 +6,7 @@ network are opened when they are first asked for, and kept.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import logging
@@ -20,13 +21,14 @@ from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.steps.images import Images, open_images
-from tinyseg.steps.networks import default_plan, equalized, load_trained
+from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 
 if TYPE_CHECKING:
     import tf_keras as keras
 
+    from tinyseg.data import Dataset
     from tinyseg.runtime import Runner
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Session:
     Attributes:
         plan: what was asked for; once the images are open, with their fingerprint and classes.
         path: weights or ``.tflite`` file; None for a network that is yet to be trained.
+        dataset: images to use instead of loading those that the plan names; None to load them.
+        own: whether the network is an object of the user's, not the zoo's with weights of a file.
 
     Args:
         plan: see above.
@@ -63,6 +67,8 @@ class Session:
     ) -> None:
         self.plan = plan
         self.path = None if path is None else Path(path)
+        self.dataset: Dataset | None = None
+        self.own = False
         self._split_file, self._weights, self._parent = split_file, weights, parent
 
     @staticmethod
@@ -148,12 +154,28 @@ class Session:
     def converted(self, path: Path) -> Session:
         """Return the session of the integer file that this network became; they share the rest."""
         made = Session(self.plan, path, weights=self.weights)
+        made.own = self.own
         made.images, made.network, made.float_network = (
             self.images,
             self.network,
             self.float_network,
         )
         return made
+
+    def copied(self, path: Path) -> Session:
+        """Return the session of another file that computes the same, with what is open by now."""
+        other = copy.copy(self)
+        other.path = path
+        for name in ("trained", "model", "integers"):
+            other.__dict__.pop(name, None)
+        return other
+
+    def with_images(self, source: str, dataset: Dataset | None = None) -> Session:
+        """Return the session of the same network or file with other images, see the class."""
+        other = copy.copy(self)
+        other.__dict__.pop("images", None)
+        other.plan, other.dataset = plans.override(self.plan, {"data.source": source}), dataset
+        return other
 
     def named(self, path: str | Path) -> Session:
         """Return this session if it is that of a file, else open the one of that file.
@@ -219,14 +241,27 @@ class Session:
             same = dataclasses.replace(plan.data, fingerprint=origin.plan.data.fingerprint)
             plan = dataclasses.replace(plan, data=same)
         home = None if origin.path is None else origin.path.parent
-        self.plan, images = open_images(plan, self._split_file, home)
+        self.plan, images = open_images(plan, self._split_file, home, self.dataset, self.task)
         return images
+
+    @property
+    def task(self) -> str:
+        """``segmentation`` or ``classification``: as the zoo says, else by the output's shape."""
+        if not self.own and self.plan.model.name in zoo.names():
+            return zoo.network(self.plan.model.name).task
+        shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
+        return "segmentation" if len(shape) == 4 else "classification"
 
     @property
     def same_data(self) -> bool:
         """Whether the images are those that the network was trained with."""
         found = self.images.store.fingerprint
         return self.trained is not None and self.trained.data.fingerprint == found
+
+    @property
+    def trained_on(self) -> str:
+        """Name of the data that the network was trained with."""
+        return presets.slug(self.trained.data.source) if self.trained else "unknown data"
 
     @functools.cached_property
     def weights(self) -> Path | None:
@@ -303,17 +338,7 @@ class Session:
             raise InputError(
                 f"{self.path}: no plan.json beside it names it; copy the plan that made it there"
             )
-        model = self.integers
-        if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-            raise InputError(
-                f"{model.path}: the input is not one image (1, height, width, channels)"
-            )
-        _, height, width, channels = model.inputs[0].shape
-        stored = model.plan.get("preprocessing")
-        if stored is None:
-            log.info("%s: no preprocessing stored; taking pixels / 255", model.path)
-            stored = {"height": height, "width": width, "channels": channels}
-        return plans.from_mapping({"preprocessing": stored}, model.path)
+        return plan_in_file(self.integers)
 
 
 def read_model(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> TfliteModel:
