@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyseg.data.dataset import Sample, natural_order
 from tinyseg.data.images import SUFFIXES
+from tinyseg.data.layouts.layout import Layout, pictures
 
 LABELS = ("benign", "malignant", "normal")
 MASK = re.compile(r"(?P<stem>.*)_mask(_\d+)?", re.DOTALL)
@@ -49,3 +50,6 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
                 name = f"{folder.name}/{stem}"
                 samples.append(Sample(name, folder.name, images[stem], tuple(masks[stem])))
     return samples, problems
+
+
+LAYOUT = Layout(is_busi, pictures(scan_busi, "busi"), "busi/Dataset_BUSI_with_GT")

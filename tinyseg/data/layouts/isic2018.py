@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tinyseg.data.dataset import Sample
 from tinyseg.data.images import SUFFIXES
-from tinyseg.data.pairing import collect, pair
+from tinyseg.data.layouts.layout import Layout, pictures
+from tinyseg.data.layouts.pairing import collect, pair
 
 _NAME = re.compile(r"(?P<id>ISIC_\d+)(?P<mask>_segmentation)?")
 _MASK_FOLDER = re.compile(r"mask|groundtruth", re.IGNORECASE)
@@ -50,3 +51,6 @@ def _number(path: Path) -> str | None:
 def _is_mask(path: Path) -> bool:
     named = _NAME.fullmatch(path.stem)
     return bool((named and named["mask"]) or _MASK_FOLDER.search(path.parent.name))
+
+
+LAYOUT = Layout(is_isic2018, pictures(scan_isic2018, "isic2018"), "isic2018")
