@@ -222,7 +222,7 @@ def to_integers(
     settings = plan.quantization
     trained = parse(settings.recipe).method == "qat"
     if not (trained or settings.weight_bits < 8 or is_binarized(network)):
-        return _lowered(quantization.quantize(network, plan, calibration), plan), None
+        return _lowered(quantization.convert_post_training(network, plan, calibration), plan), None
     aware = quantization_aware(network, calibration, settings.weight_bits)
     if trained and train is not None:
         train(aware)

@@ -205,7 +205,7 @@ def binarize(
     Raises:
         InputError: unusable settings or images, or networks that do not match.
     """
-    from tinyseg.compression.binarization import binarize as transfer
+    from tinyseg.compression.binarization import transfer_weights
     from tinyseg.training.fit import fit, new_network
 
     settings = plan.binarization
@@ -216,7 +216,7 @@ def binarize(
     trained = load_trained(source, settings.source)
     network = new_network(plan)
     plan, images = _open_as(source, plan, split_file, Path(settings.source).parent)
-    transfer(trained, network, images.calibration(plan))
+    transfer_weights(trained, network, images.calibration(plan))
     start = validation_scores(network, plan, images)
     fit(network, plan, images.part("train"), images.part("validation"), folder)
     return {**finish(network, plan, images, folder), "start": start}

@@ -168,11 +168,13 @@ def _scan(text: str) -> tuple[Dataset, list[Problem]]:
     try:
         dataset, lines = scan(text)
     except InputError:
-        if not root.is_dir() or any(p.suffix.lower() in images.SUFFIXES for p in root.rglob("*")):
+        if not root.is_dir() or any(
+            p.suffix.lower() in images.IMAGE_SUFFIXES for p in root.rglob("*")
+        ):
             raise
         dataset, lines = Dataset(root.name, (), root), []
     if not dataset.samples and not lines:
-        kinds = ", ".join(sorted(images.SUFFIXES))
+        kinds = ", ".join(sorted(images.IMAGE_SUFFIXES))
         lines = [f"{dataset.root}: holds no images; add {kinds} files"]
     return dataset, [_problem(line) for line in lines]
 
@@ -205,7 +207,7 @@ class _Facts:
 def _inspect(dataset: Dataset, sample: Sample) -> _Facts:
     """Open all files of one sample."""
     facts, where = _Facts(sample), sample.image or sample.name
-    picture = sample.image and sample.image.suffix.lower() in images.SUFFIXES
+    picture = sample.image and sample.image.suffix.lower() in images.IMAGE_SUFFIXES
     image, mask = _open(facts) if picture else _read(dataset, facts)
     if image is not None:
         facts.shape, facts.signature = image.shape[:2], duplicates.signature(image)

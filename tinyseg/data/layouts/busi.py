@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tinyseg.data.dataset import Sample, natural_order
-from tinyseg.data.images import SUFFIXES
+from tinyseg.data.images import IMAGE_SUFFIXES
 from tinyseg.data.layouts.layout import Layout, pictures
 
 LABELS = ("benign", "malignant", "normal")
@@ -29,7 +29,7 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
         images: dict[str, Path] = {}
         masks: dict[str, list[Path]] = {}
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             match = MASK.fullmatch(path.stem)
             if match:
