@@ -10,13 +10,15 @@ from PIL import Image
 import tinyseg
 from tinyseg import boards, data, extensions, zoo
 from tinyseg.boards.linker_script import text
+from tinyseg.data import layouts
 from tinyseg.errors import InputError
 
 PACKAGE = """
     from pathlib import Path
 
     import tinyseg.data
-    from tinyseg.data import Dataset, Layout, Sample
+    from tinyseg.data import Dataset, Sample
+    from tinyseg.data.layouts.layout import Layout
     from tinyseg.zoo import Network
 
 
@@ -120,7 +122,7 @@ def test_layout(installed, pairs):
     image, mask = dataset.read(dataset.samples[2])
     assert np.array_equal(mask, image > 127)
     assert data.load("pairs").samples == dataset.samples
-    assert next(iter(data.layouts())) == "pairs"
+    assert next(iter(layouts.known())) == "pairs"
 
 
 def test_board(installed):

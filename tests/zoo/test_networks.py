@@ -24,7 +24,7 @@ from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.op_table import supported, total_cost
 from tinyseg.zoo import NETWORKS, build, builder
-from tinyseg.zoo.summary import count_macs, summarise
+from tinyseg.zoo.summary import count_macs, summarise_network
 from tinyseg.zoo.weights import load_weights, save_weights
 
 TWO_FORMS = [
@@ -52,7 +52,7 @@ def test_every_network_has_a_row():
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_counts(name):
-    summary = summarise(name)
+    summary = summarise_network(name)
     counts = (summary["parameters"], summary["trainable_parameters"], summary["macs"])
     assert counts == ROWS[name].counts
     assert tuple(summary["input_shape"]) == NETWORKS[name].input_shape

@@ -19,7 +19,7 @@ def count_macs(model: keras.Model) -> int:
     return sum(_layer_macs(layer) for layer in model.layers)
 
 
-def summarise(name: str) -> dict[str, Any]:
+def summarise_network(name: str) -> dict[str, Any]:
     """Build a network at its reference input and describe it.
 
     Returns:

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from tinyseg.data import images
-from tinyseg.data.class_folders import is_class_folders, places, scan_class_folders
 from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.layouts.class_folders import is_class_folders, places, scan_class_folders
+from tinyseg.data.layouts.layout import Layout
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 _DARK = 45
@@ -79,3 +80,12 @@ def open_brain_mri(root: Path, crop: bool = True) -> tuple[Dataset, list[str]]:
         "brain_mri", tuple(samples), root, (), CLASSES, variant=f"crop={crop:d}", crop=crop
     )
     return dataset, problems
+
+
+def _switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("0 or 1")
+    return text == "1"
+
+
+LAYOUT = Layout(is_brain_mri, open_brain_mri, "brain_mri_cls", {"crop": _switch})
