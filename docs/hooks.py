@@ -1,9 +1,11 @@
-"""The README is the site's first page; the command line's page is what its help says."""
+"""The README is the first page; those of the command line and of Python are what the code says."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -11,10 +13,15 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+import tinyseg
 from tinyseg.cli import cli
 
 _ROOT = Path(__file__).parents[1]
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#)(?P<target>[^)]+)\)")
+
+_SECTION = re.compile(r"^(Example|Args|Returns|Raises):\n", re.M)
+_ITEM = re.compile(r"^(\w+): (.*?)(?=^\w+: |\Z)", re.M | re.S)
+_MARK = re.compile(r"(?::\w+:`|``)(?:~)?([^`]+)``?")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -28,6 +35,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     page = _LINK.sub(_from_root, readme)
     files.append(File.generated(config, "index.md", content=page))
     files.append(File.generated(config, "cli.md", content="\n".join(_command_line())))
+    files.append(File.generated(config, "api.md", content="\n".join(_python())))
     return files
 
 
@@ -52,6 +60,53 @@ def _command_line() -> Iterator[str]:
         if isinstance(command, click.Group):
             verbs = command.list_commands(context)
             pending[:0] = [(verb, command.commands[verb], context) for verb in verbs]
+
+
+def _python() -> Iterator[str]:
+    """Write the docstrings of what ``import tinyseg`` offers."""
+    yield (
+        "# Python\n\nWhat `import tinyseg` offers. The examples run in the tests, as one session "
+        "from the first to the last. What cannot be done raises `tinyseg.errors.InputError`, one "
+        "line that names the cure.\n"
+    )
+    for name in ("build", "load", "quantize", "Quantized"):
+        offered = getattr(tinyseg, name)
+        yield f"## tinyseg.{name}\n"
+        yield from _documented(offered, name if inspect.isfunction(offered) else "")
+        if inspect.isclass(offered):
+            for member, value in vars(offered).items():
+                if not member.startswith("_"):
+                    yield f"### {name}.{member}\n"
+                    yield from _documented(value, member if inspect.isfunction(value) else "")
+
+
+def _documented(offered: Callable[..., object], name: str) -> Iterator[str]:
+    """Write one docstring; with the call in front if ``name`` says what is called."""
+    if name:
+        signature = inspect.signature(offered)
+        bare = [
+            parameter.replace(annotation=inspect.Parameter.empty)
+            for key, parameter in signature.parameters.items()
+            if key != "self"
+        ]
+        call = signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
+        yield f"```python\n{name}{call}\n```\n"
+    text, *sections = _SECTION.split(inspect.getdoc(offered))
+    yield f"{_plain(text)}\n"
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        body = textwrap.dedent(body).strip()
+        if title == "Example":
+            yield f"```pycon\n{body}\n```\n"
+        elif title == "Returns":
+            yield f"**Returns** {_plain(body)}\n"
+        else:
+            items = [f"* `{item[1]}`: {_plain(item[2])}" for item in _ITEM.finditer(body)]
+            yield "\n".join([f"**{title}**\n", *items, ""])
+
+
+def _plain(text: str) -> str:
+    """Turn reStructuredText's marks into those of Markdown."""
+    return _MARK.sub(r"`\1`", text).strip()
 
 
 def _from_root(link: re.Match[str]) -> str:

@@ -1,8 +1,10 @@
 """What ``import tinyseg`` offers: its examples, and that it does what the command line does."""
 
 import doctest
+import importlib.util
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tf_keras as keras
+from PIL import Image
 
 import tinyseg
 from tests.cli.test_cli import tinyseg as command
@@ -21,7 +24,8 @@ from tinyseg.verification.gates import Gate
 
 SOURCE = "phantom:count=24,size=32"
 SMALL = {"base_width": 4, "depth": 2}
-PUBLISHED = Path(__file__).parents[1] / "models/attention_unet_ds_256k/phantom"
+ROOT = Path(__file__).parents[1]
+PUBLISHED = ROOT / "models/attention_unet_ds_256k/phantom"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -293,8 +297,6 @@ def test_what_cannot_be_is_one_line(call, words):
 def test_prediction_takes_arrays_files_and_folders(quantized, place):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (3, 32, 32), np.uint8)
-    from PIL import Image
-
     Path("shots").mkdir()
     for row, image in enumerate(images):
         Image.fromarray(image).save(f"shots/{row}.png")
@@ -318,3 +320,36 @@ def test_lowered_file_can_be_saved_with_all_that_belongs_to_it(quantized, place)
     saved = lowered.save("low")
     assert saved.with_name("split.json").is_file()
     assert tinyseg.load(saved).content == lowered.content
+
+
+@pytest.mark.parametrize(("name", "offered"), list(documented()))
+def test_docstrings_name_every_argument(name, offered):
+    if not inspect.isfunction(offered):
+        return
+    text = inspect.getdoc(offered)
+    _, _, arguments = text.partition("Args:\n")
+    for argument in set(inspect.signature(offered).parameters) - {"self"}:
+        assert re.search(rf"^    {argument}: ", arguments, re.M), f"{name}: {argument}"
+    assert "Returns:\n" in text
+
+
+def test_page_holds_what_is_offered():
+    pytest.importorskip("mkdocs")
+    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs/hooks.py")
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    page = "\n".join(hooks._python())
+    for name, offered in documented():
+        assert re.search(rf"^#+ (tinyseg\.)?{re.escape(name)}$", page, re.M)
+        example = doctest.DocTestParser().get_examples(offered.__doc__)[0]
+        assert f">>> {example.source}" in page
+    assert ":func:" not in page
+    assert "``" not in page.replace("```", "")
+
+
+@pytest.mark.slow
+def test_example_of_the_readme(place, capsys):
+    block = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    exec(block, {})
+    assert re.fullmatch(r"True \d+\n", capsys.readouterr().out)
+    assert (place / "build/mine/attention_unet_ds_256k.tflite").is_file()

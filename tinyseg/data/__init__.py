@@ -25,8 +25,9 @@ def load(name_or_path: str | os.PathLike[str]) -> Dataset:
 
     Args:
         name_or_path: ``phantom``, a name of :func:`tinyseg.data.layouts.known` that has a
-            location, for the copy below ``$TINYSEG_DATA``, or a folder, a ``.zip`` or ``.tar.gz`` archive or a URL of
-            either that ``fsspec`` knows, in the layout of one of these. Options follow a colon:
+            location, for the copy below ``$TINYSEG_DATA``, or a folder, a ``.zip`` or ``.tar.gz``
+            archive or a URL of either that ``fsspec`` knows, in the layout of one of these. Options
+            follow a colon:
             ``phantom:count=48,size=128,seed=3``, ``brats2020:slices=0.25``,
             ``brain_mri:crop=0``, ``busi:task=classification``,
             ``https://host/busi.zip:sha256=...``.
