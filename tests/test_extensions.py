@@ -1,5 +1,6 @@
 """Networks, layouts and boards of an installed package, by entry points."""
 
+import shutil
 import sys
 import textwrap
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 import tinyseg
 from tinyseg import boards, data, extensions, zoo
+from tinyseg.boards.build import build
 from tinyseg.boards.linker_script import text
 from tinyseg.data import layouts
 from tinyseg.errors import InputError
@@ -142,6 +144,15 @@ def test_board(installed):
     (installed / "tiny_board.toml").unlink()
     with pytest.raises(InputError, match=r"tiny_board\.toml"):
         boards.load("tiny_board")
+
+
+@pytest.mark.arm
+def test_firmware_of_a_board(installed, tmp_path):
+    ours = boards.load("nucleo_h743zi").folder
+    shutil.copytree(ours, installed / "tiny_board")
+    made = build(boards.load("tiny_board"), tmp_path / "build")
+    assert made.elf.is_file()
+    assert str(installed / "tiny_board/board.cc") in (tmp_path / "build/build.ninja").read_text()
 
 
 def test_all_of_it_together(installed, pairs):
