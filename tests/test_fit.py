@@ -12,8 +12,8 @@ from tinyseg.fit import Budget, Candidate, candidates, fit_file, front
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.lowering import lower
-from tinyseg.tflite.memory import predict
 
 TINY = {"separable": True}
 

@@ -14,7 +14,7 @@ from tinyseg import plan as plans
 from tinyseg.compression.quantization import quantize
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.packing import unpacked
 from tinyseg.training.scoring import decide, score_outputs
 from tinyseg.zoo import build

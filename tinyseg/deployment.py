@@ -20,9 +20,9 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.binary_conv import NAME
 from tinyseg.tflite.lowering import lower
 from tinyseg.tflite.model import layer_of
+from tinyseg.tflite.ops.binary_conv_2d import NAME
 from tinyseg.training.scoring import score_background, score_each
 from tinyseg.verification.verify import drop_failures
 from tinyseg.workflow import (

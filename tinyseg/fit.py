@@ -14,14 +14,14 @@ import numpy as np
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.placement import least_arena
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.input_size import with_input_size
 from tinyseg.tflite.lowering import PASSES, Lowered, avoid_concatenations, lower
 from tinyseg.tflite.lowering.constants import share_constants
 from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_convolutions
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import total_cost
-from tinyseg.tflite.placement import least_arena
+from tinyseg.tflite.ops.registry import total_cost
 
 if TYPE_CHECKING:
     from tinyseg.boards.board import Board
@@ -42,7 +42,7 @@ class Budget:
     Attributes:
         ram: bytes of the tensor arena.
         flash: bytes of the ``.tflite`` file.
-        target: build of TFLM, as for :func:`tinyseg.tflite.memory.predict`.
+        target: build of TFLM, as for :func:`tinyseg.tflite.arena.memory.predict`.
     """
 
     ram: int

@@ -23,7 +23,7 @@ from tinyseg.runtime.device import Device, DeviceRunner, open_port
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.ops.registry import cost
 from tinyseg.workflow import open_images, plan_of, sample, score
 
 if TYPE_CHECKING:

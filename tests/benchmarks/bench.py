@@ -232,8 +232,8 @@ def _chain(content, operators):
 def lowering():
     """Return seconds of the passes on the shipped network, and how they grow with operators."""
     from tinyseg.tflite import TfliteModel
+    from tinyseg.tflite.arena.memory import predict
     from tinyseg.tflite.lowering import lower
-    from tinyseg.tflite.memory import predict
 
     model = TfliteModel.read("models/attention_unet_ds/phantom/attention_unet_ds.tflite")
     result = {}

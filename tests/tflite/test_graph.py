@@ -25,8 +25,9 @@ from tinyseg.tflite.graph import (
 from tinyseg.tflite.graph import options as options_of
 from tinyseg.tflite.lint import lint
 from tinyseg.tflite.model import OFFLINE_PLAN
-from tinyseg.tflite.op_table import OPTIONS
+from tinyseg.tflite.ops.registry import OPS
 
+OPTIONS = {name: op.options for name, op in OPS.items() if op.options}
 MODELS = Path(tinyseg.__file__).parents[1] / "models"
 SHIPPED = {f"{path.stem}-{path.parent.name}": path for path in sorted(MODELS.glob("*/*/*.tflite"))}
 

@@ -61,8 +61,8 @@ def memory(
     from tinyseg.boards import load
     from tinyseg.errors import InputError
     from tinyseg.tflite import TfliteModel
+    from tinyseg.tflite.arena.memory import facts, predict
     from tinyseg.tflite.lint import usable
-    from tinyseg.tflite.memory import facts, predict
 
     if board is not None:
         target = load(board).target

@@ -24,7 +24,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tinyseg.errors import InputError
 from tinyseg.tflite.annotate import has_empty_union, seal
 from tinyseg.tflite.model import OFFLINE_PLAN, opcode_name
-from tinyseg.tflite.op_table import OPTIONS
+from tinyseg.tflite.ops.registry import named
 
 # Where the schema's own default, zero, is no use.
 _DEFAULTS = {
@@ -177,8 +177,9 @@ def opcode(operator: Operator) -> str:
 
 def options(operator: Operator) -> Any:
     """Return the schema's options of an operator, those by default if the file has none."""
-    if operator._fb.builtinOptions is None and opcode(operator) in OPTIONS:
-        return getattr(schema, f"{OPTIONS[opcode(operator)]}T")()
+    kind = named(opcode(operator)).options
+    if operator._fb.builtinOptions is None and kind is not None:
+        return getattr(schema, f"{kind}T")()
     return operator._fb.builtinOptions
 
 
@@ -195,7 +196,7 @@ def make(name: str, inputs: list[Tensor], output: Tensor, **values: Any) -> Oper
     operator = Operator(
         opcode=getattr(schema.BuiltinOperator, name), inputs=inputs, outputs=[output]
     )
-    kind = OPTIONS[name]
+    kind = named(name).options
     made = getattr(schema, f"{kind}T")()
     for key, value in {
         **{k: v for k, v in _DEFAULTS.items() if hasattr(made, k)},

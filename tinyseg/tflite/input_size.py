@@ -8,13 +8,7 @@ from tflite_micro.tensorflow.lite.micro.compression.model_editor import Buffer, 
 from tinyseg.errors import InputError
 from tinyseg.tflite.graph import Graph, is_constant, opcode
 from tinyseg.tflite.model import TfliteModel
-
-# Constants of operators that name a size: input number, and where height and width are in it.
-_SIZES = {
-    "RESIZE_NEAREST_NEIGHBOR": (1, 0),
-    "RESIZE_BILINEAR": (1, 0),
-    "TRANSPOSE_CONV": (0, 1),
-}
+from tinyseg.tflite.ops.registry import named
 
 
 def with_input_size(model: TfliteModel, height: int, width: int) -> TfliteModel:
@@ -57,7 +51,7 @@ def _scaled(tensor: Tensor, ratios: tuple, path: str) -> tuple[int, ...]:
 
 
 def _scale_constant(operator: Operator) -> None:
-    place = _SIZES.get(opcode(operator))
+    place = named(opcode(operator)).image_size
     if place is None:
         return
     number, first = place

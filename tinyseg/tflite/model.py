@@ -54,6 +54,7 @@ class Tensor:
             tensor or per channel along ``axis``.
         axis: quantized dimension.
         data: constant content, None for an activation.
+        variable: whether kernels keep state in it from one inference to the next.
     """
 
     index: int
@@ -64,6 +65,7 @@ class Tensor:
     zero_points: np.ndarray
     axis: int
     data: bytes | None
+    variable: bool = False
 
     @property
     def constant(self) -> bool:
@@ -292,6 +294,7 @@ def _tensor(index: int, tensor: Any, buffers: list, path: str) -> Tensor:
         np.asarray([] if zero_points is None else zero_points, np.int64),
         quantization.quantizedDimension if quantization is not None else 0,
         data,
+        bool(tensor.isVariable),
     )
 
 

@@ -23,9 +23,9 @@ from tinyseg.errors import InputError
 from tinyseg.tflite.annotate import has_empty_union, seal
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import DECODE
+from tinyseg.tflite.ops.decode import NAME as DECODE
+from tinyseg.tflite.ops.registry import op_of
 
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 MAX_BITS = 7
 # Bytes of the DECODE Common Metadata (DCM) in front of the tables.
 HEADER = 16
@@ -147,8 +147,9 @@ def _weights(model: TfliteModel) -> list[Tensor]:
     """Return the constant int8 weights that TFLM's decoder can produce, each once."""
     found = {}
     for operator in model.operators:
-        if operator.opcode in WEIGHTED and not operator.custom and len(operator.inputs) > 1:
-            weights = operator.inputs[1]
+        number = op_of(operator).weights
+        if number is not None and len(operator.inputs) > number:
+            weights = operator.inputs[number]
             if weights is not None and weights.constant and weights.dtype == "int8":
                 found[weights.index] = weights
     return [weights for weights in found.values() if _channel_axis(weights) is not None]

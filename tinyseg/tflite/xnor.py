@@ -15,8 +15,8 @@ from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
 )
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, pack_filter, requantization
 from tinyseg.tflite.graph import Graph, constant, is_constant, opcode, options
+from tinyseg.tflite.ops.binary_conv_2d import NAME, BinaryConvOptions, pack_filter, requantization
 
 # These hand on the values of their inputs.
 _TRANSPARENT = ("MAX_POOL_2D", "RESIZE_NEAREST_NEIGHBOR", "CONCATENATION")

@@ -19,7 +19,7 @@ from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.op_table import supported
+from tinyseg.tflite.ops.registry import supported
 from tinyseg.training.scoring import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr

@@ -10,7 +10,7 @@ from tests.tflite.drafts import SAME, VALID, File, assert_same, conv, options
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.graph import Graph, opcode
 from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_convolutions
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 
 RELU = schema.ActivationFunctionType.RELU
 
