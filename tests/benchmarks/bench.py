@@ -215,7 +215,7 @@ def _small(name):
 
 def _chain(content, operators):
     """Return the last operator of a file, repeated."""
-    from tinyseg.tflite.graph import Graph, activation, clone
+    from tinyseg.tflite.graph import Graph, activation
 
     graph = Graph(content)
     last = graph.operators[-1]
@@ -223,7 +223,7 @@ def _chain(content, operators):
     graph.operators[:], source = [], last.inputs[0]
     for number in range(operators):
         target = activation(f"chain_{number}", source.shape, source)
-        graph.operators.append(clone(last, [source], target))
+        graph.operators.append(last.clone([source], target))
         source = target
     graph.outputs[:] = [source]
     return graph.without_signature().to_bytes()

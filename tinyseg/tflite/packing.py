@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.compression import compress, spec
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.annotate import has_empty_union, seal
+from tinyseg.tflite import schema
+from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
 from tinyseg.tflite.ops.decode import NAME as DECODE
@@ -186,7 +186,7 @@ def _with_builtin_codes(content: bytes) -> bytes:
 
     It would take all operators of such a file for the same.
     """
-    model = _objects(content)
+    model = schema.unpack(content)
     old = [code for code in model.operatorCodes if code.builtinCode < code.deprecatedBuiltinCode]
     for code in old:
         code.builtinCode = code.deprecatedBuiltinCode
@@ -196,7 +196,7 @@ def _with_builtin_codes(content: bytes) -> bytes:
 def _tidy(content: bytes) -> schema.ModelT:
     """Remove what the compressor leaves behind, and make single tables work in TFLM."""
     parsed = TfliteModel.parse(content)
-    model = _objects(content)
+    model = schema.unpack(content)
     tensors = model.subgraphs[0].tensors
     for packed in _packed_tensors(parsed):
         # The scales belong to the decoded weights and fit no shape here.
@@ -289,17 +289,13 @@ def _packed_tensors(model: TfliteModel) -> list[_Packed]:
 def _check(model: TfliteModel) -> None:
     """Refuse damage; whatever is changed gets a new checksum, with which it would look sound."""
     usable(model, floats=True)
-    if has_empty_union(_objects(model.content)):
+    if schema.has_empty_union(schema.unpack(model.content)):
         raise InputError(f"{model.path}: options or parameters are missing; convert it again")
-
-
-def _objects(content: bytes) -> schema.ModelT:
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
 
 
 def _unpack(model: TfliteModel) -> bytes:
     """Return the bytes of a linted file without its ``TFLM_DECODE`` operators."""
-    edited = _objects(model.content)
+    edited = schema.unpack(model.content)
     graph = edited.subgraphs[0]
     stored: dict[bytes, int] = {}
     all_packed = _packed_tensors(model)

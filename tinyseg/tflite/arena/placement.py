@@ -44,8 +44,10 @@ def place(content: bytes) -> bytes:
         for group, offset in zip(groups, offsets, strict=True)
         for buffer in group
     }
+    # Tensors that nothing uses are not written, so the others get other numbers.
+    place_of = {id(tensor): places.get(n, _ONLINE) for n, tensor in enumerate(graph.tensors)}
     graph.drop_unused_tensors()
-    words = [places.get(tensor.index, _ONLINE) for tensor in graph.tensors]
+    words = [place_of[id(tensor)] for tensor in graph.tensors]
     graph.metadata[OFFLINE_PLAN] = np.array([1, 0, len(words), *words], "<i4").tobytes()
     return graph.to_bytes()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import Operator, Tensor
 
-from tinyseg.tflite.graph import Graph, activation, clone, constant, is_constant, make, options
+from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
 from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.registry import op_of
 from tinyseg.tflite.ops.rows import Margin
 from tinyseg.tflite.patching.schedule import Schedule
@@ -76,12 +76,12 @@ class _Writer:
             for tensor in old.inputs
         ]
         output = self._new(step.output)
-        new = clone(old, inputs, output)
+        new = old.clone(inputs, output)
         if output.shape == old.outputs[0].shape and not any(map(_padded, step.inputs)):
             return new
         op, how = op_of(step.operator), self._network.rules[step.operator.index]
         if op.padding:
-            options(new).padding = Padding.VALID
+            new.options.padding = Padding.VALID
         elif op.image_size is not None:
             number, _ = op.image_size
             new.inputs[number] = self._constant("size", np.array(output.shape[1:3], np.int32))
