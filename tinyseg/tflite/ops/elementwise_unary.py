@@ -53,7 +53,7 @@ ELEMENTWISE_UNARY = (
         rows=pointwise,
         checks=(_keeps_scale,),
     ),
-    Op("RSQRT", types=(INT8, FLOAT32), memory=Memory(data=same(28))),
+    Op("RSQRT", types=_ALL, memory=Memory(data=same(28))),
     Op("TANH", types=_ALL, memory=Memory(data=same(16)), rows=pointwise),
     *family("CEIL COS EXP FLOOR LOG ROUND SIN SQRT SQUARE", types=(FLOAT32,)),
     Op("LOGICAL_NOT", types=(BOOL,)),
