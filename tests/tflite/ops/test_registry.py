@@ -1,8 +1,11 @@
 """Costs by hand, and support as the TensorFlow Lite Micro interpreter itself tells it."""
 
+import importlib
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +13,17 @@ import tf_keras as keras
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests import fixtures
-from tinyseg.tflite import Operator, Tensor, TfliteModel
+from tinyseg.tflite import Operator, Tensor, TfliteModel, ops
 from tinyseg.tflite.ops.cost import Cost
-from tinyseg.tflite.ops.registry import OPS, TFLM_CUSTOM_OPS, cost, supported, total_cost
+from tinyseg.tflite.ops.op import Op
+from tinyseg.tflite.ops.registry import (
+    FIRMWARE_OPS,
+    OPS,
+    TFLM_CUSTOM_OPS,
+    cost,
+    supported,
+    total_cost,
+)
 from tinyseg.zoo.summary import count_macs
 
 RELU = schema.ActivationFunctionType.RELU
@@ -233,3 +244,23 @@ def test_seed_file_costs_what_mltk_published():
     assert len(model.operators) == 112
     assert total_cost(model) == Cost(2_874_605_568, 5_842_715_648)
     assert model.plan == {}
+
+
+def test_every_file_of_operators_is_listed():
+    folder = Path(ops.__file__).parent
+    listed = {id(op) for op in (OPS | TFLM_CUSTOM_OPS | FIRMWARE_OPS).values()}
+    for path in folder.glob("*.py"):
+        if path.stem in ("__init__", "registry"):
+            continue
+        module = importlib.import_module(f"tinyseg.tflite.ops.{path.stem}")
+        for value in vars(module).values():
+            for op in value if isinstance(value, tuple) else (value,):
+                assert not isinstance(op, Op) or id(op) in listed, path.name
+
+
+def test_names_are_not_listed_twice():
+    names = [*OPS, *TFLM_CUSTOM_OPS, *FIRMWARE_OPS]
+    assert len(names) == len(set(names)) > 120
+    # A family must not hide an operator of the same name that stands before it.
+    sources = "".join(path.read_text() for path in Path(ops.__file__).parent.glob("*.py"))
+    assert [name for name in names if not re.search(rf"\b{name}\b", sources)] == []
