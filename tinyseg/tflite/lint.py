@@ -10,7 +10,7 @@ import numpy as np
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
 from tinyseg.tflite.ops import decode
-from tinyseg.tflite.ops.registry import cost, op_of, supported
+from tinyseg.tflite.ops.registry import cost, lacking_type, op_of, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
@@ -160,7 +160,9 @@ def _check_operator(operator: Operator) -> list[Finding]:
 def _check_support(operator: Operator) -> tuple[str, str] | None:
     if supported(operator):
         return None
-    return "unsupported", "TensorFlow Lite Micro has no kernel for it; replace the layer"
+    dtype = lacking_type(operator) if op_of(operator).tflm else None
+    kernel = f"{dtype} kernel" if dtype else "kernel"
+    return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; replace the layer"
 
 
 def _check_options(operator: Operator) -> tuple[str, str] | None:

@@ -106,12 +106,18 @@ def total_cost(model: TfliteModel) -> Cost:
 
 def supported(operator: Operator) -> bool:
     """Tell whether TFLM has a kernel for an operator with its type of activations."""
+    return op_of(operator).tflm and lacking_type(operator) is None
+
+
+def lacking_type(operator: Operator) -> str | None:
+    """Return the element type of its activations if the kernel takes others only, else None."""
     op = op_of(operator)
-    if not op.tflm or op.types is None:
-        return op.tflm
     data = operator.inputs[op.data : op.data + 1] or operator.outputs[:1]
-    found = {tensor.dtype for tensor in data if tensor is not None}
-    return all(dtype in op.types for dtype in found if dtype in _JUDGED)
+    for tensor in data:
+        judged = tensor is not None and op.types is not None and tensor.dtype in _JUDGED
+        if judged and tensor.dtype not in op.types:
+            return tensor.dtype
+    return None
 
 
 def registration(uses: Sequence[Operator]) -> str | None:
