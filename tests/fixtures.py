@@ -17,7 +17,7 @@ import tf_keras as keras
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg import plan as plans
-from tinyseg.compression.quantization import convert_float, quantize
+from tinyseg.compression.quantization import convert_float, convert_post_training
 from tinyseg.zoo import build
 
 SIZE = 32
@@ -43,7 +43,7 @@ def network(base_width: int = 4, size: int = SIZE, depth: int = 2) -> keras.Mode
 @functools.cache
 def _network(base_width: int, size: int, depth: int) -> keras.Model:
     choice = plan("static_wi8_ai8", "integer", base_width, size, depth)
-    model = build(choice.model, choice.preprocessing)
+    model = build(*choice.network)
     rng = np.random.default_rng(1)
     for weight in model.weights:
         shape = weight.shape
@@ -93,7 +93,7 @@ def quantized(
 @functools.cache
 def _quantized(recipe: str, io: str, base_width: int, size: int, depth: int) -> bytes:
     choice = plan(recipe, io, base_width, size, depth)
-    return quantize(network(base_width, size, depth), choice, pictures(4, size=size))
+    return convert_post_training(network(base_width, size, depth), choice, pictures(4, size=size))
 
 
 @functools.cache

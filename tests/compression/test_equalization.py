@@ -7,7 +7,7 @@ import tf_keras as keras
 from tests import fixtures
 from tinyseg import plan as plans
 from tinyseg.compression.equalization import equalize
-from tinyseg.compression.quantization import quantize
+from tinyseg.compression.quantization import convert_post_training
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import predict
 from tinyseg.runtime.tflite import TfliteRunner
@@ -32,7 +32,7 @@ NETWORKS = {
 def uneven(name):
     """A network of the zoo whose channels have ranges a thousand times apart."""
     keras.utils.set_random_seed(0)
-    model = build(plans.ModelPlan(name, NETWORKS[name]), PREPROCESSING)
+    model = build(name, NETWORKS[name], PREPROCESSING.input_shape)
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if type(layer) is L.Conv2D:
@@ -64,7 +64,7 @@ def channel_ranges(model, name):
 
 def sqnr(model, outputs):
     """Signal to quantization noise of the int8 file, in dB."""
-    file = TfliteModel.parse(quantize(model, PLAN, IMAGES))
+    file = TfliteModel.parse(convert_post_training(model, PLAN, IMAGES))
     noise = predict(TfliteRunner(file, reference=True), IMAGES) - outputs
     return 10 * np.log10(np.sum(outputs**2) / np.sum(noise**2))
 
@@ -215,6 +215,6 @@ def test_what_cannot_be_folded_is_named():
 
 
 def test_residual_signs_are_refused():
-    model = build(plans.ModelPlan("blu_net", {"base_width": 4, "depth": 1}), PREPROCESSING)
+    model = build("blu_net", {"base_width": 4, "depth": 1}, PREPROCESSING.input_shape)
     with pytest.raises(InputError, match=r"_sign: .*quantization.equalize off"):
         equalize(model, IMAGES)

@@ -19,7 +19,7 @@ from tinyseg.reporting.table import (
     spread,
     tested_dice,
 )
-from tinyseg.training.scoring import lesions
+from tinyseg.scoring.scores import lesions
 
 _TITLES = {
     "teacher": "U-Net (teacher)",

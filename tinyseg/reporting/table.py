@@ -14,7 +14,7 @@ from typing import Any
 
 from tinyseg import files
 from tinyseg.reporting.numbers import count, score
-from tinyseg.training.scoring import lesions
+from tinyseg.scoring.scores import lesions
 
 RESULTS = "results.json"
 _EXPERIMENT = Path("docs/experiments/busi_small.json")

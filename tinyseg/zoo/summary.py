@@ -7,7 +7,6 @@ from typing import Any
 
 import tf_keras as keras
 
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.zoo import NETWORKS, build, network
 from tinyseg.zoo.blocks.attention import DotProductAttention
 
@@ -20,7 +19,7 @@ def count_macs(model: keras.Model) -> int:
     return sum(_layer_macs(layer) for layer in model.layers)
 
 
-def summarise(name: str) -> dict[str, Any]:
+def summarise_network(name: str) -> dict[str, Any]:
     """Build a network at its reference input and describe it.
 
     Returns:
@@ -30,12 +29,12 @@ def summarise(name: str) -> dict[str, Any]:
     Raises:
         InputError: no such network.
     """
-    height, width, channels = network(name).input_shape
-    model = build(ModelPlan(name), PreprocessingPlan(height=height, width=width, channels=channels))
+    shape = network(name).input_shape
+    model = build(name, {}, shape)
     return {
         "name": name,
         "task": NETWORKS[name].task,
-        "input_shape": [height, width, channels],
+        "input_shape": list(shape),
         "parameters": model.count_params(),
         "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "macs": count_macs(model),

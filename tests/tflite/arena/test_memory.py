@@ -18,9 +18,9 @@ from tests.tflite import few_values
 from tests.tflite.measured import measure
 from tinyseg import plan as plans
 from tinyseg.boards import firmware
-from tinyseg.deployment import to_integers
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import MemoryPlan, buffers, facts, predict
 from tinyseg.tflite.arena.planner import Buffer, live_bytes, plan
@@ -118,7 +118,7 @@ def zoo_file(name, recipe="static_wi8_ai8", base_width=4, depth=2):
             "quantization": {"recipe": recipe},
         }
     )
-    network = build(choice.model, choice.preprocessing)
+    network = build(*choice.network)
     fit_gammas(network)
     return to_integers(network, choice, fixtures.pictures(2))[0]
 
