@@ -18,7 +18,7 @@ from tinyseg.boards.c_source import FILES, MARGIN, ArenaSize, export
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
+from tinyseg.tflite.arena.memory import predict
 
 PLAIN = PreprocessingPlan(height=fixtures.SIZE, width=fixtures.SIZE)
 ARENA = ArenaSize(10_000, 11_024, "10,000 measured by hand")

@@ -25,7 +25,7 @@ from tinyseg.errors import InputError
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.emulate import serve
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 
 BOARDS = boards.names()
 SIZE = fixtures.SIZE

@@ -22,7 +22,7 @@ from tests.zoo.rows import ROWS
 from tinyseg.errors import InputError
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import supported, total_cost
+from tinyseg.tflite.ops.registry import supported, total_cost
 from tinyseg.zoo import NETWORKS, build, builder
 from tinyseg.zoo.summary import count_macs, summarise_network
 from tinyseg.zoo.weights import load_weights, save_weights

@@ -119,7 +119,7 @@ class Board:
 
     @property
     def target(self) -> str:
-        """The build of TFLM for its core, see :func:`tinyseg.tflite.memory.predict`."""
+        """The build of TFLM for its core, see :func:`tinyseg.tflite.arena.memory.predict`."""
         return "cortex_m55" if self.core in ("cortex-m55", "cortex-m85") else "cortex_m"
 
     @property

@@ -20,9 +20,9 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import registration
+from tinyseg.tflite.ops.registry import registration
 
 FILES = ("model_data.h", "model_data.cc", "model_ops.h")
 # For what differs between two runs of the allocator: alignment of the arena itself.

@@ -16,7 +16,7 @@ from tinyseg import files
 from tinyseg.errors import InputError
 from tinyseg.profiling.roofline import CORES, bound_cycles
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.ops.registry import cost
 from tinyseg.tflite.packing import unpacked
 
 _WORKER = Path(__file__).with_name("mltk_worker.py")
