@@ -28,9 +28,10 @@ include(GoogleTest)
 
 # GoogleTest's headers adapt to -fno-exceptions and -fno-rtti, so tests are built as the firmware.
 add_executable(unit_tests
-  tests/binary_conv_test.cc tests/bytes_test.cc tests/crc32_test.cc tests/frame_decoder_test.cc
-  tests/frame_encoder_test.cc tests/image_test.cc tests/model_check_test.cc
-  tests/server_error_test.cc tests/server_test.cc tests/sha256_test.cc tests/stack_test.cc)
+  tests/binary_conv_test.cc tests/board_test.cc tests/bytes_test.cc tests/crc32_test.cc
+  tests/frame_decoder_test.cc tests/frame_encoder_test.cc tests/image_test.cc
+  tests/model_check_test.cc tests/protocol_test.cc tests/server_error_test.cc tests/server_test.cc
+  tests/server_types_test.cc tests/sha256_test.cc tests/stack_test.cc)
 target_link_libraries(unit_tests PRIVATE core options GTest::gtest_main)
 gtest_discover_tests(unit_tests NO_PRETTY_VALUES)
 

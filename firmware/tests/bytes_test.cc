@@ -13,8 +13,22 @@ TEST(ReadLittleEndianTest, ReadsTheLowestByteFirst) {
   EXPECT_EQ(ReadLittleEndian(bytes, 4), 0x92345678u);
 }
 
+TEST(ReadLittleEndianTest, ReadsNothingForAWidthOfZero) {
+  EXPECT_EQ(ReadLittleEndian(nullptr, 0), 0u);
+}
+
+TEST(ReadLittleEndianTest, ReadsEveryBitAlone) {
+  for (uint32_t bit = 0; bit < 32; ++bit) {
+    uint8_t bytes[4] = {};
+    bytes[bit / 8] = static_cast<uint8_t>(1 << bit % 8);
+    EXPECT_EQ(ReadLittleEndian(bytes, 4), uint32_t{1} << bit);
+  }
+}
+
 TEST(ByteViewTest, IsEmptyByDefault) {
+  EXPECT_EQ(ByteView().data, nullptr);
   EXPECT_EQ(ByteView().size, 0u);
+  EXPECT_EQ(MutableBytes().data, nullptr);
   EXPECT_EQ(MutableBytes().size, 0u);
 }
 

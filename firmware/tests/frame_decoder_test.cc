@@ -27,7 +27,18 @@ void ExpectError(const Decoded& decoded, Code code, uint32_t detail) {
   ASSERT_EQ(decoded.errors.size(), 1u);
   EXPECT_EQ(decoded.errors[0].code, code);
   EXPECT_EQ(decoded.errors[0].detail, detail);
-  EXPECT_STRNE(decoded.errors[0].text, "");
+  EXPECT_STREQ(decoded.errors[0].text, code == Code::kTooLarge ? "frame exceeds the buffer"
+                                       : code == Code::kTruncated
+                                           ? "frame is cut short"
+                                           : "frame was damaged on the line");
+}
+
+TEST(FrameDecoderTest, HasNoFrameAndNoErrorAtFirst) {
+  const FrameDecoder decoder({});
+  EXPECT_EQ(decoder.frame().type, 0);
+  EXPECT_EQ(decoder.frame().sequence, 0);
+  EXPECT_EQ(decoder.frame().body.size, 0u);
+  EXPECT_TRUE(decoder.error().ok());
 }
 
 TEST(FrameDecoderTest, ReadsTheGoldenFrame) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -134,6 +135,61 @@ TYPED_TEST(ImageTest, ReadsAndWritesTensorsThatAreNotAligned) {
   ASSERT_TRUE(PixelsToTensor(model, ViewOf(pixels), {memory + 1, 4 * sizeof(TypeParam)}).ok());
   // Table values are below the threshold for dark pixels, above it for bright ones.
   EXPECT_EQ(MaskByte(model, {memory + 1, 4 * sizeof(TypeParam)}, 0), 0x50);
+}
+
+TYPED_TEST(ImageTest, ComparesWithAnyThreshold) {
+  const int top = sizeof(TypeParam) == 1 ? 127 : 32767;
+  for (const int threshold : {-top - 1, -100, -1, 0, 1, 99, top - 1, top}) {
+    this->threshold_ = static_cast<TypeParam>(threshold);
+    const std::vector<int> values = {-top - 1, -101, -100, -99, -2, -1, 0, 1, 2, 98, 99, 100, top};
+    const std::vector<TypeParam> tensor(values.begin(), values.end());
+    const ModelDescription model = this->Model(1, 1, static_cast<uint32_t>(values.size()));
+    for (uint32_t i = 0; i < values.size(); ++i) {
+      EXPECT_EQ(IsForeground(model, this->View(tensor), i), values[i] > threshold)
+          << values[i] << " above " << threshold;
+    }
+  }
+}
+
+TYPED_TEST(ImageTest, RefusesAnImageByItsText) {
+  std::vector<TypeParam> tensor;
+  EXPECT_STREQ(this->Convert(this->Model(12, 3, 1), Bytes(5, 1), &tensor).text,
+               "image has another number of pixels");
+}
+
+TYPED_TEST(ImageTest, WritesNothingBehindTheTensor) {
+  uint8_t memory[2 * sizeof(TypeParam) + 1];
+  memory[2 * sizeof(TypeParam)] = 0x77;
+  const Bytes pixels = {9, 200};
+  ASSERT_TRUE(PixelsToTensor(this->Model(2, 1, 1), ViewOf(pixels), {memory, sizeof(memory)}).ok());
+  EXPECT_EQ(memory[2 * sizeof(TypeParam)], 0x77);
+}
+
+// A network may take one type and give another.
+TYPED_TEST(ImageTest, TakesInputsAndOutputsOfDifferentTypes) {
+  for (const ElementType other : {ElementType::kInt8, ElementType::kInt16, ElementType::kFloat32}) {
+    ModelDescription model = this->Model(4, 2, 3);
+    model.output_type = other;
+    std::vector<TypeParam> inputs;
+    ASSERT_TRUE(this->Convert(model, {3, 250}, &inputs).ok());
+    EXPECT_EQ(inputs, (std::vector<TypeParam>{this->table_[3], this->table_[3], this->table_[250],
+                                              this->table_[250]}));
+    model.input_type = other;
+    model.output_type = TypeOf<TypeParam>();
+    const std::vector<TypeParam> outputs = {2, 4, 100};
+    EXPECT_EQ(MaskByte(model, this->View(outputs), 0), 0x60);
+  }
+}
+
+TEST(FloatImageTest, ComparesFractions) {
+  const float threshold = -0.375f;
+  const float tensor[] = {-0.5f, -0.375f, std::nextafter(-0.375f, 0.0f), -0.25f, 0.125f, -1e30f};
+  ModelDescription model = {};
+  model.output_type = ElementType::kFloat32;
+  model.output_elements = 6;
+  model.mask_threshold = &threshold;
+  const ByteView view = {reinterpret_cast<const uint8_t*>(tensor), sizeof(tensor)};
+  EXPECT_EQ(MaskByte(model, view, 0), 0x38);
 }
 
 TEST(FloatImageTest, CountsNotANumberAsBackground) {

@@ -47,6 +47,7 @@ TEST_F(ServerErrorTest, TellsOfEveryUnknownRequestAndStaysAlive) {
     const uint8_t byte = static_cast<uint8_t>(type);
     ExpectError(Exchange(Encode({byte, 8, {1}})), Code::kUnknownRequest, byte, 8, byte);
   }
+  EXPECT_EQ(ErrorText(Exchange(Encode({99, 8, {}}))), "no such request");
   ExpectAlive();
 }
 
@@ -86,6 +87,7 @@ TEST_F(ServerErrorTest, TellsOfAStackThatOverflowedInARun) {
   const Bytes body(FakeEngine::kInputs, 1);
   const Message reply = Ask(Request::kRunTensor, body);
   ExpectError(reply, Code::kStackOverflow, kRunTensor, kSequence, device_.stack.size());
+  EXPECT_EQ(ErrorText(reply), "stack is too small; raise __stack_size");
   ExpectAlive();
   // What the overflow overwrote stays in doubt until a reset.
   device_.engine.stack_word = nullptr;
@@ -93,6 +95,19 @@ TEST_F(ServerErrorTest, TellsOfAStackThatOverflowedInARun) {
               device_.stack.size());
   const Message info = Ask(Request::kInfo);
   EXPECT_EQ(ReadLittleEndian(&info.body[24], 4), device_.stack.size());
+}
+
+TEST_F(ServerErrorTest, BlamesTheStackForAFailedRun) {
+  device_.engine.stack_word = device_.stack.begin + 7;
+  device_.engine.run_status = {Code::kInvokeFailed, 17, "CONV_2D went wrong"};
+  ExpectError(Ask(Request::kRunTensor, Bytes(FakeEngine::kInputs, 1)), Code::kStackOverflow,
+              kRunTensor, kSequence, device_.stack.size());
+}
+
+TEST_F(ServerErrorTest, RefusesAWrongLengthWhateverTheStack) {
+  device_.stack.begin[0] = 0;
+  ExpectError(Ask(Request::kRunTensor, Bytes(5, 1)), Code::kWrongLength, kRunTensor, kSequence,
+              FakeEngine::kInputs);
 }
 
 TEST_F(ServerErrorTest, RunsWithAStackThatIsUsedUpToItsGuard) {

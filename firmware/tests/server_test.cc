@@ -138,15 +138,5 @@ TEST_F(ServerModelTest, AcceptsAModelWhoseChecksumsFit) {
   EXPECT_EQ(ReadLittleEndian(&reply.body[40], 4), device_.model.crc32);
 }
 
-TEST(FrameBufferSizeTest, HoldsTheLargestRequest) {
-  EXPECT_EQ(FrameBufferSize(100, ElementType::kInt8), 106u);
-  EXPECT_EQ(FrameBufferSize(100, ElementType::kInt16), 206u);
-  EXPECT_EQ(FrameBufferSize(100, ElementType::kFloat32), 406u);
-}
-
-TEST(FrameBufferSizeTest, HoldsAPingWhereTheInputIsTiny) {
-  EXPECT_EQ(FrameBufferSize(1, ElementType::kInt8), 70u);
-}
-
 }  // namespace
 }  // namespace tinyseg

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.cluster.vq import kmeans2
 
 from tests import fixtures
@@ -40,6 +43,46 @@ def test_clusters_equal_those_of_scipy(bits):
         expected, labels = kmeans2(channel.astype(float), start, iter=30, minit="matrix")
         np.testing.assert_allclose(found, np.sort(expected), atol=1e-5)
         assert (np.argsort(np.argsort(expected))[labels] == member).mean() > 0.99
+
+
+def test_thirty_rounds_are_made():
+    """With many weights the values still move then, a little with every round."""
+    channels = np.random.default_rng(9).gumbel(size=(2, 4000)).astype(np.float32)
+    values, _ = cluster(channels, 4)
+    for channel, found in zip(channels, values, strict=True):
+        start = np.quantile(channel, (np.arange(16) + 0.5) / 16)
+        by_rounds = [
+            kmeans2(channel.astype(float), start, iter=count, minit="matrix")[0]
+            for count in (29, 30, 31)
+        ]
+        off = [np.abs(np.sort(one) - found).max() for one in by_rounds]
+        assert off[1] < 1e-4 < 1e-3 < min(off[0], off[2])
+
+
+@given(
+    channels=arrays(np.float32, (3, 9), elements=st.integers(-40, 90).map(lambda x: x / 8)),
+    bits=st.integers(2, 4),
+)
+@settings(max_examples=60)
+def test_values_lie_among_the_weights_and_every_weight_has_the_nearest(channels, bits):
+    """Values that no weight has do not stray, wherever zero may be."""
+    values, members = cluster(channels, bits)
+    assert (values >= channels.min(1, keepdims=True) - 1e-5).all()
+    assert (values <= channels.max(1, keepdims=True) + 1e-5).all()
+    assert (np.diff(values, axis=1) >= 0).all()
+    chosen = np.abs(np.take_along_axis(values, members, 1) - channels)
+    nearest = np.abs(channels[:, :, None] - values[:, None, :]).min(2)
+    np.testing.assert_allclose(chosen, nearest, atol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [-7, 7])
+def test_values_of_no_weight_stay_where_they_were(shift):
+    """Between those that others have, not at zero."""
+    channels = np.float32([[0, 0, 0, 0, 0, 1, 2, 2, 2]]) + shift
+    values, members = cluster(channels, 3)
+    np.testing.assert_allclose(np.take_along_axis(values, members, 1), channels, atol=1e-6)
+    assert values.min() == shift
+    assert values.max() == shift + 2
 
 
 def best_partition(channel, count):
@@ -98,6 +141,7 @@ def test_bits_that_cannot(bits):
 @pytest.mark.parametrize(("kind", "axes"), [("last", 1), ("depthwise", 2), ("tensor", 0)])
 def test_gradient_goes_to_the_values(kind, axes):
     kernel = np.random.default_rng(1).normal(size=(3, 3, 4, 2)).astype(np.float32)
+    kernel[0, 0, 0, 0] = 0  # As pruned weights are.
     quantizer = ClusterQuantizer(kernel, axes, 2, KernelQuantizer(kind))
     state = quantizer.build(kernel.shape, "kernel", L.Layer())
     latent, weight = tf.Variable(kernel), np.random.default_rng(2).normal(size=kernel.shape)

@@ -146,6 +146,39 @@ def test_a_map_joined_with_itself_and_others():
         np.testing.assert_allclose(channel_ranges(equal, name), 1, rtol=1e-5)
 
 
+def test_ranges_are_those_of_all_images():
+    """More images than are looked at together, each channel's greatest in another one."""
+    image = keras.Input(SHAPE)
+    x = L.Conv2D(5, 1, name="first")(image)
+    model = keras.Model(image, L.Conv2D(2, 3, name="mask")(x), name="net")
+    rng = np.random.default_rng(2)
+    # By turns below and above zero, at the beginning, at the end and between.
+    images = rng.uniform(0.1, 0.2, (19, *SHAPE)).astype(np.float32)
+    for number, place in enumerate((0, 6, 10, 15, 18)):
+        images[place] = rng.normal(0, 1 + number, SHAPE)
+    equal = equalize(model, images)
+    kernel, bias = model.get_layer("first").get_weights()
+    ranges = np.abs(images @ kernel[0, 0] + bias).max((0, 1, 2))
+    found, found_bias = equal.get_layer("first").get_weights()
+    np.testing.assert_allclose(found, kernel / ranges, rtol=1e-5)
+    np.testing.assert_allclose(found_bias, bias / ranges, rtol=1e-5)
+    np.testing.assert_allclose(equal(images), model(images), atol=2e-5)
+    for first in range(0, 19, 8):
+        part = np.abs(images[first : first + 8] @ kernel[0, 0] + bias).max((0, 1, 2))
+        assert first == 16 or (part < 0.99 * ranges).any()
+
+
+def test_channels_are_empty_below_a_millionth_of_the_greatest():
+    model = body()
+    kernel, bias = model.get_layer("first").get_weights()
+    kernel = np.abs(kernel / np.abs(kernel).sum((0, 1, 2)))
+    kernel[..., 2], kernel[..., 5] = 1e-7 * kernel[..., 2], 1e-5 * kernel[..., 5]
+    model.get_layer("first").set_weights([kernel, bias])
+    found = equalize(model, IMAGES).get_layer("first").get_weights()[0]
+    np.testing.assert_array_equal(found[..., 2], kernel[..., 2])
+    assert (found[..., 5] > 1000 * kernel[..., 5]).all()
+
+
 def test_empty_channels_stay():
     model = body()
     kernel, bias = model.get_layer("first").get_weights()

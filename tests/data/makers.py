@@ -45,6 +45,13 @@ def make_folder(root):
         save(root / f"masks/{seed}_mask.png", 255 * box(seed))
 
 
+def make_uneven(root):
+    """Nine images of one label, four of another and two of a third, with masks."""
+    for seed, label in enumerate(["many"] * 9 + ["some"] * 4 + ["few"] * 2):
+        save(root / f"images/{label}/{seed}.png", noise(seed))
+        save(root / f"masks/{label}/{seed}.png", 255 * box(seed))
+
+
 def make_dsb2018(root):
     for seed in range(8):
         folder = root / f"stage1_train/id{seed}"

@@ -125,7 +125,7 @@ def test_folds_are_alike():
         assert all(abs(counts[label] - share) <= 1 for label, share in shares.items())
 
 
-@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, -2), (-2, 0)])
+@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (5, 5), (5, 6), (5, -2), (-2, 0)])
 def test_impossible_folds_are_named(folds, fold):
     with pytest.raises(InputError, match=r"data\.folds"):
         make_split(["x", "y"], "ab", [0, 1], folds=folds, fold=fold)
@@ -152,7 +152,15 @@ def test_a_large_group_does_not_upset_the_shares(seed):
 
 @pytest.mark.parametrize(
     "fractions",
-    [(0.7, 0.3), (0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (float("nan"), 0.5, 0.5), (0, 0, 0), ()],
+    [
+        (0.7, 0.3),
+        (0.7, 0.2, 0.2),
+        (1.2, -0.1, -0.1),
+        (float("nan"), 0.5, 0.5),
+        (0, 0, 0),
+        (),
+        (0.25,) * 4,
+    ],
 )
 def test_bad_fractions_are_refused(fractions):
     with pytest.raises(InputError, match=r"data\.fractions: .* three shares that add up to 1"):
@@ -199,6 +207,12 @@ MALFORMED = {
     "number": {"train": 3},
     "nothing": {"train": None},
     "nested": {"train": [["a"]]},
+    "name": {"train": "a"},
+    "mapping": {"train": {"a": 1}},
+    "number among names": {"train": ["a", 3]},
+    "nested among names": {"train": ["a", ["a"]]},
+    "number for the second": {"validation": 3},
+    "numbers for the last": {"test": ["a", 3]},
 }
 
 
@@ -230,8 +244,9 @@ def test_missing_split_file_is_refused(tmp_path):
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_lists_are_refused(tmp_path, case):
     path = tmp_path / "split.json"
-    path.write_text(json.dumps({"validation": [], "test": [], **MALFORMED[case]}))
-    with pytest.raises(InputError, match=r"split\.json"):
+    path.write_text(json.dumps({**{part: [] for part in PARTS}, **MALFORMED[case]}))
+    (part,) = MALFORMED[case]
+    with pytest.raises(InputError, match=rf"split\.json: '{part}' must be a list of names; "):
         read_split(path, ["a"], [0])
 
 

@@ -1,8 +1,6 @@
-"""Training on phantoms: it learns, resumes after a kill, and refuses to mix runs."""
+"""Training on phantoms: it learns, keeps the best epoch, and refuses to mix runs."""
 
-import csv
 import dataclasses
-import os
 import signal
 import subprocess
 import sys
@@ -10,144 +8,234 @@ import time
 
 import numpy as np
 import pytest
+import tf_keras as keras
 
-from tinyseg import data, workflow
+from tests.training.runs import history, parts_of, plan_of, small, watch
 from tinyseg import plan as plans
-from tinyseg.data.store import open_store
+from tinyseg import workflow
+from tinyseg.data.pipeline import evaluation_batches
 from tinyseg.errors import InputError
-from tinyseg.training.fit import fit, new_network
+from tinyseg.training.callbacks import VALIDATION_LOSS
+from tinyseg.training.fit import fit, new_network, run_epochs
+from tinyseg.training.metrics import Confusion
+from tinyseg.zoo.weights import load_weights, save_weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def with_training(plan, **settings):
+    return dataclasses.replace(plan, training=dataclasses.replace(plan.training, **settings))
+
+
+def equal(some, others):
+    return all(np.array_equal(one, other) for one, other in zip(some, others, strict=True))
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    os.environ["TINYSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    return plans.from_mapping(
-        {
-            "model": {"name": "attention_unet_ds", "arguments": {"base_width": 4, "depth": 2}},
-            "data": {"source": "phantom:count=24,size=32"},
-            "preprocessing": {"height": 32, "width": 32},
-            "training": {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3},
-        }
-    )
+def run(cache, tmp_path_factory):
+    """A plan, the folder of its run, the network after it, and the weights after each epoch."""
+    plan, folder, seen = plan_of(), tmp_path_factory.mktemp("run") / "new", []
+    model = small(plan)
+    with pytest.MonkeyPatch.context() as patch:
+        watch(patch, seen, model)
+        fit(model, plan, *parts_of(plan), folder)
+    return plan, folder, model, seen
 
 
-@pytest.fixture(scope="module")
-def parts(plan):
-    store = open_store(data.load(plan.data.source), plan.preprocessing)
-    return store.select(store.names[::2]), store.select(store.names[1::4])
+def test_run_writes_weights_history_logs_and_plan(run):
+    plan, folder, *_ = run
+    names = {"weights.h5", "history.csv", "plan.json", "checkpoint", "tensorboard"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert list((folder / "tensorboard" / "train").glob("events*"))
+    assert list((folder / "tensorboard" / "validation").glob("events*"))
+    written = plans.beside(folder / "weights.h5")
+    assert dataclasses.replace(written, provenance={}, files={}) == plan
+    assert written.files == {
+        name: plans.files.sha256(folder / name) for name in ("weights.h5", "history.csv")
+    }
+    rows = history(folder)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
 
 
-def _train(plan, parts, folder):
-    model = new_network(plan)
-    fit(model, plan, *parts, folder)
-    return model
+def test_weights_are_those_of_the_best_epoch(run):
+    plan, folder, model, seen = run
+    scores = [row["val_lesion_dice"] for row in history(folder)]
+    best = int(np.argmax(scores))
+    # Neither the first nor the last, nor that of the least loss.
+    assert 0 < best < len(scores) - 1
+    assert best != np.argmin([row["val_loss"] for row in history(folder)])
+    assert equal(model.get_weights(), seen[best])
+    assert not equal(seen[best], seen[-1])
+    reloaded = small(plan)
+    load_weights(reloaded, folder / "weights.h5")
+    assert equal(reloaded.get_weights(), seen[best])
 
 
-def _history(folder):
-    with (folder / "history.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
+def test_history_holds_the_scores_of_the_validation_images(run):
+    """Against NumPy, on what the best epoch's network answers."""
+    plan, folder, model, _ = run
+    _, validation = parts_of(plan)
+    answers = model.predict(validation.inputs(plan.preprocessing), verbose=0).astype(np.float64)
+    truth = validation.masks
+    entropy = -np.where(truth == 1, np.log(answers), np.log1p(-answers))
+    overlap, total = (truth * answers).sum((1, 2, 3)), (truth + answers).sum((1, 2, 3))
+    losses = entropy.mean((1, 2, 3)) + 0.25 * (1 - (2 * overlap + 1) / (total + 1))
+    dice = Confusion.of(truth, answers > 0.5).scores()["dice"]
+    rows = history(folder)
+    row = max(rows, key=lambda row: row["val_lesion_dice"])
+    assert row["val_image_dice"] == pytest.approx(dice.mean(), rel=2e-6)
+    assert row["val_lesion_dice"] == pytest.approx(dice[truth.any((1, 2, 3))].mean(), rel=2e-6)
+    # Keras keeps probabilities 1e-7 away from 0 and 1, and sums in float32.
+    assert row["val_loss"] == pytest.approx(losses.mean(), rel=1e-4)
 
 
-def _without_clock(rows):
-    return [{k: float(v) for k, v in row.items()} for row in rows]
+def test_finished_run_is_not_trained_again(run, caplog):
+    plan, folder, model, _ = run
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = small(plan)
+    caplog.set_level("INFO")
+    fit(again, plan, *parts_of(plan), folder)
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert after.keys() == before.keys()
+    assert [path.name for path in after if after[path] != before[path]] in ([], ["plan.json"])
+    assert equal(again.get_weights(), model.get_weights())
+    scores = [row["val_lesion_dice"] for row in history(folder)]
+    best = int(np.argmax(scores))
+    assert "resuming after epoch 6 of 6" in caplog.text
+    assert f"best validation Dice {scores[best]:.4f} in epoch {best + 1}" in caplog.text
 
 
-def test_run_writes_weights_history_logs_and_plan(plan, parts, tmp_path):
-    model = _train(plan, parts, tmp_path)
-    assert {"weights.h5", "history.csv", "plan.json"} <= {p.name for p in tmp_path.iterdir()}
-    assert list((tmp_path / "tensorboard").rglob("events*"))
-    assert plans.beside(tmp_path / "weights.h5").training == plan.training
-    rows = _history(tmp_path)
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
-    reloaded = workflow.load_trained(plan, tmp_path / "weights.h5")
-    np.testing.assert_array_equal(model.get_weights()[0], reloaded.get_weights()[0])
+@pytest.mark.parametrize("change", [{"seed": 5}, {"training": plan_of(epochs=7).training}])
+def test_folder_of_another_plan_is_refused(run, change):
+    plan, folder, *_ = run
+    before = (folder / "weights.h5").read_bytes()
+    with pytest.raises(InputError, match="other settings"):
+        fit(small(plan), dataclasses.replace(plan, **change), *parts_of(plan), folder)
+    assert (folder / "weights.h5").read_bytes() == before
 
 
-def test_interrupted_run_ends_as_an_uninterrupted_one(plan, parts, tmp_path):
-    _train(plan, parts, tmp_path / "whole")
-    # The same plan stopped after its first epoch, as by a kill: no callback may tidy up.
-    code = f"""
-import os, pickle, sys
-from tinyseg.training import callbacks, fit
-plan, parts = pickle.load(open({str(tmp_path / "job")!r}, "rb"))
-after = callbacks.TrainingState.on_epoch_end
-def die(self, epoch, logs=None):
-    after(self, epoch, logs)
-    os._exit(9)
-callbacks.TrainingState.on_epoch_end = die
-fit.fit(fit.new_network(plan), plan, *parts, {str(tmp_path / "killed")!r})
-"""
-    import pickle
-
-    stores = [dataclasses.replace(s, images=np.array(s.images)) for s in parts]
-    (tmp_path / "job").write_bytes(pickle.dumps((plan, stores)))
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert result.returncode == 9, result.stderr.decode()[-500:]
-    assert len(_history(tmp_path / "killed")) == 1
-    _train(plan, parts, tmp_path / "killed")
-    whole, resumed = (_without_clock(_history(tmp_path / f)) for f in ("whole", "killed"))
-    assert len(resumed) == 3
-    for one, other in zip(whole, resumed, strict=True):
-        # Multi-threaded sums differ in the last digits from run to run.
-        assert other == pytest.approx(one, rel=2e-2, abs=2e-3)
+def test_where_a_plan_comes_from_makes_it_no_other(run):
+    plan, folder, *_ = run
+    same = dataclasses.replace(plan, provenance={"tinyseg": "9"}, files={"weights.h5": "0"})
+    fit(small(plan), same, *parts_of(plan), folder)
 
 
-def test_finished_run_is_not_trained_again(plan, parts, tmp_path):
-    _train(plan, parts, tmp_path)
+def test_stalled_run_stops_early_for_good(tmp_path, caplog, capsys):
+    # Nothing is ever marked, so that no epoch is better than the first.
+    plan = plan_of(epochs=8, patience=2, learning_rate=1e-9)
+    caplog.set_level("INFO")
+    fit(small(plan), plan, *parts_of(plan), tmp_path)
+    rows = history(tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert f"epoch 3/8  loss {rows[2]['loss']:.4f}  validation Dice 0.0000" in caplog.text
+    assert "resuming" not in caplog.text
+    # What is printed is for results.
+    assert capsys.readouterr().out == ""
     before = (tmp_path / "history.csv").read_bytes()
-    _train(plan, parts, tmp_path)
+    fit(small(plan), plan, *parts_of(plan), tmp_path)
     assert (tmp_path / "history.csv").read_bytes() == before
 
 
-def test_folder_of_another_plan_is_refused(plan, parts, tmp_path):
-    _train(plan, parts, tmp_path)
-    other = dataclasses.replace(plan, seed=5)
-    with pytest.raises(InputError, match="other settings"):
-        _train(other, parts, tmp_path)
-
-
-def test_stalled_run_stops_early(plan, parts, tmp_path):
-    settings = dataclasses.replace(plan.training, epochs=8, patience=1, learning_rate=1e-9)
-    _train(dataclasses.replace(plan, training=settings), parts, tmp_path)
-    assert len(_history(tmp_path)) < 8
-
-
-def test_without_validation_images_the_last_epoch_is_kept(plan, parts, tmp_path):
-    model = _train(plan, (parts[0], parts[1].take([])), tmp_path)
-    rows = _history(tmp_path)
-    assert len(rows) == plan.training.epochs
+def test_without_validation_images_the_last_epoch_is_kept(tmp_path, monkeypatch, caplog):
+    plan, seen = plan_of(epochs=3, patience=1), []
+    training, validation = parts_of(plan)
+    model = small(plan)
+    watch(monkeypatch, seen, model)
+    caplog.set_level("INFO")
+    fit(model, plan, training, validation.take([]), tmp_path)
+    rows = history(tmp_path)
+    assert len(rows) == 3
     assert not [name for name in rows[0] if name.startswith("val_")]
     assert plans.beside(tmp_path / "weights.h5") is not None
-    # The first epoch's weights were the first that were kept.
-    settings = dataclasses.replace(plan.training, epochs=1)
-    other = new_network(plan)
-    fit(other, dataclasses.replace(plan, training=settings), parts[0], parts[1], tmp_path / "one")
-    assert not np.array_equal(model.get_weights()[0], other.get_weights()[0])
+    assert equal(model.get_weights(), seen[2])
+    assert not equal(seen[1], seen[2])
+    assert "best" not in caplog.text
 
 
-def test_attention_maps_ask_for_a_validation_image(plan, parts, tmp_path):
-    settings = dataclasses.replace(plan.training, attention_maps=True)
-    with pytest.raises(InputError, match="attention_maps"):
-        _train(
-            dataclasses.replace(plan, training=settings), (parts[0], parts[1].take([])), tmp_path
-        )
+class Holder(keras.Model):
+    """A learner that answers the opposite of the network in it."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, images, training=None):
+        return 1 - self.inner(images, training=training)
 
 
-def test_training_can_start_from_weights(plan, parts, tmp_path):
-    _train(plan, parts, tmp_path / "first")
-    weights = tmp_path / "first" / "weights.h5"
-    settings = dataclasses.replace(plan.training, initial_weights=str(weights))
-    started = new_network(dataclasses.replace(plan, training=settings, seed=9)).get_weights()
-    trained = workflow.load_trained(plan, weights).get_weights()
-    for one, other in zip(started, trained, strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_a_learner_is_trained_and_its_network_kept(tmp_path, monkeypatch, caplog):
+    plan, seen = plan_of(epochs=3), []
+    model = small(plan)
+    model.get_layer("mask").bias.assign([3.0])
+    watch(monkeypatch, seen, model)
+    caplog.set_level("INFO")
+    learner = Holder(model)
+    losses = {"loss": keras.losses.BinaryCrossentropy()}
+    run_epochs(learner, losses, model, plan, *parts_of(plan), tmp_path, VALIDATION_LOSS)
+    scores = [row["val_loss"] for row in history(tmp_path)]
+    best = int(np.argmin(scores))
+    assert set(history(tmp_path)[0]) == {"epoch", "loss", "val_loss"}
+    # By its loss, which falls and then rises.
+    assert equal(model.get_weights(), seen[best])
+    assert best == 1
+    assert f"best validation loss {scores[best]:.4f} in epoch {best + 1}" in caplog.text
+    _, validation = parts_of(plan)
+    batches = evaluation_batches(validation, plan.preprocessing, 5)
+    assert learner.evaluate(batches, verbose=0) == pytest.approx(scores[best], rel=1e-5)
 
 
-def test_unknown_precision(plan, parts, tmp_path):
-    settings = dataclasses.replace(plan.training, precision="half")
-    with pytest.raises(InputError, match="half"):
-        _train(dataclasses.replace(plan, training=settings), parts, tmp_path)
+def test_classes_are_learnt_and_chosen_by_accuracy(tmp_path):
+    plan = plan_of("phantom:count=20,size=32,task=classification", epochs=2, learning_rate=0.05)
+    training, validation = parts_of(plan)
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((16, 24, 1)),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(len(training.classes), activation="softmax", name="head"),
+        ]
+    )
+    fit(model, plan, training, validation, tmp_path)
+    rows = history(tmp_path)
+    assert set(rows[0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    best = max(rows, key=lambda row: row["val_accuracy"])
+    answers = model.predict(validation.inputs(plan.preprocessing), verbose=0)
+    numbers = validation.targets.argmax(1)
+    assert best["val_accuracy"] == pytest.approx((answers.argmax(1) == numbers).mean(), rel=2e-6)
+    entropy = -np.log(answers[np.arange(len(numbers)), numbers])
+    assert best["val_loss"] == pytest.approx(entropy.mean(), rel=1e-5)
+
+
+def test_training_can_start_from_weights(tmp_path):
+    plan = plan_of()
+    trained = new_network(plan)
+    trained.set_weights([weight + 0.25 for weight in trained.get_weights()])
+    path = save_weights(trained, tmp_path / "weights.h5")
+    other = dataclasses.replace(with_training(plan, initial_weights=str(path)), seed=9)
+    started = new_network(other).get_weights()
+    assert equal(started, trained.get_weights())
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    plan = plan_of()
+    path = save_weights(small(plan), tmp_path / "weights.h5")
+    with pytest.raises(InputError, match=r"weights\.h5"):
+        new_network(with_training(plan, initial_weights=str(path)))
+
+
+def test_random_weights_follow_the_seed():
+    plan = plan_of()
+    first, again = new_network(plan).get_weights(), new_network(plan).get_weights()
+    assert equal(first, again)
+    other = new_network(dataclasses.replace(plan, seed=4)).get_weights()
+    assert not np.array_equal(first[0], other[0])
 
 
 @pytest.mark.slow
@@ -175,23 +263,24 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_net_learns_phantoms(plan, tmp_path):
+def test_a_small_net_learns_phantoms(tmp_path):
     """Against the trivial answer: all background scores Dice 0.18 here."""
-    arguments = {"base_width": 8, "depth": 3}
-    settings = dataclasses.replace(plan.training, epochs=40, batch_size=8, patience=40)
-    bigger = dataclasses.replace(
-        plan,
-        model=plans.ModelPlan("attention_unet_ds", arguments),
-        data=plans.DataPlan("phantom:count=200,size=64"),
-        preprocessing=plans.PreprocessingPlan(height=64, width=64),
-        training=settings,
+    plan = plans.from_mapping(
+        {
+            "model": {"name": "attention_unet_ds", "arguments": {"base_width": 8, "depth": 3}},
+            "data": {"source": "phantom:count=200,size=64"},
+            "preprocessing": {"height": 64, "width": 64},
+            "training": {"epochs": 40, "batch_size": 8, "patience": 40, "learning_rate": 3e-3},
+        }
     )
-    result = workflow.train(bigger, tmp_path)
+    result = workflow.train(plan, tmp_path)
     assert result["validation"]["dice"] > 0.6
 
 
 def test_random_weights_of_a_network_for_transfer_are_warned_of(caplog):
     values = {"model": {"name": "resnet50", "arguments": {"base_width": 2}}}
     size = {"height": 32, "width": 32}
+    new_network(plan_of())
+    assert "random weights" not in caplog.text
     new_network(plans.from_mapping({**values, "preprocessing": size}))
     assert "resnet50: starts from random weights; for transfer learning give" in caplog.text

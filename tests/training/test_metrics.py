@@ -5,35 +5,94 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from tinyseg.training.keras_metrics import LesionDice, image_dice
-from tinyseg.training.losses import BceDiceLoss
 from tinyseg.training.metrics import Confusion, hausdorff95, summarise
 
 MASKS = arrays.arrays(bool, (3, 4, 5, 1))
 
 
+def pixels(tp, fp, fn, tn):
+    """A row of pixels with these counts, mixed up."""
+    truth = np.array([1] * tp + [0] * fp + [1] * fn + [0] * tn)
+    prediction = np.array([1] * (tp + fp) + [0] * (fn + tn))
+    order = np.random.default_rng(0).permutation(len(truth))
+    return truth[order], prediction[order]
+
+
 def test_scores_of_a_hand_counted_pair():
-    truth = np.array([[1, 1, 1, 0, 0, 0, 0, 0]])
-    prediction = np.array([[1, 1, 0, 1, 0, 0, 0, 0]])
+    # All four counts differ: true positives 5, false 2, false negatives 3, true 10.
+    truth, prediction = (row[None] for row in pixels(5, 2, 3, 10))
     scores = summarise(truth, prediction)
-    assert scores["dice"] == pytest.approx(4 / 6)
-    assert scores["iou"] == pytest.approx(2 / 4)
-    assert scores["precision"] == pytest.approx(2 / 3)
-    assert scores["recall"] == pytest.approx(2 / 3)
-    assert scores["specificity"] == pytest.approx(4 / 5)
-    assert scores["pixel_accuracy"] == pytest.approx(6 / 8)
-    assert scores["fpr"] == pytest.approx(1 / 5)
-    assert scores["fnr"] == pytest.approx(1 / 3)
-    assert scores["lesion_fpr"] == pytest.approx(1 / 3)
-    assert scores["aer"] == pytest.approx(2 / 3)
-    assert scores["images"] == scores["lesion_images"] == 1
+    expected = {
+        "dice": 10 / 15,
+        "iou": 5 / 10,
+        "precision": 5 / 7,
+        "recall": 5 / 8,
+        "specificity": 10 / 12,
+        "pixel_accuracy": 15 / 20,
+        "fpr": 2 / 12,
+        "fnr": 3 / 8,
+        "lesion_fpr": 2 / 8,
+        "aer": 5 / 8,
+    }
+    assert scores.pop("pooled") == pytest.approx(expected, rel=1e-12)
+    assert scores.pop("hd95") >= 1
+    counts = {"images": 1, "lesion_images": 1, "hd95_images": 1}
+    assert scores == pytest.approx({**expected, **counts}, rel=1e-12)
+
+
+@given(*(arrays.arrays(bool, (2, 5, 7)) for _ in range(2)))
+def test_scores_are_those_of_their_definitions(truth, prediction):
+    """Pixel by pixel, each ratio as the literature writes it."""
+    scores = Confusion.of(truth, prediction).scores()
+    for image in range(2):
+        pairs = list(zip(truth[image].ravel(), prediction[image].ravel(), strict=True))
+        tp, fp, fn, tn = (
+            pairs.count(pair) for pair in [(True, True), (False, True), (True, False), (False,) * 2]
+        )
+        ratios = {
+            "dice": (2 * tp, 2 * tp + fp + fn),
+            "iou": (tp, tp + fp + fn),
+            "precision": (tp, tp + fp),
+            "recall": (tp, tp + fn),
+            "specificity": (tn, tn + fp),
+            "pixel_accuracy": (tp + tn, 35),
+        }
+        for name, (part, whole) in ratios.items():
+            assert scores[name][image] == (part / whole if whole else 1), name
+        assert scores["fpr"][image] == pytest.approx(fp / (fp + tn) if fp + tn else 0, abs=1e-12)
+        assert scores["fnr"][image] == pytest.approx(fn / (fn + tp) if fn + tp else 0, abs=1e-12)
+        of_lesion = {"lesion_fpr": fp, "aer": fp + fn}
+        for name, part in of_lesion.items():
+            expected = part / (tp + fn) if tp + fn else np.nan
+            np.testing.assert_array_equal(scores[name][image], expected, name)
+
+
+def test_pooled_scores_are_of_all_pixels_of_all_images():
+    first, second = pixels(5, 2, 3, 10), pixels(0, 4, 6, 10)
+    truth, prediction = (np.stack(pair) for pair in zip(first, second, strict=True))
+    scores = summarise(truth, prediction)
+    assert scores["pooled"] == pytest.approx(
+        {
+            "dice": 10 / 25,
+            "iou": 5 / 20,
+            "precision": 5 / 11,
+            "recall": 5 / 14,
+            "specificity": 20 / 26,
+            "pixel_accuracy": 25 / 40,
+            "fpr": 6 / 26,
+            "fnr": 9 / 14,
+            "lesion_fpr": 6 / 14,
+            "aer": 15 / 14,
+        },
+        rel=1e-12,
+    )
+    assert scores["recall"] == pytest.approx((5 / 8 + 0) / 2)
+    assert scores["aer"] == pytest.approx((5 / 8 + 10 / 6) / 2)
 
 
 def test_mean_over_images_differs_from_pooled():
@@ -58,9 +117,11 @@ def test_empty_mask_convention(truth, prediction, dice, precision, recall):
     assert (scores["precision"], scores["recall"]) == (precision, recall)
 
 
-def test_shapes_must_agree():
-    with pytest.raises(ValueError, match="differ"):
-        Confusion.of(np.zeros((2, 3)), np.zeros((2, 4)))
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 4)), ((2, 4), (2, 3)), ((2, 6), (2, 2, 3))])
+def test_shapes_must_agree(shapes):
+    truth, prediction = map(np.zeros, shapes)
+    with pytest.raises(ValueError, match=r"truth .* and prediction .* differ"):
+        Confusion.of(truth, prediction)
 
 
 @given(MASKS, MASKS)
@@ -133,13 +194,33 @@ def test_hausdorff_distance_of_a_shifted_square():
     assert hausdorff95(truth, prediction) == 3
 
 
+def test_distance_of_one_outline_from_another_counts_both_ways():
+    # All of the dot lies on the bar, whose far end is nine pixels away.
+    truth, prediction = np.zeros((2, 5, 12), bool)
+    truth[2, 1] = prediction[2, 1:11] = True
+    expected = np.percentile(np.arange(10), 95)
+    assert hausdorff95(truth, prediction) == pytest.approx(expected, rel=1e-6)
+    assert hausdorff95(prediction, truth) == pytest.approx(expected, rel=1e-6)
+
+
 def test_mean_distance_leaves_out_images_that_have_none():
-    truth, prediction = np.zeros((2, 3, 8, 8, 1), bool)
-    truth[0, 2:4, 2:4] = prediction[0, 2:4, 4:6] = truth[1, 1, 1] = True
+    truth, prediction = np.zeros((2, 6, 8, 10, 1), bool)
+    # Found two pixels aside; missed; missed; found where nothing is; rightly empty, twice.
+    truth[0, 2:4, 2:4] = prediction[0, 2:4, 4:6] = truth[1:3, 1, 1] = prediction[3, 5, 5] = True
     scores = summarise(truth, prediction)
-    # Missed altogether, and rightly found to be empty.
-    assert scores["hd95_images"] == 2
-    assert scores["hd95"] == pytest.approx((2 + 0) / 2)
+    assert scores["images"] == 6
+    assert scores["lesion_images"] == 3
+    assert scores["hd95_images"] == 3
+    assert scores["hd95"] == pytest.approx((2 + 0 + 0) / 3)
+
+
+def test_images_without_any_distance():
+    truth, prediction = np.zeros((2, 2, 4, 4, 1), bool)
+    truth[:, 1, 1] = True
+    scores = summarise(truth, prediction)
+    assert scores["hd95"] is None
+    assert (scores["hd95_images"], scores["lesion_images"]) == (0, 2)
+    assert scores["aer"] == 1
 
 
 @given(*(arrays.arrays(bool, (3, 4, 5, 2)) for _ in range(2)))
@@ -177,41 +258,19 @@ def test_images_count_that_have_a_distance_in_any_region():
     assert scores["hd95_images"] == scores["lesion_images"] == 2
 
 
-def test_channels_must_match_regions():
-    masks = np.ones((2, 4, 4, 3), bool)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_must_match_regions(channels):
+    masks = np.ones((2, 4, 4, channels), bool)
     with pytest.raises(ValueError, match="2 regions"):
         summarise(masks, masks, ("core", "rim"))
 
 
+def test_images_of_another_number_are_refused():
+    with pytest.raises(ValueError, match="differ"):
+        summarise(np.ones((2, 4, 4, 1)), np.ones((3, 4, 4, 1)))
+
+
 def test_one_region_is_no_extra():
-    masks = np.ones((2, 4, 4, 1), bool)
-    assert summarise(masks, masks, ("lesion",)) == summarise(masks, masks)
-
-
-@given(MASKS, arrays.arrays(np.float32, (3, 4, 5, 1), elements=st.floats(0, 1, width=32)))
-def test_training_metric_equals_the_reported_one(truth, probabilities):
-    expected = Confusion.of(truth, probabilities > 0.5).scores()["dice"]
-    got = image_dice(tf.constant(truth, tf.float32), tf.constant(probabilities))
-    np.testing.assert_allclose(got, expected, rtol=1e-6)
-    metric = LesionDice()
-    for one, other in zip(truth, probabilities, strict=True):
-        metric.update_state(tf.constant(one[None], tf.float32), tf.constant(other[None]))
-    marked = truth.any((1, 2, 3))
-    of_lesions = expected[marked].mean() if marked.any() else 0
-    assert float(metric.result()) == pytest.approx(of_lesions, rel=1e-6)
-
-
-def test_loss_equals_numpy():
-    rng = np.random.default_rng(0)
-    truth = (rng.random((2, 5, 6, 1)) > 0.7).astype(np.float32)
-    probabilities = rng.uniform(0.05, 0.95, truth.shape).astype(np.float32)
-    entropy = -(truth * np.log(probabilities) + (1 - truth) * np.log(1 - probabilities))
-    overlap, total = (truth * probabilities).sum((1, 2, 3)), (truth + probabilities).sum((1, 2, 3))
-    expected = entropy.mean((1, 2, 3)) + 0.5 * (1 - (2 * overlap + 1) / (total + 1))
-    assert float(BceDiceLoss(0.5)(truth, probabilities)) == pytest.approx(expected.mean(), rel=1e-4)
-
-
-def test_loss_rewards_silence_where_nothing_is():
-    truth = np.zeros((1, 4, 4, 1), np.float32)
-    losses = [float(BceDiceLoss()(truth, np.full_like(truth, p))) for p in (0.01, 0.1, 0.5)]
-    assert losses == sorted(losses)
+    truth, prediction = np.zeros((2, 2, 4, 5, 1), bool)
+    truth[0, 1, 1:4] = prediction[0, 1:3, 2] = True
+    assert summarise(truth, prediction, ("lesion",)) == summarise(truth, prediction)

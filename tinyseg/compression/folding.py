@@ -175,9 +175,11 @@ def _activation(layer: Layer) -> str:
 def _count_consumers(model: keras.Model) -> dict[str, list[Layer]]:
     consumers: dict[str, list[Layer]] = {layer.name: [] for layer in model.layers}
     for layer in model.layers:
-        for node in layer.inbound_nodes:
-            for parent in node.parent_nodes:
-                consumers[parent.layer.name].append(layer)
+        for index, node in enumerate(layer.inbound_nodes):
+            # As in walk: a layer may be part of other networks too.
+            if f"{layer.name}_ib-{index}" in model._network_nodes:
+                for parent in node.parent_nodes:
+                    consumers[parent.layer.name].append(layer)
     return consumers
 
 

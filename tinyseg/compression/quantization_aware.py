@@ -53,6 +53,7 @@ _OWN_SCALE = (
 )
 # Outputs of these have a scale that the kernel fixes.
 _FIXED = {"sigmoid": (0.0, 255 / 256), "softmax": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+_FIXED_STEP = 1 / 128
 _BATCH = 8
 
 
@@ -262,10 +263,11 @@ def quantization_aware(
         copy.set_weights(layer.get_weights())
         config = IntegerOperator(ranges.get(layer.name), weight_bits=weight_bits)
         wrapped = QuantizeWrapperV2(copy, config, name=layer.name)
-        if folded.inputs[0] is layer.inbound_nodes[0].keras_inputs[0]:
-            if not entry:
-                entry.append(rounding(sources[0]))
-            sources = [*entry, *sources[1:]]
+        for place, tensor in enumerate(layer.inbound_nodes[0].keras_inputs):
+            if tensor is folded.inputs[0]:
+                if not entry:
+                    entry.append(rounding(sources[place]))
+                sources[place] = entry[0]
         return wrapped(sources if len(sources) > 1 else sources[0])
 
     image = folded.inputs[0].name
@@ -299,6 +301,8 @@ def _ranges(model: keras.Model, calibration: np.ndarray) -> dict[str, tuple[floa
         known = merged.get(root(name), (0.0, 0.0))
         merged[root(name)] = (min(low, known[0]), max(high, known[1]))
     for layer in model.layers:
+        _check_fixed(layer, observed[layer.name], fixed.get(root(layer.name)))
+    for layer in model.layers:
         if isinstance(layer, ResidualSign):
             step = SignGrid.of(layer).step
             # Rounded to integers 0..127: what is below zero was cut off.
@@ -315,6 +319,19 @@ def _ranges(model: keras.Model, calibration: np.ndarray) -> dict[str, tuple[floa
         for layer in model.layers
         if not isinstance(layer, _SAME_SCALE)
     }
+
+
+def _check_fixed(
+    layer: keras.layers.Layer, observed: tuple[float, float], fixed: tuple[float, float] | None
+) -> None:
+    """Refuse to cut off values that share the scale of a sigmoid, softmax or tanh."""
+    # The functions themselves reach one step further, to 1.
+    if fixed and (observed[0] < fixed[0] - _FIXED_STEP or observed[1] > fixed[1] + _FIXED_STEP):
+        raise InputError(
+            f"{layer.name}: its values, {observed[0]:.3g} to {observed[1]:.3g}, share the fixed "
+            "scale of a sigmoid, softmax or tanh that they are joined with; use recipe "
+            "static_wi8_ai8"
+        )
 
 
 def _observe(model: keras.Model, calibration: np.ndarray) -> dict[str, tuple[float, float]]:

@@ -46,7 +46,7 @@ def near_duplicates(
     Returns:
         ``(correlation, i, j)`` with ``i < j``, highest correlation first.
     """
-    mirrored = signatures.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(len(signatures), -1)
+    mirrored = signatures.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(signatures.shape)
     pairs = []
     for start in range(0, len(signatures), _BLOCK):
         block = signatures[start : start + _BLOCK]
@@ -55,8 +55,9 @@ def near_duplicates(
         for row, j in zip(rows, columns, strict=True):
             if start + row < j:
                 pairs.append((float(correlation[row, j]), int(start + row), int(j)))
-    # The last digits of a correlation depend on the block that it was computed in.
-    return sorted(pairs, key=lambda pair: (-round(pair[0], 5), pair[1], pair[2]))
+    # The last digits of a correlation depend on the block that it was computed in; pairs that
+    # differ in no others stay in the order of the images.
+    return sorted(pairs, key=lambda pair: -round(pair[0], 5))
 
 
 def groups(count: int, pairs: Sequence[tuple[float, int, int]]) -> np.ndarray:

@@ -33,8 +33,7 @@ def open_image(path: Path) -> Image.Image:
         with path.open("rb") as stream, Image.open(stream) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            image.load()
-            return ImageOps.exif_transpose(image)
+            return ImageOps.exif_transpose(image)  # Which decodes it, turned or not.
     except UnidentifiedImageError:
         what = "is empty" if path.stat().st_size == 0 else "is not an image"
         raise InputError(f"{path}: {what}; replace or remove it") from None
@@ -92,7 +91,7 @@ def _to_8_bit(values: np.ndarray, path: Path) -> np.ndarray:
         scale = 255.0
     else:
         scale = 1.0 if values.dtype.kind == "f" else 1 / 257
-    return np.round(values * scale).clip(0, 255).astype(np.uint8)
+    return np.minimum(np.round(values * scale), 255).astype(np.uint8)
 
 
 def read_mask(path: Path) -> np.ndarray:

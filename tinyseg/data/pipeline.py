@@ -43,7 +43,7 @@ def training_batches(
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(store), dtype=tf.int64), key)
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(store)), key)
         rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
         return rows.map(lambda rows: (epoch, rows))
 

@@ -51,7 +51,8 @@ def lowered(content):
 
 def assert_same_tables(content, made):
     for run in (on_tflm, on_reference):
-        np.testing.assert_array_equal(run(made, [TABLE]), run(content, [TABLE]))
+        for one, other in zip(run(content, [TABLE]), run(made, [TABLE]), strict=True):
+            np.testing.assert_array_equal(other, one, strict=True)
 
 
 MUL = ("MUL", [100, -60, 3], (0.01, 0), (0.05, 4))
@@ -147,40 +148,59 @@ def test_one_constant_for_all_channels(shape):
     assert_same_tables(content, made)
 
 
+# A product and a sum that one convolution can do, from a source of this quantization.
+FINE = (0.01, -11)
+PRODUCT = ("MUL", [100, -60, 3], (0.01, 0), (0.05, 4))
+TOTAL = ("ADD", [100, -60, 3], (0.02, 5), (0.4, 30))
+
+
 def test_chain_becomes_one_convolution():
-    product = ("MUL", [100, -60, 3], (0.01, 0), (0.05, 4))
-    total = ("ADD", [100, -60, 3], (0.02, 5), (0.4, 30))
-    content = chain([product, total], source=(0.01, -11))
+    content = chain([PRODUCT, TOTAL], source=FINE)
     made, changed = lowered(content)
-    assert len(changed) == 1
-    model = TfliteModel.parse(made)
+    before, model = TfliteModel.parse(content), TfliteModel.parse(made)
+    assert changed == [before.outputs[0].name]
     assert model.opcodes == ["DEPTHWISE_CONV_2D"]
-    assert model.outputs[0].name == TfliteModel.parse(content).outputs[0].name
+    assert model.outputs[0].name == before.outputs[0].name
     assert_same_tables(content, made)
 
 
 def with_middle(use):
-    """A product and a sum whose intermediate result something else needs too."""
-    model_file = File()
-    first = model_file.tensor(TABLE.shape, scale=0.04, zero_point=-11)
-    middle = model_file.tensor(TABLE.shape, scale=0.05, zero_point=4)
-    last = model_file.tensor(TABLE.shape, scale=0.09, zero_point=30)
-    factor = model_file.constant([100, -60, 3], scale=0.01)
-    offset = model_file.constant([100, -60, 3], scale=0.02, zero_point=5)
-    model_file.operator("MUL", [first, factor], middle, options("Mul"))
-    model_file.operator("ADD", [middle, offset], last, options("Add"))
-    if use == "returned":
-        return model_file.content([first], [last, middle])
-    target = model_file.tensor(TABLE.shape, scale=0.1)
-    model_file.operator("ADD", [middle, last], target, options("Add"))
-    return model_file.content([first], [target])
+    """A product and a sum in one convolution, were it not that something needs what is between.
+
+    Args:
+        use: of the intermediate result; ``returned`` as the second output, ``returned_first`` as
+            the first, ``read`` by a later operator, ``alone`` by nothing else.
+    """
+    file = File()
+    first = file.tensor(TABLE.shape, scale=FINE[0], zero_point=FINE[1])
+    middle, last = (
+        file.tensor(TABLE.shape, scale=scale, zero_point=zero)
+        for *_, (scale, zero) in (PRODUCT, TOTAL)
+    )
+    factor, offset = (
+        file.constant(values, scale=scale, zero_point=zero)
+        for _, values, (scale, zero), _ in (PRODUCT, TOTAL)
+    )
+    file.operator("MUL", [first, factor], middle, options("Mul"))
+    file.operator("ADD", [middle, offset], last, options("Add"))
+    if use == "read":
+        target = file.tensor(TABLE.shape, scale=0.3, zero_point=-9)
+        file.operator("ADD", [middle, last], target, options("Add"))
+        return file.content([first], [target])
+    outputs = {"returned": [last, middle], "returned_first": [middle, last], "alone": [last]}
+    return file.content([first], outputs[use])
 
 
-@pytest.mark.parametrize("use", ["returned", "read"])
+@pytest.mark.parametrize("use", ["returned", "returned_first", "read"])
 def test_middle_that_is_needed_stays(use):
+    made, changed = lowered(with_middle("alone"))
+    assert TfliteModel.parse(made).opcodes == ["DEPTHWISE_CONV_2D"]
     content = with_middle(use)
     made, changed = lowered(content)
     assert len(changed) == 2
+    rest = ["ADD"] * (use == "read")
+    assert TfliteModel.parse(made).opcodes == ["DEPTHWISE_CONV_2D"] * 2 + rest
+    assert_same_tables(content, made)
     assert_same(content, made)
 
 

@@ -95,6 +95,40 @@ def test_kernels_by_channel():
     assert_same(content, made)
 
 
+def test_constants_that_come_first():
+    """The first operand is no less shared than the second."""
+    file = File()
+    source = current = file.tensor((1, 4, 3, 2))
+    for number in range(3):
+        other = file.constant([10, -20 + number // 2])
+        target = file.tensor((1, 4, 3, 2), scale=0.06 + 0.01 * number)
+        current = file.operator("ADD", [other, current], target, options("Add"))
+    content = file.content([source], [current])
+    made, merged = shared(content)
+    first, second, third = (op.inputs[0].index for op in TfliteModel.parse(made).operators)
+    assert merged == [TfliteModel.parse(content).operators[1].inputs[0].name]
+    assert first == second != third
+    assert_same(content, made)
+
+
+def test_constants_of_what_nothing_needs_do_not_count():
+    """They go with their operator, and with them what only it reads."""
+    file = File()
+    source = file.tensor((1, 4, 3, 2))
+    wanted, unwanted = (conv(file, source, 2, seed=1) for _ in range(2))
+    content = file.content([source], [wanted])
+    graph = Graph(content)
+    assert share_constants(graph) == []
+    assert len(graph.operators) == 1
+    # Image, kernel, bias and result.
+    assert len(graph.tensors) == 4
+    content = file.content([source], [wanted, unwanted])
+    graph = Graph(content)
+    assert len(share_constants(graph)) == 2
+    assert len(graph.tensors) == 5
+    assert_same(content, graph.to_bytes())
+
+
 def test_what_nothing_needs_goes():
     file = File()
     source = file.tensor((1, 4, 4, 3))

@@ -73,6 +73,75 @@ def test_single_elements(index):
     assert made == SHAPE[index]
 
 
+TABLE = np.arange(2 * 3 * 5, dtype=np.int32).reshape(2, 3, 5) ** 2
+
+
+@pytest.mark.parametrize("shrink", range(8))
+@pytest.mark.parametrize("masks", [(0, 0), (1, 2), (2, 4), (4, 1), (6, 5)], ids=str)
+def test_slices_of_several_axes(shrink, masks):
+    """Bits of the masks stand for axes of their own."""
+    file = File()
+    source = file.tensor(SHAPE)
+    begin, end, strides = [1, -2, 3], [2, 3, 5], [1, 1, 1] if shrink else [1, 1, 2]
+    chosen = tuple(
+        (0 if masks[0] >> axis & 1 else first)
+        if shrink >> axis & 1
+        else slice(
+            None if masks[0] >> axis & 1 else first, None if masks[1] >> axis & 1 else last, step
+        )
+        for axis, (first, last, step) in enumerate(zip(begin, end, strides, strict=True))
+    )
+    inputs = [file.constant(values, "int32") for values in (TABLE, begin, end, strides)]
+    target = file.tensor(TABLE[chosen].shape, "int32")
+    how = options("StridedSlice", beginMask=masks[0], endMask=masks[1], shrinkAxisMask=shrink)
+    file.operator("STRIDED_SLICE", inputs, target, how)
+    made, expected = folded(file.content([source], [target]))
+    np.testing.assert_array_equal(made, expected.reshape(-1))
+    np.testing.assert_array_equal(made, TABLE[chosen].reshape(-1))
+
+
+@pytest.mark.parametrize("mask", ["ellipsisMask", "newAxisMask", "offset"])
+def test_slices_of_other_kinds_stay(mask):
+    """No interpreter here runs all of these on a vector; only that nothing is done matters."""
+    file = File()
+    source = file.tensor(SHAPE)
+    inputs = [file.constant(values, "int32") for values in ([7, 8, 9], [1], [3], [1])]
+    target = file.tensor((2,), "int32")
+    for masks in ({}, {mask: 1}):
+        file.graph.operators.clear()
+        file.operator("STRIDED_SLICE", inputs, target, options("StridedSlice", **masks))
+        graph = Graph(file.content([source], [target]))
+        assert len(fix_batch(graph)) == (not masks)
+
+
+@pytest.mark.parametrize("other", range(4))
+def test_what_is_not_int32_stays(other):
+    """One input of another type is enough."""
+    file = File()
+    source = file.tensor(SHAPE)
+    inputs = [
+        file.constant(values, "int64" if position == other else "int32")
+        for position, values in enumerate(([7, 8, 9], [1], [3], [1]))
+    ]
+    target = file.tensor((2,), "int32")
+    file.operator("STRIDED_SLICE", inputs, target, options("StridedSlice"))
+    graph = Graph(file.content([source], [target]))
+    assert not fix_batch(graph)
+    assert [opcode(operator) for operator in graph.operators] == ["STRIDED_SLICE"]
+
+
+@pytest.mark.parametrize("computed", [0, 1])
+def test_packs_of_what_is_computed_stay(computed):
+    file = File()
+    sources = [file.tensor((4,), "int32"), file.constant([9, 8, 7, 6], "int32")]
+    target = file.tensor((2, 4), "int32")
+    inputs = sources if computed == 0 else sources[::-1]
+    file.operator("PACK", inputs, target, options("Pack", axis=0, valuesCount=2))
+    graph = Graph(file.content(sources[:1], [target]))
+    assert not fix_batch(graph)
+    assert not is_constant(graph.outputs[0])
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_packs(axis):
     file = File()
@@ -105,7 +174,8 @@ def resized(dtype="int32"):
 def test_network_needs_no_shapes_any_more():
     content = resized()
     graph = Graph(content)
-    assert len(fix_batch(graph)) == 2
+    names = [operator.outputs[0].name for operator in TfliteModel.parse(content).operators]
+    assert fix_batch(graph) == names[1:3]
     made = graph.to_bytes()
     assert TfliteModel.parse(made).opcodes == ["CONV_2D", "RESIZE_NEAREST_NEIGHBOR"]
     inputs = [np.random.default_rng(0).integers(-128, 128, SHAPE, np.int8)]

@@ -104,6 +104,57 @@ def test_result_that_is_read_inside_stays():
     assert [tensor.dtype for tensor in model.outputs] == ["float32", "int8"]
 
 
+@pytest.mark.parametrize("run", [on_tflm, on_reference], ids=["tflm", "reference"])
+def test_every_input_and_every_output(run):
+    """Two of each, one of integers among them, each with a scale of its own."""
+    file = File()
+    schemes = [{"scale": 0.02, "zero_point": -7}, {"scale": 0.05, "zero_point": 11}]
+    sources = [file.tensor((1, 4, 3, 2), "float32", name=f"source_{n}") for n in range(2)]
+    stored = [file.tensor((1, 4, 3, 2), **scheme) for scheme in schemes]
+    for source, target in zip(sources, stored, strict=True):
+        file.operator("QUANTIZE", [source], target)
+    other = file.tensor((1, 4, 3, 2), scale=0.03, zero_point=2, name="other")
+    total, product = (
+        file.tensor((1, 4, 3, 2), scale=s, zero_point=z) for s, z in ((0.1, 3), (0.2, -9))
+    )
+    file.operator("ADD", [stored[0], other], total, options("Add"))
+    file.operator("MUL", [stored[1], other], product, options("Mul"))
+    results = [file.tensor((1, 4, 3, 2), "float32", name=f"result_{n}") for n in range(2)]
+    file.operator("DEQUANTIZE", [total], results[0])
+    file.operator("DEQUANTIZE", [product], results[1])
+    content = file.content([sources[0], other, sources[1]], results)
+    made, changed = edited(content)
+    model = TfliteModel.parse(made)
+    assert changed == ["source_0", "source_1", "result_0", "result_1"]
+    assert [tensor.name for tensor in model.inputs] == ["source_0", "other", "source_1"]
+    assert [tensor.name for tensor in model.outputs] == ["result_0", "result_1"]
+    assert model.opcodes == ["ADD", "MUL"]
+    random = np.random.default_rng(0)
+    integers = random.integers(-128, 128, (3, 1, 4, 3, 2)).astype(np.int8)
+    reals = [
+        np.float32(scheme["scale"]) * (values.astype(np.float32) - scheme["zero_point"])
+        for scheme, values in zip(schemes, (integers[0], integers[2]), strict=True)
+    ]
+    expected = run(content, [reals[0], integers[1], reals[1]])
+    for one, stored, (scale, zero) in zip(
+        expected, run(made, list(integers)), ((0.1, 3), (0.2, -9)), strict=True
+    ):
+        np.testing.assert_array_equal(np.float32(scale) * (stored.astype(np.float32) - zero), one)
+
+
+def test_conversions_to_other_than_float_stay():
+    """Scales that change from integers to integers at the border are the network's own."""
+    file = File()
+    source, inner = file.tensor((1, 4, 3, 2)), file.tensor((1, 4, 3, 2), scale=0.1, zero_point=9)
+    target = file.tensor((1, 4, 3, 2), scale=0.01)
+    file.operator("QUANTIZE", [source], inner)
+    file.operator("QUANTIZE", [inner], target)
+    content = file.content([source], [target])
+    made, changed = edited(content)
+    assert not changed
+    assert TfliteModel.parse(made).checksum() == TfliteModel.parse(content).checksum()
+
+
 def test_integers_stay():
     content = fixtures.quantized()
     made, changed = edited(content)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.tflite.drafts import SAME, VALID, File, assert_same, options
+from tests.tflite.drafts import SAME, VALID, File, assert_same, conv, options
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.graph import Graph
+from tinyseg.tflite.graph import Graph, opcode
 from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_convolutions
 from tinyseg.tflite.op_table import total_cost
 
@@ -26,6 +26,7 @@ def transposed(
     dtype="int8",
     activation=0,
     batch=1,
+    bias_scales=None,
 ):
     """A transposed convolution of 3 to 2 channels; ``bias`` is its type, absent or none."""
     random = np.random.default_rng(0)
@@ -43,7 +44,8 @@ def transposed(
     if bias == "absent":
         inputs.append(-1)
     elif bias:
-        inputs.append(file.constant(random.integers(-2000, 2000, 2), bias))
+        scale = {} if bias_scales is None else {"scale": bias_scales}
+        inputs.append(file.constant(random.integers(-2000, 2000, 2), bias, **scale))
     settings = options(
         "TransposeConv",
         padding=padding,
@@ -105,6 +107,60 @@ def test_oblong_kernels(kernel):
 def test_without_bias(kernel, per_channel):
     content = transposed((kernel,) * 2, bias="", per_channel=per_channel)
     assert_lowered(content)
+
+
+@pytest.mark.parametrize("kernel", [(3, 2), (3, 3)])
+def test_bias_keeps_its_scales(kernel):
+    """One of each channel, repeated for each phase: of two channels the other is not the same."""
+    content = transposed(kernel, bias_scales=[0.0005, 0.00085])
+    assert_lowered(content)
+    graph = Graph(lowered(content)[0])
+    biases = [op.inputs[2] for op in graph.operators if opcode(op) == "CONV_2D"]
+    assert sum(bias.shape[0] for bias in biases) == 8
+    for bias in biases:
+        expected = np.tile(np.float32([0.0005, 0.00085]), bias.shape[0] // 2)
+        np.testing.assert_array_equal(np.float32(bias.quantization.scales), expected)
+        assert list(bias.quantization.zero_points) in ([0], [0] * bias.shape[0])
+
+
+@pytest.mark.parametrize("size", [(5, 4), (2, 7)])
+def test_every_padding_is_made_once(size):
+    """Four phases of two by two positions in a window of three: shared where they read alike."""
+    made, _ = lowered(transposed((5, 5), size=size))
+    pads = [op for op in TfliteModel.parse(made).operators if op.opcode == "PAD"]
+    margins = [str(op.inputs[1].array().tolist()) for op in pads]
+    assert len(set(margins)) == len(margins)
+
+
+def test_wide_kernel_beside_narrow_one_reads_each_pad():
+    """Padding is shared between phases, whose order is that of the channels all the same."""
+    content = transposed((4, 4), size=(3, 5))
+    made, _ = lowered(content)
+    pads = [op for op in TfliteModel.parse(made).operators if op.opcode == "PAD"]
+    margins = [str(op.inputs[1].array().tolist()) for op in pads]
+    assert len(set(margins)) == len(margins)
+    assert_same(content, made)
+
+
+def test_only_transposed_convolutions_change():
+    """Convolutions before and after have as many inputs and like options."""
+    random = np.random.default_rng(1)
+    file = File()
+    source = file.tensor((1, 4, 5, 2), zero_point=5)
+    first = conv(file, source, 3, (3, 2))
+    shape = file.constant([1, 8, 10, 2], "int32")
+    kernel = file.constant(random.integers(-127, 128, (2, 3, 2, 3)), scale=[0.01, 0.02])
+    large = file.tensor((1, 8, 10, 2), scale=0.2, zero_point=-9)
+    settings = options("TransposeConv", padding=SAME, strideH=2, strideW=2)
+    file.operator("TRANSPOSE_CONV", [shape, kernel, first], large, settings)
+    last = conv(file, large, 3, (2, 3), seed=2)
+    content = file.content([source], [last, large])
+    made, changed = lowered(content)
+    assert changed == [TfliteModel.parse(content).outputs[1].name]
+    opcodes = TfliteModel.parse(made).opcodes
+    assert opcodes[0] == opcodes[-1] == "CONV_2D"
+    assert "TRANSPOSE_CONV" not in opcodes
+    assert_same(content, made)
 
 
 def test_stride_one():

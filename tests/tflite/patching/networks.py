@@ -103,3 +103,59 @@ def chain(height=23, width=9, padding=SAME):
         settings = options("Conv2D", padding=padding, **how)
         current = file.operator("CONV_2D", [current, kernel, bias], target, settings)
     return TfliteModel.parse(file.content([source], [current]))
+
+
+@functools.cache
+def lopsided(height=23, width=10):
+    """Rows and columns that differ in everything: padding, windows, strides, enlargement.
+
+    A convolution of three rows and two columns after uneven padding; a mean of windows that
+    overlap along the rows alone; a detour through float32; three rows for one; a gate of one
+    channel, constants of the channels and a constant of every pixel; one tensor read thrice.
+    """
+    random = np.random.default_rng(5)
+    file = File()
+    source = file.tensor((1, height, width, 2), zero_point=5)
+    padded = file.tensor((1, height + 5, width + 4, 2), zero_point=5)
+    margins = file.constant([[0, 0], [3, 2], [1, 3], [0, 0]], "int32")
+    file.operator("PAD", [source, margins], padded, options("Pad"))
+    high, wide = height + 3, width // 2 + 2
+    kernel = file.constant(random.integers(-127, 128, (3, 3, 2, 2)), scale=[0.01, 0.02, 0.015])
+    bias = file.constant(random.integers(-500, 500, 3), "int32")
+    first = file.tensor((1, high, wide, 3), **PLACED)
+    how = options("Conv2D", padding=VALID, strideW=2)
+    file.operator("CONV_2D", [padded, kernel, bias], first, how)
+    low = (high - 3) // 2 + 1
+    mean = file.tensor((1, low, wide // 2, 3), **PLACED)
+    window = {"filterHeight": 3, "filterWidth": 2, "strideH": 2, "strideW": 2}
+    file.operator("AVERAGE_POOL_2D", [first], mean, options("Pool2D", padding=VALID, **window))
+    fine = file.tensor((1, low, wide // 2, 3), "float32")
+    back = file.tensor((1, low, wide // 2, 3), scale=0.2, zero_point=11)
+    file.operator("DEQUANTIZE", [mean], fine)
+    file.operator("QUANTIZE", [fine], back)
+    sides = 3 * low, 2 * (wide // 2)
+    large = file.tensor((1, *sides, 3), scale=0.2, zero_point=11)
+    size = file.constant(sides, "int32")
+    how = options("ResizeNearestNeighbor", halfPixelCenters=True)
+    file.operator("RESIZE_NEAREST_NEIGHBOR", [back, size], large, how)
+    gate = conv(file, large, 1, (5, 1), seed=7)
+    gated = file.tensor((1, *sides, 3), **PLACED)
+    file.operator("MUL", [large, gate], gated, options("Mul"))
+    factor = file.constant([90, -70, 3], scale=0.02)
+    scaled = file.tensor((1, *sides, 3), **PLACED)
+    file.operator("MUL", [factor, gated], scaled, options("Mul"))
+    total = file.tensor((1, *sides, 3), scale=0.15, zero_point=-3)
+    file.operator("ADD", [scaled, large], total, options("Add"))
+    pixel = file.constant(np.reshape([90, -70, 3], (1, 1, 1, 3)), scale=0.01)
+    pixels = file.tensor((1, *sides, 3), scale=0.01)
+    file.operator(
+        "RESIZE_NEAREST_NEIGHBOR", [pixel, size], pixels, options("ResizeNearestNeighbor")
+    )
+    shifted = file.tensor((1, *sides, 3), scale=0.15, zero_point=2)
+    file.operator("ADD", [total, pixels], shifted, options("Add"))
+    deep = random.integers(-127, 128, (1, 2, 3, 3))
+    kernel = file.constant(deep, scale=[0.02, 0.03, 0.01], axis=3)
+    last = file.tensor((1, -(-sides[0] // 3), sides[1], 3), **PLACED)
+    how = options("DepthwiseConv2D", padding=SAME, strideH=3)
+    file.operator("DEPTHWISE_CONV_2D", [shifted, kernel, bias], last, how)
+    return TfliteModel.parse(file.content([source], [last]))

@@ -5,6 +5,8 @@ import pytest
 import tf_keras as keras
 
 from tests import fixtures
+from tests.tflite.drafts import assert_same
+from tests.tflite.patching import networks
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.graph import Graph
@@ -49,6 +51,42 @@ def test_found_schedule(unet):
     same_bytes(unet, content)
     assert predict(made).lower_bound == schedule.head < predict(unet).lower_bound
     assert total_cost(made).macs == schedule.macs <= limit
+
+
+def borders(inputs=1, outputs=1):
+    """A U-Net worth cutting, with other inputs and outputs besides."""
+    model = networks.unet(64, 48, depth=1, base=8)
+    graph = fixtures.unpack(model.content)
+    (main,) = graph.subgraphs
+    skip = main.operators[0].outputs[0]
+    main.outputs = [*main.outputs, skip][:outputs]
+    if inputs == 2:
+        # The deepest stage comes from outside.
+        main.inputs = [*main.inputs, main.operators[1].outputs[0]]
+        del main.operators[1]
+    return TfliteModel.parse(fixtures.pack(graph), "unet.tflite")
+
+
+def test_strips_of_one_input_and_one_output():
+    model, told = borders(), []
+    macs = total_cost(model).macs
+    made = patch(model, round(1.6 * macs), progress=lambda: told.append(1))
+    assert made.path == "unet.tflite"
+    assert told
+    assert predict(made).total < predict(model).total
+    assert macs < total_cost(made).macs <= 1.6 * macs
+    assert_same(model.content, made.content)
+    frugal = patch(model, macs)
+    assert total_cost(frugal).macs == macs
+    assert predict(made).total < predict(frugal).total < predict(model).total
+
+
+@pytest.mark.parametrize("number", [{"inputs": 2}, {"outputs": 2}], ids=str)
+def test_several_inputs_or_outputs_are_left_alone(number):
+    model = borders(**number)
+    assert len(model.inputs) + len(model.outputs) == 3
+    assert_same(model.content, model.content, images=1)
+    assert patch(model, 2 * total_cost(model).macs) is None
 
 
 def test_operators_of_a_small_network_would_take_more_than_strips_save(unet):

@@ -150,13 +150,38 @@ def test_padding(data, height, paddings):
     shape = (1, height + sum(paddings[0]), WIDTH + sum(paddings[1]), CHANNELS)
     constants = [(np.array([(0, 0), *paddings, (0, 0)]), {"dtype": "int32"})]
     operator, whole = run("PAD", [image], shape, constants, options("Pad"))
-    rows = chosen(data, shape[1])
-    needed, margin = rule(operator).needs(rows, height)
+    how, rows = rule(operator), chosen(data, shape[1])
+    wide = how.reaching(rows, height)
+    needed, margin = how.needs(wide, height)
     made = strip(image, needed, margin)
-    # A strip wholly in the margin still reads a row, which is not its own.
-    assume(rows.last > paddings[0][0])
-    assume(rows.first < paddings[0][0] + height)
-    np.testing.assert_array_equal(made, whole[:, rows.first : rows.last])
+    np.testing.assert_array_equal(made, whole[:, wide.first : wide.last])
+    # No more than what PAD cannot do without: one row that is not padding.
+    assert wide.first <= rows.first < rows.last <= wide.last
+    top = paddings[0][0]
+    if rows.first < top + height and rows.last > top:
+        assert wide == rows
+    else:
+        assert needed.height == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "wide", "needed", "margin"),
+    [
+        (Rows(0, 2), Rows(0, 4), Rows(0, 1), Margin(3, 0, 1, 4)),
+        (Rows(1, 4), Rows(1, 4), Rows(0, 1), Margin(2, 0, 1, 4)),
+        (Rows(2, 6), Rows(2, 6), Rows(0, 3), Margin(1, 0, 1, 4)),
+        (Rows(7, 10), Rows(7, 10), Rows(4, 5), Margin(0, 2, 1, 4)),
+        (Rows(8, 10), Rows(7, 10), Rows(4, 5), Margin(0, 2, 1, 4)),
+        (Rows(9, 10), Rows(7, 10), Rows(4, 5), Margin(0, 2, 1, 4)),
+    ],
+    ids=str,
+)
+def test_strips_in_the_margin(rows, wide, needed, margin):
+    """Five rows below three of padding and above two, which PAD does not give alone."""
+    paddings = [[0, 0], [3, 2], [1, 4], [0, 0]]
+    how = rule_of("PAD", [(1, 5, 4, 2)], (1, 10, 9, 2), [(paddings, INT32)], options("Pad"))
+    assert how.reaching(rows, 5) == wide
+    assert how.needs(wide, 5) == (needed, margin)
 
 
 @SETTINGS

@@ -53,7 +53,8 @@ def _strided_slice(
     for axis, (first, last, step) in enumerate(zip(begin, end, strides, strict=True)):
         bit = 1 << axis
         if masks.shrinkAxisMask & bit:
-            selection.append(int(first))
+            # Interpreters heed the mask here too, other than TensorFlow.
+            selection.append(0 if masks.beginMask & bit else int(first))
             continue
         start = None if masks.beginMask & bit else int(first)
         stop = None if masks.endMask & bit else int(last)

@@ -34,6 +34,8 @@ class _Writer:
         # Tensors by their pieces: whole ones for all regions, others for one.
         self._whole = {self._network.whole(t.index): self._tensors[t.index] for t in model.inputs}
         self._parts: dict[Piece, Tensor] = {}
+        # Tensors of the old graph that are made again.
+        self._kept: set[int] = set()
         self._constants: dict[bytes, Tensor] = {}
         self._made: list[Operator] = []
 
@@ -95,9 +97,10 @@ class _Writer:
         """Return the tensor of a piece that is being made."""
         old = self._tensors[piece.tensor]
         whole = piece == self._network.whole(piece.tensor)
-        if whole and piece not in self._whole:
+        if whole and piece.tensor not in self._kept:
             # The first to compute the whole tensor keeps its name.
             made = old
+            self._kept.add(piece.tensor)
         else:
             label = f"{old.name}/rows_{piece.rows.first}_{piece.rows.last}"
             label += "/padded" if _padded(piece) else ""

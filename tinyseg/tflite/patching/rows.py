@@ -80,6 +80,15 @@ class Rule:
         top = max(inside.first - first, 0)
         return inside, Margin(top, max(last - inside.last, 0), self.left, self.right)
 
+    def reaching(self, rows: Rows, height: int) -> Rows:
+        """Return rows of the padded output of PAD, widened to where it has one of the input.
+
+        Args:
+            rows: that are wanted.
+            height: rows of the input.
+        """
+        return Rows(min(rows.first, self.before + height - 1), max(rows.last, self.before + 1))
+
 
 _POINTWISE, _NO_MARGIN = Rule(), Margin()
 

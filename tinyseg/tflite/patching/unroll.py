@@ -241,6 +241,8 @@ class Network:
             if how.scale > 1:
                 rows[target] = rows[target].aligned(how.scale, self.height(target))
             for tensor, height in self._reads[operator.index]:
+                if how.pads:
+                    rows[target] = how.reaching(rows[target], height)
                 needed, _ = how.needs(rows[target], height)
                 there = rows.get(tensor)
                 rows[tensor] = needed if there is None else needed.hull(there)
