@@ -41,15 +41,9 @@ _MORE = {
     "tinyseg/tflite/packing.py": ("tests/tflite/test_unpacking.py", "tests/tflite/test_lookup.py"),
     "tinyseg/tflite/lowering/__init__.py": ("tests/tflite/lowering/test_lower.py",),
     "tinyseg/tflite/patching/__init__.py": ("tests/tflite/patching/test_patch.py",),
-    "tinyseg/tflite/patching/emit.py": ("tests/tflite/patching/test_patch.py",),
-    "tinyseg/tflite/patching/search.py": ("tests/tflite/patching/test_schedule.py",),
-    "tinyseg/tflite/patching/unroll.py": ("tests/tflite/patching/test_patch.py",),
     "tinyseg/runtime/keras.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/runtime/segmented.py": ("tests/runtime/test_device.py", "tests/test_on_board.py"),
-    "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py", "tests/runtime/test_runner.py"),
+    "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/runtime/tflm_worker.py": ("tests/runtime/test_backends.py",),
-    "tinyseg/verification/on_device.py": ("tests/test_on_board.py",),
 }
 
 

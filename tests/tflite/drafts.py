@@ -115,6 +115,15 @@ def conv(
     return file.operator("CONV_2D", [source, kernel, bias], target, options("Conv2D"))
 
 
+def add_metadata(model: schema.ModelT, name: str, data: bytes) -> None:
+    """Add an entry to a file's metadata."""
+    entry, buffer = schema.MetadataT(), schema.BufferT()
+    entry.name, entry.buffer = name, len(model.buffers)
+    buffer.data = np.frombuffer(data, np.uint8)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+
+
 def on_tflm(content: bytes, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return all outputs of TFLM for one set of inputs."""
     interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 22)

@@ -215,6 +215,12 @@ def test_supported(opcode, dtype, custom, expected):
     assert supported(operator(opcode, [output], output, custom)) is expected
 
 
+def test_only_elementwise_operators_may_write_over_what_they_read():
+    """Those whose bytes in one place are held in test_placement_in_place.py."""
+    in_place = {name for name, info in OPS.items() if info.in_place}
+    assert in_place == {"ADD", "LOGISTIC", "MUL", "RELU", "RELU6"}
+
+
 @pytest.mark.real_data
 def test_seed_file_costs_what_mltk_published():
     model = TfliteModel.read(fixtures.seed_folder() / "ds_cnn_model_quant.tflite")

@@ -35,6 +35,41 @@ def test_buffers_alive_together_lie_apart(drafts):
     assert size >= max(live)
 
 
+@settings(max_examples=60)
+@given(BUFFERS)
+def test_every_buffer_lies_as_low_as_those_before_let_it(drafts):
+    """At zero, or on the end of one that is alive with it."""
+    buffers = [Buffer(16 * size, first, first + more) for size, first, more in drafts]
+    offsets, size = best_offsets(buffers, 20)
+    placed = list(zip(buffers, offsets, strict=True))
+    for one, start in placed:
+        below = {
+            offset + other.size
+            for other, offset in placed
+            if one.first <= other.last and other.first <= one.last and other is not one
+        }
+        assert start == 0 or start in below
+    assert size == max(offset + buffer.size for buffer, offset in placed)
+
+
+@pytest.mark.parametrize(("count", "misses"), [(12, 1), (20, 2), (30, 1)])
+def test_search_finds_what_no_plan_can_beat(count, misses):
+    """Nearly always: first fit by falling length misses it for half of these and more."""
+    missed = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        buffers = []
+        for _ in range(count):
+            size, first, more = (int(random.integers(*ends)) for ends in ((1, 20), (0, 8), (0, 4)))
+            buffers.append(Buffer(16 * size, first, first + more))
+        offsets, size = best_offsets(buffers, 11)
+        assert best_offsets(buffers, 11) == (offsets, size)
+        assert max(b.size + x for b, x in zip(buffers, offsets, strict=True)) == size
+        live = [sum(b.size for b in buffers if b.first <= t <= b.last) for t in range(11)]
+        missed += size > max(live)
+    assert missed <= misses
+
+
 @pytest.fixture(scope="module")
 def model():
     lowered = lower(TfliteModel.parse(fixtures.quantized(size=48)), without=["placement"])

@@ -129,7 +129,7 @@ def predict(model: TfliteModel, target: str = "host") -> MemoryPlan:
         tuple(placed),
         tuple(offsets),
         tuple(times[2:]),
-        max(times, default=0),
+        max(times),
     )
 
 

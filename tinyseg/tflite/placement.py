@@ -88,9 +88,8 @@ def _share_places(model: TfliteModel) -> list[list[Buffer]]:
 
 
 def _union(group: list[Buffer]) -> Buffer:
-    """Return a buffer that lives as long as a group, of tensors of one size."""
-    first, last = min(b.first for b in group), max(b.last for b in group)
-    return dataclasses.replace(group[0], first=first, last=last)
+    """Return a buffer that lives as long as a group, of tensors of one size, the first first."""
+    return dataclasses.replace(group[0], last=max(buffer.last for buffer in group))
 
 
 def best_offsets(placed: Sequence[Buffer], operators: int) -> tuple[list[int], int]:
