@@ -130,10 +130,10 @@ experiment: $(ENV) ## run experiment NAME, for example blu_chain
 	@.venv/bin/python -m tinyseg.experiments.$(NAME) $(ARGS)
 
 table: $(ENV) ## write the results tables of README and docs from stored figures
-	@.venv/bin/python -m tinyseg.reporting.table $(ARGS)
+	@.venv/bin/python -m tinyseg.experiments.table $(ARGS)
 
 docs: $(ENV) ## build the documentation into build/site
-	@.venv/bin/python -m tinyseg.reporting.table --check
+	@.venv/bin/python -m tinyseg.experiments.table --check
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 # A notebook's own commands are those of the environment.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-import tinyseg
-from tinyseg import files
+from tinyseg import files, places, published
 from tinyseg.errors import InputError
+from tinyseg.places import BUILD
 from tinyseg.plan import Plan
 
-BUILD = Path("build")
 WEIGHTS = "weights.h5"
 HISTORY = "history.csv"
+RESULTS = "results.json"
 
 
 def slug(source: str) -> str:
@@ -40,11 +41,11 @@ def find_tflite(model: str, source: str | None, recipe: str) -> Path:
     if model.endswith(".tflite") or Path(model).exists():
         return Path(model)
     name = f"{model}.tflite"
-    places = [BUILD / model / slug(source or "phantom") / recipe, *_shipped(model, source)]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
-    raise InputError(f"{model}: no such file, and no {places[0] / name}; run 'tinyseg quantize'")
+    built = BUILD / model / slug(source or "phantom") / recipe
+    path = _find(name, [built, *_shipped(model, source)]) or _fetch(name, model, source)
+    if path is None:
+        raise InputError(f"{model}: no such file, and no {built / name}; run 'tinyseg quantize'")
+    return path
 
 
 def find_weights(model: str, source: str) -> Path:
@@ -57,14 +58,14 @@ def find_weights(model: str, source: str) -> Path:
     Raises:
         InputError: there are none.
     """
-    places = [BUILD / model / slug(source) / "float", *_shipped(model, source)]
-    for place in places:
-        if (place / WEIGHTS).is_file():
-            return place / WEIGHTS
-    raise InputError(
-        f"{model}: no trained weights in {places[0]} or models/{model}; "
-        f"run 'tinyseg train {model}' or give --weights"
-    )
+    built = BUILD / model / slug(source) / "float"
+    path = _find(WEIGHTS, [built, *_shipped(model, source)]) or _fetch(WEIGHTS, model, source)
+    if path is None:
+        raise InputError(
+            f"{model}: no trained weights in {built} or models/{model}; "
+            f"run 'tinyseg train {model}' or give --weights"
+        )
+    return path
 
 
 def weights_by_hash(model: str, digest: str) -> Path | None:
@@ -74,9 +75,25 @@ def weights_by_hash(model: str, digest: str) -> Path | None:
     return next((p for p in paths if p.is_file() and files.sha256(p) == digest), None)
 
 
+def _find(name: str, folders: Iterable[Path]) -> Path | None:
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
 def _shipped(model: str, source: str | None = None) -> list[Path]:
     """Return the folders ``models/MODEL/DATA``: those of the source first, then of phantoms."""
-    wanted = (slug(source or "phantom"), "phantom")
-    roots = dict.fromkeys((Path.cwd(), Path(tinyseg.__file__).parents[1]))
-    found = [path for root in roots for path in sorted((root / "models" / model).glob("*/"))]
-    return sorted(found, key=lambda path: [path.name != name for name in wanted])
+    roots = [*places.models_folders(), published.fetched_folder()]
+    found = [path for root in roots for path in sorted((root / model).glob("*/"))]
+    return sorted(found, key=lambda path: _far_from(source, path.name))
+
+
+def _fetch(name: str, model: str, source: str | None) -> Path | None:
+    """Fetch a network that is published but did not come with tinyseg; return its file."""
+    having = [data for data, hashes in published.listed(model).items() if name in hashes]
+    if not having:
+        return None
+    nearest = min(having, key=lambda data: _far_from(source, data))
+    return published.fetch(model, nearest) / name
+
+
+def _far_from(source: str | None, data: str) -> list[bool]:
+    return [data != name for name in (slug(source or "phantom"), "phantom")]

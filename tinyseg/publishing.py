@@ -15,7 +15,6 @@ from tinyseg.errors import GateError, InputError
 from tinyseg.fit import boards_that_hold
 from tinyseg.reporting import pages
 from tinyseg.reporting.report import tables
-from tinyseg.reporting.table import RESULTS
 from tinyseg.tflite import TfliteModel
 from tinyseg.zoo.weights import save_weights
 
@@ -94,6 +93,6 @@ def publish(
     )
     written.append(files.write_text(target / "README.md", card))
     del report["profile"]["layers"]
-    written.append(files.write_json(target / RESULTS, report))
+    written.append(files.write_json(target / presets.RESULTS, report))
     written.append(plans.write(integer_plan, target, *written))
     return written

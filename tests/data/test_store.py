@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from tinyseg.data import images, load
-from tinyseg.data.store import cache_folder, normalise, open_store, resize_image, resize_mask
+from tinyseg.data.store import normalise, open_store, resize_image, resize_mask
 from tinyseg.errors import InputError
+from tinyseg.places import cache_folder
 from tinyseg.plan import PreprocessingPlan
 
 # The size of the images in busi_like, so that nothing is resized.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tinyseg import files, plan
+from tinyseg.experiments import table
 from tinyseg.fit import boards_that_hold
-from tinyseg.reporting import table
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.packing import unpacked

@@ -16,9 +16,10 @@ import numpy as np
 
 from tinyseg.data import duplicates
 from tinyseg.data.balance import balanced_rows
-from tinyseg.data.cache import cache_folder, filling
+from tinyseg.data.cache import filling
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.errors import InputError
+from tinyseg.places import cache_folder
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.progress import track
 
