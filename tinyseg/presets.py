@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from tinyseg import files, places, published
@@ -42,7 +41,7 @@ def find_tflite(model: str, source: str | None, recipe: str) -> Path:
         return Path(model)
     name = f"{model}.tflite"
     built = BUILD / model / slug(source or "phantom") / recipe
-    path = _find(name, [built, *_shipped(model, source)]) or _fetch(name, model, source)
+    path = _find(name, built, model, source)
     if path is None:
         raise InputError(f"{model}: no such file, and no {built / name}; run 'tinyseg quantize'")
     return path
@@ -59,7 +58,7 @@ def find_weights(model: str, source: str) -> Path:
         InputError: there are none.
     """
     built = BUILD / model / slug(source) / "float"
-    path = _find(WEIGHTS, [built, *_shipped(model, source)]) or _fetch(WEIGHTS, model, source)
+    path = _find(WEIGHTS, built, model, source)
     if path is None:
         raise InputError(
             f"{model}: no trained weights in {built} or models/{model}; "
@@ -75,8 +74,16 @@ def weights_by_hash(model: str, digest: str) -> Path | None:
     return next((p for p in paths if p.is_file() and files.sha256(p) == digest), None)
 
 
-def _find(name: str, folders: Iterable[Path]) -> Path | None:
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+def _find(name: str, built: Path, model: str, source: str | None) -> Path | None:
+    """Return a network's file: made here, or published for the nearest data."""
+    if (built / name).is_file():
+        return built / name
+    held = next((f for f in _shipped(model, source) if (f / name).is_file()), None)
+    listed = [data for data, hashes in published.listed(model).items() if name in hashes]
+    nearest = min(listed, key=lambda data: _far_from(source, data), default=None)
+    if nearest is None or (held and _far_from(source, held.name) <= _far_from(source, nearest)):
+        return held and held / name
+    return published.fetch(model, nearest) / name
 
 
 def _shipped(model: str, source: str | None = None) -> list[Path]:
@@ -84,15 +91,6 @@ def _shipped(model: str, source: str | None = None) -> list[Path]:
     roots = [*places.models_folders(), published.fetched_folder()]
     found = [path for root in roots for path in sorted((root / model).glob("*/"))]
     return sorted(found, key=lambda path: _far_from(source, path.name))
-
-
-def _fetch(name: str, model: str, source: str | None) -> Path | None:
-    """Fetch a network that is published but did not come with tinyseg; return its file."""
-    having = [data for data, hashes in published.listed(model).items() if name in hashes]
-    if not having:
-        return None
-    nearest = min(having, key=lambda data: _far_from(source, data))
-    return published.fetch(model, nearest) / name
 
 
 def _far_from(source: str | None, data: str) -> list[bool]:

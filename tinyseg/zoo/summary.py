@@ -8,8 +8,9 @@ from typing import Any
 import tf_keras as keras
 
 from tinyseg.plan import ModelPlan, PreprocessingPlan
-from tinyseg.zoo import NETWORKS, build, network
+from tinyseg.zoo import build, network
 from tinyseg.zoo.blocks.attention import DotProductAttention
+from tinyseg.zoo.figures import described
 
 
 def count_macs(model: keras.Model) -> int:
@@ -24,23 +25,19 @@ def summarise(name: str) -> dict[str, Any]:
     """Build a network at its reference input and describe it.
 
     Returns:
-        ``name``, ``task``, ``input_shape``, ``parameters``, ``trainable_parameters``, ``macs``,
-        ``stopped_by``.
+        As of :func:`tinyseg.zoo.figures.describe`, but counted.
 
     Raises:
         InputError: no such network.
     """
     height, width, channels = network(name).input_shape
     model = build(ModelPlan(name), PreprocessingPlan(height=height, width=width, channels=channels))
-    return {
-        "name": name,
-        "task": NETWORKS[name].task,
-        "input_shape": [height, width, channels],
+    counts = {
         "parameters": model.count_params(),
         "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "macs": count_macs(model),
-        "stopped_by": list(NETWORKS[name].stopped_by),
     }
+    return described(name, network(name), counts)
 
 
 def _layer_macs(layer: keras.layers.Layer) -> int:
