@@ -36,7 +36,7 @@ def place(content: bytes) -> bytes:
     groups = _share_places(model)
     offsets, size = best_offsets([_union(group) for group in groups], len(model.operators))
     graph = Graph(content)
-    if size >= plan([buffer for group in groups for buffer in group])[1]:
+    if size >= plan(_to_place(model))[1]:
         return graph.to_bytes() if OFFLINE_PLAN in model.metadata else content
     places = {
         buffer.tensor.index: offset
@@ -63,10 +63,15 @@ def least_arena(model: TfliteModel, target: str = "host") -> int:
     return max(head + memory.tail, memory.setup)
 
 
+def _to_place(model: TfliteModel) -> list[Buffer]:
+    """Return the tensors in the order of the file, which is what TFLM's planner goes by in ties."""
+    found = [buffer for buffer in buffers(model) if buffer.tensor is not None]
+    return [dataclasses.replace(buffer, offset=None) for buffer in found]
+
+
 def _share_places(model: TfliteModel) -> list[list[Buffer]]:
     """Return the tensors to place, those together that operators compute in place."""
-    free = [dataclasses.replace(buffer, offset=None) for buffer in buffers(model)]
-    groups = {b.tensor.index: [b] for b in free if b.tensor is not None}
+    groups = {buffer.tensor.index: [buffer] for buffer in _to_place(model)}
     last = {index: group[0].last for index, group in groups.items()}
     border = {tensor.index for tensor in (*model.inputs, *model.outputs)}
     for operator in model.operators:
