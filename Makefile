@@ -159,9 +159,10 @@ mutants: $(ENV) $(MUTANTS) toolchain ## put small faults into the code; which do
 
 CPP = $(shell find firmware -name '*.cc' -o -name '*.h')
 
-lint: $(ENV) toolchain ## check style
+lint: $(ENV) toolchain ## check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	clang-format --dry-run --Werror $(CPP)
 
 format: $(ENV) ## apply style

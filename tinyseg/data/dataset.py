@@ -117,6 +117,7 @@ class Dataset:
         return self._read_both(sample)
 
     def _read_image(self, sample: Sample) -> np.ndarray:
+        assert sample.image is not None  # Datasets that generate images have their own.
         return images.read_image(sample.image)
 
     def _read_both(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:

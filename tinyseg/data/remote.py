@@ -166,12 +166,13 @@ def _asked(place: str, ask: Any, *arguments: Any, **options: Any) -> Any:
     try:
         return ask(*arguments, **options)
     except Exception as error:  # Each kind of storage raises errors of its own.
+        cause: BaseException = error
         if isinstance(error, FileNotFoundError):
             if error.__cause__ is None:
                 raise InputError(f"{place}: no such file or folder") from None
             # So fsspec reports whatever a web server answers.
-            error = error.__cause__
-        reason = str(error).partition("\n")[0] or type(error).__name__
+            cause = error.__cause__
+        reason = str(cause).partition("\n")[0] or type(cause).__name__
         raise InputError(f"{place}: cannot be fetched ({reason}); try again") from None
 
 

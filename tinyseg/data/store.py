@@ -207,8 +207,9 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
     return ImageStore(dataset.samples, *arrays, fingerprint, dataset.regions, dataset.classes)
 
 
-def _map(folder: Path) -> list[np.ndarray]:
-    return [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+def _map(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images, masks, signatures = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in _ARRAYS)
+    return images, masks, signatures
 
 
 def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> None:
