@@ -43,7 +43,7 @@ def network(base_width: int = 4, size: int = SIZE, depth: int = 2) -> keras.Mode
 @functools.cache
 def _network(base_width: int, size: int, depth: int) -> keras.Model:
     choice = plan("static_wi8_ai8", "integer", base_width, size, depth)
-    model = build(choice.model, choice.preprocessing)
+    model = build(*choice.network)
     rng = np.random.default_rng(1)
     for weight in model.weights:
         shape = weight.shape

@@ -71,6 +71,12 @@ def test_override():
         plans.override(plan, {"trainning.epochs": 1})
 
 
+def test_plan_tells_what_to_build():
+    model = plans.ModelPlan("unet", {"depth": 2})
+    plan = plans.Plan(model=model, preprocessing=plans.PreprocessingPlan(48, 32, 1))
+    assert plan.network == ("unet", {"depth": 2}, (48, 32, 1))
+
+
 def test_plan_is_json(tmp_path):
     written = plans.write(plans.Plan(), tmp_path)
     assert json.loads(written.read_text())["data"]["source"] == "phantom"

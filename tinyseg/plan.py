@@ -72,6 +72,11 @@ class PreprocessingPlan:
     offset: float = 0.0
     threshold: float = 0.5
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the network's input."""
+        return self.height, self.width, self.channels
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelPlan:
@@ -218,6 +223,11 @@ class Plan:
     weights: str = ""
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def network(self) -> tuple[str, Mapping[str, Any], tuple[int, int, int]]:
+        """Name, arguments and input shape, as :func:`tinyseg.zoo.build` takes them."""
+        return self.model.name, self.model.arguments, self.preprocessing.input_shape
 
 
 def from_mapping(values: Mapping[str, Any], where: str = "plan") -> Plan:

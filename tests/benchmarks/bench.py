@@ -22,7 +22,8 @@ import numpy as np
 import psutil
 
 from tests.benchmarks.loaders import compare, write_volumes
-from tinyseg import data, files, plan, presets, terminal
+from tinyseg import data, files, plan, presets
+from tinyseg.cli import terminal
 from tinyseg.data.phantom import load_phantom
 from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
@@ -187,14 +188,14 @@ def training_step():
 
 def emission():
     """Return seconds from a small and the full-width blu_net to the packed file, and its bytes."""
-    from tinyseg.deployment import to_integers
+    from tinyseg.steps.convert import to_integers
     from tinyseg.zoo import build
     from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 
     result = {}
     for name, model, size in (
         ("small", _small("blu_net"), 96),
-        ("full", build(plan.ModelPlan("blu_net"), plan.PreprocessingPlan(256, 256, 1)), 256),
+        ("full", build("blu_net", {}, (256, 256, 1)), 256),
     ):
         fit_gammas(model)
         images = np.random.default_rng(0).random((2, size, size, 1), np.float32)
@@ -210,7 +211,7 @@ def _small(name):
     from tinyseg.zoo import build
 
     arguments = {"base_width": 16, "depth": 3}
-    return build(plan.ModelPlan(name, arguments), plan.PreprocessingPlan(96, 96, 1))
+    return build(name, arguments, (96, 96, 1))
 
 
 def _chain(content, operators):

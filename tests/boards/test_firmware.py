@@ -16,9 +16,9 @@ from tinyseg.boards.board import CODE_BYTES, DATA_BYTES
 from tinyseg.boards.build import build
 from tinyseg.boards.c_source import ArenaSize, export
 from tinyseg.boards.image import footprint
-from tinyseg.data.store import normalise
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner

@@ -32,7 +32,7 @@ NETWORKS = {
 def uneven(name):
     """A network of the zoo whose channels have ranges a thousand times apart."""
     keras.utils.set_random_seed(0)
-    model = build(plans.ModelPlan(name, NETWORKS[name]), PREPROCESSING)
+    model = build(name, NETWORKS[name], PREPROCESSING.input_shape)
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if type(layer) is L.Conv2D:
@@ -215,6 +215,6 @@ def test_what_cannot_be_folded_is_named():
 
 
 def test_residual_signs_are_refused():
-    model = build(plans.ModelPlan("blu_net", {"base_width": 4, "depth": 1}), PREPROCESSING)
+    model = build("blu_net", {"base_width": 4, "depth": 1}, PREPROCESSING.input_shape)
     with pytest.raises(InputError, match=r"_sign: .*quantization.equalize off"):
         equalize(model, IMAGES)

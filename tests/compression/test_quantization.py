@@ -30,7 +30,7 @@ def _network(size, **arguments):
             "preprocessing": {"height": size, "width": size},
         }
     )
-    model = build(plan.model, plan.preprocessing)
+    model = build(*plan.network)
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if layer.name.endswith("_norm"):

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from tinyseg.data import images, load
-from tinyseg.data.store import normalise, open_store, resize_image, resize_mask
+from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
 from tinyseg.places import cache_folder
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise
 
 # The size of the images in busi_like, so that nothing is resized.
 EXACT = PreprocessingPlan(height=20, width=24, channels=1)
@@ -154,48 +155,3 @@ def test_inputs_are_scaled_and_shifted(busi_like):
     assert inputs.dtype == np.float32
     np.testing.assert_allclose(inputs, np.asarray(store.images, float) / 127.5 - 1, atol=1e-6)
     assert normalise(np.uint8([0, 255]), preprocessing).tolist() == pytest.approx([-1, 1])
-
-
-def test_shrinking_averages():
-    image = np.uint8([[80, 0, 0, 0, 200, 0, 0, 4], [0, 0, 0, 0, 0, 0, 0, 0]])
-    small = resize_image(image, PreprocessingPlan(height=1, width=2, channels=1))
-    assert small.ravel().tolist() == [80 / 8, round(204 / 8)]
-
-
-def test_enlarging_keeps_orientation_and_range():
-    image = np.uint8([[0, 200]])
-    large = resize_image(image, PreprocessingPlan(height=3, width=8, channels=1))
-    assert large.shape == (3, 8, 1)
-    assert (np.diff(large[1, :, 0].astype(int)) >= 0).all()
-    assert (large.min(), large.max()) == (0, 200)
-
-
-def test_grey_becomes_three_equal_channels_and_back():
-    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    three = resize_image(grey, PreprocessingPlan(height=3, width=4, channels=3))
-    np.testing.assert_array_equal(three, np.dstack([grey] * 3))
-    one = resize_image(three, PreprocessingPlan(height=3, width=4, channels=1))
-    np.testing.assert_array_equal(one[..., 0], grey)
-
-
-def test_colour_stays_rgb_and_becomes_luma():
-    colour = np.uint8([[[200, 0, 0], [0, 0, 200]]])
-    size = {"height": 1, "width": 2}
-    kept = resize_image(colour, PreprocessingPlan(**size, channels=3))
-    np.testing.assert_array_equal(kept, colour)
-    luma = resize_image(colour, PreprocessingPlan(**size, channels=1))
-    # ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B
-    np.testing.assert_allclose(luma[0, :, 0], [0.299 * 200, 0.114 * 200], atol=1)
-
-
-# Sizes at which no pixel lies halfway between two.
-@pytest.mark.parametrize("size", [(3, 5), (4, 8), (26, 16), (9, 46)])
-def test_resized_mask_takes_the_nearest_pixel(size):
-    mask = np.random.default_rng(0).integers(0, 2, (9, 15), np.uint8)
-    resized = resize_mask(mask, PreprocessingPlan(height=size[0], width=size[1]))
-    rows, columns = (
-        np.floor((np.arange(new) + 0.5) * old / new).astype(int)
-        for new, old in zip(size, mask.shape, strict=True)
-    )
-    assert resized.dtype == np.uint8
-    np.testing.assert_array_equal(resized[..., 0], mask[np.ix_(rows, columns)])

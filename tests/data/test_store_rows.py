@@ -9,8 +9,7 @@ import pytest
 from tests.data.makers import make_brats_h5, make_classes
 from tinyseg.data import duplicates, load
 from tinyseg.data.dataset import Sample
-from tinyseg.data.store import ImageStore, normalise, open_store, resize_image, resize_mask
-from tinyseg.errors import InputError
+from tinyseg.data.store import ImageStore, open_store
 from tinyseg.plan import PreprocessingPlan
 
 
@@ -110,67 +109,6 @@ def test_one_pixel_of_any_channel_makes_a_store_coloured(channel):
     assert dataclasses.replace(store, images=images[..., :1]).grey
     images[1, 3, 4, channel] ^= 1
     assert not dataclasses.replace(store, images=images).grey
-
-
-def test_normalised_values_are_single_precision():
-    preprocessing = PreprocessingPlan(2, 2, 1, scale=0.3, offset=-7.25)
-    values = np.uint8([0, 1, 100, 255])
-    found = normalise(values, preprocessing)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, [-7.25, -6.95, 22.75, 69.25], rtol=1e-6)
-
-
-# Resizing
-
-
-@pytest.mark.parametrize("shape", [(8, 6), (2, 24), (24, 4)])
-def test_more_pixels_than_wanted_are_averaged(shape):
-    """Also where one side grows: the number of pixels decides between averaging and bilinear."""
-    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    size = (4, 6)
-    found = resize_image(image, PreprocessingPlan(*size, 1))
-    shrinks = image.size > size[0] * size[1]
-    kind = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    assert shrinks
-    np.testing.assert_array_equal(found[..., 0], cv2.resize(image, size[::-1], interpolation=kind))
-    # The two are told apart by these images.
-    other = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-    assert not np.array_equal(found[..., 0], other)
-
-
-@pytest.mark.parametrize("shape", [(4, 5), (2, 12), (12, 2), (3, 3)])
-def test_as_many_pixels_as_wanted_or_fewer_are_interpolated(shape):
-    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    found = resize_image(image, PreprocessingPlan(4, 6, 1))
-    linear, area = (cv2.resize(image, (6, 4), interpolation=k) for k in (1, 3))
-    np.testing.assert_array_equal(found[..., 0], linear)
-    assert not np.array_equal(linear, area)
-
-
-def test_image_of_the_right_size_is_left_alone():
-    image = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
-    np.testing.assert_array_equal(resize_image(image, PreprocessingPlan(4, 6, 3)), image)
-    turned = resize_image(image, PreprocessingPlan(6, 4, 3))
-    assert turned.shape == (6, 4, 3)
-
-
-@pytest.mark.parametrize(("have", "want"), [(4, 3), (4, 1), (3, 4), (2, 1), (1, 3)])
-def test_channels_that_do_not_fit_are_refused(have, want):
-    with pytest.raises(InputError, match=f"the images have {have} channels .* takes {want}; "):
-        resize_image(np.zeros((4, 6, have), np.uint8), PreprocessingPlan(4, 6, want))
-
-
-def test_regions_are_resized_one_by_one():
-    mask = np.random.default_rng(0).integers(0, 2, (6, 10, 3), np.uint8)
-    plan = PreprocessingPlan(height=3, width=5)
-    found = resize_mask(mask, plan)
-    assert (found.shape, found.dtype) == ((3, 5, 3), np.uint8)
-    for region in range(3):
-        np.testing.assert_array_equal(
-            found[..., region], resize_mask(mask[..., region], plan)[..., 0]
-        )
-    none = resize_mask(mask[..., :0], plan)
-    assert (none.shape, none.dtype) == ((3, 5, 0), np.uint8)
 
 
 # From files

@@ -24,5 +24,5 @@ def test_every_candidate_is_small_and_keeps_the_test_part_apart():
         assert {plan.data.folds for plan in plans} == {5}
         assert {plan.data.fractions[2] for plan in plans} == {0.2}
         assert plans[0].seed == 1
-        network = build(plans[0].model, plans[0].preprocessing)
+        network = build(*plans[0].network)
         assert network.count_params() <= MAX_PARAMETERS

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PYTHON = (
+    "tinyseg/preprocessing.py",
     "tinyseg/data/splits.py",
     "tinyseg/data/pipeline.py",
     "tinyseg/data/images.py",
     "tinyseg/data/duplicates.py",
-    "tinyseg/training/metrics.py",
-    "tinyseg/training/classification_metrics.py",
-    "tinyseg/training/scoring.py",
+    "tinyseg/scoring/metrics.py",
+    "tinyseg/scoring/classification_metrics.py",
+    "tinyseg/scoring/scores.py",
     "tinyseg/training/losses.py",
     "tinyseg/training/fit.py",
     "tinyseg/compression/quantization.py",
@@ -29,11 +30,14 @@ PYTHON = (
     "tinyseg/runtime/*.py",
     "tinyseg/boards/c_source.py",
     "tinyseg/boards/image.py",
-    "tinyseg/prediction.py",
-    "tinyseg/fit.py",
+    "tinyseg/steps/predict.py",
+    "tinyseg/steps/fit_board.py",
+    "tinyseg/steps/candidates.py",
+    "tinyseg/steps/budget.py",
 )
 CPP = ("firmware/core/*.cc", "firmware/core/*.h")
 
+_FITTING = ("tests/steps/test_fit_board.py", "tests/steps/test_fit_budgets.py")
 # Modules whose tests do not bear their name alone.
 _MORE = {
     "tinyseg/data/images.py": ("tests/data/test_bad_input.py",),
@@ -44,6 +48,9 @@ _MORE = {
     "tinyseg/runtime/keras.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
+    "tinyseg/steps/fit_board.py": ("tests/steps/test_fit_budgets.py",),
+    "tinyseg/steps/candidates.py": _FITTING,
+    "tinyseg/steps/budget.py": _FITTING,
 }
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from tinyseg import files, plan
 from tinyseg.experiments import table
-from tinyseg.fit import boards_that_hold
+from tinyseg.scoring.scores import lesions
+from tinyseg.steps.budget import boards_that_hold
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.packing import unpacked
-from tinyseg.training.scoring import lesions
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/*/plan.json"))

@@ -18,9 +18,9 @@ from tests.tflite import few_values
 from tests.tflite.arena import measure
 from tinyseg import plan as plans
 from tinyseg.boards import firmware
-from tinyseg.deployment import to_integers
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.memory import Buffer, MemoryPlan, buffers, facts, live_bytes, plan, predict
 from tinyseg.tflite.packing import is_packed
@@ -117,7 +117,7 @@ def zoo_file(name, recipe="static_wi8_ai8", base_width=4, depth=2):
             "quantization": {"recipe": recipe},
         }
     )
-    network = build(choice.model, choice.preprocessing)
+    network = build(*choice.network)
     fit_gammas(network)
     return to_integers(network, choice, fixtures.pictures(2))[0]
 

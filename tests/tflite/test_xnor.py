@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from tinyseg.deployment import to_integers
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
+from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.runtime.segmented import SegmentedRunner
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions
 from tinyseg.tflite.packing import pack, unpack
@@ -24,7 +24,7 @@ def converted(**arguments):
     """An int8 file of a small network, not packed."""
     keras.utils.set_random_seed(2)
     arguments = {"base_width": 4, "depth": 1, "conv_levels": 1, "activation_levels": 1, **arguments}
-    network = build(ModelPlan("blu_net", arguments), PREPROCESSING)
+    network = build("blu_net", arguments, PREPROCESSING.input_shape)
     for layer in network.layers:
         if hasattr(layer, "fit_gammas"):
             layer.fit_gammas()

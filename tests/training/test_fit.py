@@ -12,12 +12,12 @@ import tf_keras as keras
 
 from tests.training.runs import history, parts_of, plan_of, small, watch
 from tinyseg import plan as plans
-from tinyseg import workflow
 from tinyseg.data.pipeline import evaluation_batches
 from tinyseg.errors import InputError
+from tinyseg.scoring.metrics import Confusion
+from tinyseg.steps.train import train
 from tinyseg.training.callbacks import VALIDATION_LOSS
 from tinyseg.training.fit import fit, new_network, run_epochs
-from tinyseg.training.metrics import Confusion
 from tinyseg.zoo.weights import load_weights, save_weights
 
 
@@ -273,7 +273,7 @@ def test_a_small_net_learns_phantoms(tmp_path):
             "training": {"epochs": 40, "batch_size": 8, "patience": 40, "learning_rate": 3e-3},
         }
     )
-    result = workflow.train(plan, tmp_path)
+    result = train(plan, tmp_path)
     assert result["validation"]["dice"] > 0.6
 
 

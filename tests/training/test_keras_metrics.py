@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tinyseg.scoring.metrics import Confusion
 from tinyseg.training.keras_metrics import LesionDice, image_dice
-from tinyseg.training.metrics import Confusion
 
 MASKS = arrays.arrays(bool, (3, 4, 5, 1))
 # Round values make ties with the threshold likely.

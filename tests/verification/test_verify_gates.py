@@ -19,7 +19,7 @@ from tinyseg.runtime.runner import TensorSpec
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.verification.sqnr import layer_sqnr
-from tinyseg.verification.verify import drop_failures, verify
+from tinyseg.verification.verify import missed_score, verify
 
 SHAPE = (6, 5)
 PREPROCESSING = PreprocessingPlan(*SHAPE, 1)
@@ -303,7 +303,7 @@ def test_drop_of_dice_by_hand(before, after, allowed, fails):
         {"dice": 1 - dice, "with_lesion": {"dice": dice, **other}, **other}
         for dice, other in zip((before, after), others, strict=True)
     ]
-    lines = drop_failures("net.tflite", images, *scores, allowed)
+    lines = [str(missed) for missed in missed_score("net.tflite", images, *scores, allowed)]
     assert len(lines) == fails
     for line in lines:
         assert line == (
@@ -318,7 +318,9 @@ def test_drop_of_dice_by_hand(before, after, allowed, fails):
 )
 def test_one_image_more_may_be_classified_wrongly(after, count, allowed, fails):
     scores = [{"accuracy": accuracy, "f1": 1 - accuracy} for accuracy in (1.0, after)]
-    lines = drop_failures("net.tflite", classified(count), *scores, allowed)
+    lines = [
+        missed.line for missed in missed_score("net.tflite", classified(count), *scores, allowed)
+    ]
     assert len(lines) == fails
     for line in lines:
         share = max(allowed, 1 / count)

@@ -40,7 +40,7 @@ def plan_for(name: str, size: Size, **arguments: Any) -> plans.Plan:
 def make(name: str, size: Size, **arguments: Any) -> keras.Model:
     """Build a network with random weights."""
     plan = plan_for(name, size, **arguments)
-    return build(plan.model, plan.preprocessing)
+    return build(*plan.network)
 
 
 def pictures(count: int, size: Size, seed: int = 0) -> np.ndarray:

@@ -6,7 +6,6 @@ import tf_keras as keras
 
 from tests.zoo.contract import check_files
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.zoo import build
 from tinyseg.zoo.attention_unet import attention_unet
 from tinyseg.zoo.blocks import oktay_gate
@@ -54,7 +53,7 @@ def test_macs_follow_the_formula_on_a_net_small_enough_for_hand_arithmetic():
 )
 def test_bad_arguments_name_the_cure(arguments, message):
     with pytest.raises(InputError, match=message):
-        build(ModelPlan("attention_unet", arguments), PreprocessingPlan(height=224, width=96))
+        build("attention_unet", arguments, (224, 96, 3))
 
 
 def test_dropout_by_stage():

@@ -5,7 +5,6 @@ import pytest
 import tf_keras as keras
 
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.zoo import build
 from tinyseg.zoo.blocks.residual_binarization import ResidualSign
 from tinyseg.zoo.blocks.residual_binary_convolution import (
@@ -146,6 +145,6 @@ def test_a_few_steps_of_training_reduce_the_loss():
     ],
 )
 def test_too_few_levels_name_the_layer(argument, layer):
-    plan = ModelPlan("blu_net", {"base_width": 2, "depth": 1, argument: 0})
+    arguments = {"base_width": 2, "depth": 1, argument: 0}
     with pytest.raises(InputError, match=f"^{layer} must be a whole number of at least 1"):
-        build(plan, PreprocessingPlan(height=8, width=8, channels=1))
+        build("blu_net", arguments, (8, 8, 1))

@@ -6,7 +6,9 @@ import pytest
 
 from tests.zoo.rows import ROWS
 from tinyseg import plan as plans
-from tinyseg import workflow
+from tinyseg.steps.evaluate import evaluate
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import train
 from tinyseg.zoo import network
 
 NAMES = [
@@ -28,5 +30,5 @@ def test_learns_phantoms(name, tmp_path):
             "training": {"epochs": epochs, "patience": epochs, "learning_rate": 2e-3},
         }
     )
-    trained = workflow.train(plan, tmp_path / "run")
-    assert workflow.evaluate(trained["weights"], None, "test", "tflite")["dice"] >= 0.8
+    trained = train(plan, tmp_path / "run")
+    assert evaluate(Session.open(trained["weights"]))["dice"] >= 0.8

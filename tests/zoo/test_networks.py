@@ -20,7 +20,6 @@ from tests.zoo.contract import (
 )
 from tests.zoo.rows import ROWS
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.op_table import supported, total_cost
@@ -157,21 +156,21 @@ def test_only_networks_with_two_forms_are_stopped():
 @pytest.mark.parametrize("name", ROWS)
 def test_bad_arguments_name_the_cure(name):
     (height, width), cure = ROWS[name].refused
-    good = PreprocessingPlan(height=128, width=128)
-    for arguments, preprocessing, message in (
+    good = (128, 128, 3)
+    for arguments, shape, message in (
         ({"base_width": 0}, good, "base_width must be at least 1"),
         ({"classes": 0}, good, "classes must be at least"),
         ({"normalize": True}, good, "no argument 'normalize'; it takes base_width"),
-        ({}, PreprocessingPlan(height=height, width=width), cure),
-        ({}, PreprocessingPlan(height=128, width=128, channels=0), "at least one channel"),
+        ({}, (height, width, 3), cure),
+        ({}, (128, 128, 0), "at least one channel"),
     ):
         with pytest.raises(InputError, match=f"^{name}: .*{message}"):
-            build(ModelPlan(name, arguments), preprocessing)
+            build(name, arguments, shape)
 
 
 def test_unknown_network_lists_the_known_ones():
     with pytest.raises(InputError, match="attention_unet_ds"):
-        build(ModelPlan("unet9000"), PreprocessingPlan())
+        build("unet9000", {}, (256, 256, 3))
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ import tf_keras as keras
 
 from tests.zoo.contract import enliven
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.zoo import build
 from tinyseg.zoo.tiny_unet import cascaded_receptive_fields, tiny_unet
 
@@ -59,8 +58,7 @@ def test_network_has_no_shortcut_and_no_bottleneck():
 
 
 def test_width_must_be_divisible():
-    plan = ModelPlan("tiny_unet", {"base_width": 20})
     with pytest.raises(InputError, match="divisible by 16 at 8 receptive_fields; use 32"):
-        build(plan, PreprocessingPlan())
+        build("tiny_unet", {"base_width": 20}, (256, 256, 3))
     with pytest.raises(InputError, match="receptive_fields must be at least 1"):
-        build(ModelPlan("tiny_unet", {"receptive_fields": 0}), PreprocessingPlan())
+        build("tiny_unet", {"receptive_fields": 0}, (256, 256, 3))

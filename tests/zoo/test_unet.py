@@ -7,7 +7,6 @@ import tf_keras as keras
 from tests.zoo.contract import plan_for
 from tinyseg.compression.quantization import convert_float
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.tflite import TfliteModel
 from tinyseg.zoo import build
 from tinyseg.zoo.blu_net import blu_net
@@ -106,7 +105,7 @@ def test_macs_follow_the_formula_on_nets_small_enough_for_hand_arithmetic():
 @pytest.mark.parametrize("name", ["unet", "lw_unet", "blu_net"])
 def test_converted_file_has_one_upsampling_operator_and_constant_kernels(name):
     plan = plan_for(name, (16, 16, 1), base_width=2, depth=1)
-    model = build(plan.model, plan.preprocessing)
+    model = build(*plan.network)
     opcodes = TfliteModel.parse(convert_float(model, plan)).opcodes
     assert opcodes.count("RESIZE_NEAREST_NEIGHBOR") == 1
     # Kernels are binarized before conversion, activations are not.
@@ -136,7 +135,7 @@ def test_dropout_takes_one_rate_or_one_a_stage(builder):
 )
 def test_bad_arguments_name_the_cure(name, arguments, message):
     with pytest.raises(InputError, match=f"^{name}: .*{message}"):
-        build(ModelPlan(name, arguments), PreprocessingPlan(height=96, width=64, channels=1))
+        build(name, arguments, (96, 64, 1))
 
 
 def test_weights_have_the_scale_of_he_normal():

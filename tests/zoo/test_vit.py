@@ -6,7 +6,6 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.zoo import build
 from tinyseg.zoo.blocks.attention import DotProductAttention
 from tinyseg.zoo.vit import vit
@@ -62,4 +61,4 @@ def test_all_layers_share_a_normalization():
 )
 def test_bad_arguments_name_the_cure(arguments, message):
     with pytest.raises(InputError, match=f"^vit: .*{message}"):
-        build(ModelPlan("vit", arguments), PreprocessingPlan(height=128, width=128))
+        build("vit", arguments, (128, 128, 3))

@@ -15,9 +15,9 @@ import numpy as np
 
 import tinyseg
 from tinyseg import files
-from tinyseg.data.store import normalise
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.lint import usable
@@ -128,14 +128,15 @@ def export(
     source, target = border(model)
     if len(source.shape) != 4 or source.shape[0] != 1:
         raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
+    digest = hashlib.sha256(model.content)
     values = {
         # It becomes a string and a comment in C++.
         "name": re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:_NAME_LENGTH],
         "version": tinyseg.__version__,
         "length": len(model.content),
         "crc32": zlib.crc32(model.content),
-        "sha256": model.sha256(),
-        "sha256_bytes": _numbers(hashlib.sha256(model.content).digest(), "0x%02x"),
+        "sha256": digest.hexdigest(),
+        "sha256_bytes": _numbers(digest.digest(), "0x%02x"),
         "arena_source": arena.source,
         "arena_measured": arena.measured,
         "arena_size": arena.size,

@@ -74,7 +74,9 @@ def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> 
     """
     arena = host_arena(model)
     if board.machine or board.emulated_by:
-        arena = _measure(model, preprocessing, emulator.emulated(board), arena)
+        machine = emulator.emulated(board)
+        needed = predict(model, machine.target).needed
+        arena = _measure(model, preprocessing, machine, arena, needed)
     image = _compile(model, preprocessing, board, arena)
     if board.family_id is not None:
         write_uf2(image, board)
@@ -100,15 +102,23 @@ def host_arena(model: TfliteModel) -> ArenaSize:
     """Return the arena that TFLM's reference kernels on the host use, with a margin."""
     if any(operator.opcode in FIRMWARE_OPS for operator in model.operators):
         # The host cannot run it. All activations at once are an upper bound.
-        total = sum(t.elements * 8 for t in model.tensors if not t.constant)
-        return ArenaSize.on_host(total + (64 << 10), model)
-    return ArenaSize.on_host(TflmRunner(model).arena.total, model)
+        measured = sum(t.elements * 8 for t in model.tensors if not t.constant) + (64 << 10)
+    else:
+        measured = TflmRunner(model).arena.total
+    return ArenaSize.on_host(measured, model)
 
 
 def _measure(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, guess: ArenaSize
+    model: TfliteModel,
+    preprocessing: PreprocessingPlan,
+    board: Board,
+    guess: ArenaSize,
+    needed: int,
 ) -> ArenaSize:
-    """Boot a firmware with a generous arena and ask how much of it was used."""
+    """Boot a firmware with a generous arena and ask how much of it was used.
+
+    Without ``needed`` bytes TFLM cannot plan the arena.
+    """
     room = board.region("ARENA").length - model.inputs[0].elements * 4 - 4096
     size = min(guess.size, room // 16 * 16)
     # The host may need more than the board; only what does not even start is too small.
@@ -116,7 +126,6 @@ def _measure(
     image = _compile(model, preprocessing, board, generous)
     with emulator.start(board, image.elf) as device:
         info = device.info()
-    needed = predict(model, board.target).needed
     if info.code != Code.OK:
         reason = f"{info.text} ({info.detail:,})" if info.detail else info.text
         raise InputError(f"{model.path}: {board.name} cannot run it: {reason}")

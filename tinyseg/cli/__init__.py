@@ -7,7 +7,7 @@ import sys
 import click
 
 import tinyseg
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.boards import (
     boards,
     device,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on, leading
-
-if TYPE_CHECKING:
-    from tinyseg.boards.firmware import Firmware
 
 BOARD = click.option("--board", required=True, help="A board's name; see 'tinyseg boards'.")
 MODEL = click.argument("model", metavar="MODEL|FILE.tflite")
@@ -81,27 +77,32 @@ def doctor(as_json: bool) -> None:
 @MODEL
 @DATA
 @RECIPE
+@click.option(
+    "--board", help="Reserve the tensor arena that 'tinyseg memory' predicts for this board."
+)
 @click.option("--arena", type=click.IntRange(1), help="Bytes of tensor arena, if you know better.")
 @OUTPUT
 @JSON
 def export_c(
-    model: str, data: str | None, recipe: str, arena: int | None, output: Path | None, as_json: bool
+    model: str,
+    data: str | None,
+    recipe: str,
+    board: str | None,
+    arena: int | None,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Write a file as C++ source: model, arena size, input table, operators.
 
     \b
-    Example: tinyseg export-c attention_unet_ds -o build/c
+    Examples:
+      tinyseg export-c attention_unet_ds -o build/c
+      tinyseg export-c attention_unet_ds_256k --board nucleo_h743zi
     """
-    from tinyseg import presets, workflow
-    from tinyseg.boards import c_source, firmware
-    from tinyseg.tflite import TfliteModel
+    from tinyseg.steps import firmware as step
+    from tinyseg.steps.session import Session
 
-    path = presets.find_tflite(model, data, recipe)
-    plan, _ = workflow.plan_of(str(path), data)
-    parsed = TfliteModel.read(path)
-    size = c_source.ArenaSize(arena, arena, "as asked") if arena else firmware.host_arena(parsed)
-    folder = output or presets.BUILD / "c" / path.stem
-    paths = c_source.export(parsed, plan.preprocessing, size, folder, path.stem)
+    paths, size = step.export_c(Session.open_file(model, data, recipe), output, board, arena)
     if as_json:
         terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
         return
@@ -122,7 +123,10 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
     \b
     Example: tinyseg firmware attention_unet_ds --board mps3_an547
     """
-    made = _make(model, board, data, recipe)
+    from tinyseg.steps import firmware as step
+    from tinyseg.steps.session import Session
+
+    made = step.make_firmware(Session.open_file(model, data, recipe), board)
     if as_json:
         terminal.print_json(made.as_dict())
         return
@@ -166,20 +170,20 @@ def emulate(
       tinyseg emulate attention_unet_ds --board mps2_an500 --images 2
       tinyseg emulate attention_unet_ds --board mps2_an500 --serve 5555
     """
-    from tinyseg import on_board
-    from tinyseg.boards import emulator, load
+    from tinyseg.steps import emulate as step
+    from tinyseg.steps.session import Session
 
-    machine = emulator.emulated(load(board))
-    made = _make(model, machine.name, data, recipe)
+    session = Session.open_file(model, data, recipe)
     if serve:
+        made = step.emulated_firmware(session, board)
         click.echo(
-            f"{machine.name} serves {made.model.path} at socket://127.0.0.1:{serve}; "
+            f"{made.board.name} serves {made.model.path} at socket://127.0.0.1:{serve}; "
             "Ctrl-C ends it",
             err=as_json,
         )
-        on_board.serve(machine, made.image.elf, serve)
+        step.serve(made.board, made.image.elf, serve)
         return
-    record = on_board.emulate(made, data, images)
+    record = step.emulate(session, board, images)
     if as_json:
         terminal.print_json(record)
         return
@@ -191,7 +195,7 @@ def emulate(
             ["stack", f"{record['stack_used']:,} of {record['stack_size']:,} bytes"],
             *([title, f"{value:.4f}"] for title, value in leading(record["scores"])),
         ],
-        title=f"{made.model.path} on {machine.name}, {len(record['images'])} images",
+        title=f"{session.path} on {record['board']}, {len(record['images'])} images",
     )
     top = sorted(record["operators"], key=lambda row: -row["instructions"])[:8]
     terminal.print_table(
@@ -225,15 +229,13 @@ def flash(
     \b
     Example: tinyseg flash attention_unet_ds --board nucleo_h743zi --dry-run
     """
-    from tinyseg.boards import flash as flashing
-    from tinyseg.boards import load
+    from tinyseg.steps import firmware as step
+    from tinyseg.steps.session import Session
 
-    chosen = flashing.choose(load(board), tool)
-    made = _make(model, board, data, recipe)
-    command = flashing.command(made.board, made.image, chosen)
-    click.echo(shlex.join(command))
+    ready = step.prepare_flash(Session.open_file(model, data, recipe), board, tool)
+    click.echo(shlex.join(ready.command))
     if not dry_run:
-        flashing.flash(made.board, made.image, chosen)
+        ready.run()
 
 
 @click.group()
@@ -247,12 +249,9 @@ def device() -> None:
 @JSON
 def device_info(port: str, baud: int | None, as_json: bool) -> None:
     """Show what a device tells of itself."""
-    import dataclasses
+    from tinyseg.steps import device as step
 
-    from tinyseg.runtime.device import Device, open_port
-
-    with open_port(port, baud or 115200) as opened:
-        record = dataclasses.asdict(Device(opened, port).info())
+    record = step.device_info(port, baud or step.BAUD)
     if as_json:
         terminal.print_json(record)
     else:
@@ -287,19 +286,12 @@ def device_run(
     """
     import dataclasses
 
-    from tinyseg import on_board, presets, workflow
-    from tinyseg.tflite import TfliteModel
+    from tinyseg.steps import device as step
+    from tinyseg.steps.session import Session
 
-    path = presets.find_tflite(model, data, recipe)
-    plan, _ = workflow.plan_of(str(path), data)
-    info, records = on_board.run_images(
-        port,
-        baud or 115200,
-        TfliteModel.read(path),
-        plan,
-        images,
-        output or presets.BUILD / "device",
-        timeout,
+    session = Session.open_file(model, data, recipe)
+    info, records = step.run_images(
+        session, images, port, baud=baud or step.BAUD, folder=output, timeout=timeout
     )
     if as_json:
         rows = [dataclasses.asdict(record) for record in records]
@@ -331,16 +323,3 @@ def device_run(
 
 def _size(length: int) -> str:
     return f"{length >> 20} MB" if length % (1 << 20) == 0 else f"{length >> 10:,} KB"
-
-
-def _make(model: str, board: str, data: str | None, recipe: str) -> Firmware:
-    from tinyseg import boards as known
-    from tinyseg import presets, workflow
-    from tinyseg.boards import firmware
-    from tinyseg.tflite import TfliteModel
-
-    target = known.load(board)
-    target.need_port()
-    path = presets.find_tflite(model, data, recipe)
-    plan, _ = workflow.plan_of(str(path), data)
-    return firmware.make(TfliteModel.read(path), plan.preprocessing, target)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import JSON, SEED, SET, parse_settings
 from tinyseg.errors import GateError
 
@@ -46,12 +46,9 @@ def data_split(path: str, output: Path, settings: tuple[str, ...]) -> None:
     \b
     Example: tinyseg data split busi -o split.json --set data.split_seed=1
     """
-    from tinyseg.plan import Plan, override
-    from tinyseg.workflow import divide_images
+    from tinyseg.steps.images import write_split
 
-    plan = override(Plan(), {"data.source": path, **parse_settings(settings)})
-    split = divide_images(plan)[1].split
-    split.write(output)
+    split = write_split(path, output, parse_settings(settings))
     sizes = f"{len(split.train)} / {len(split.validation)} / {len(split.test)}"
     click.echo(f"{output}: {sizes} images for training / validation / test")
 
@@ -110,14 +107,10 @@ def data_stage(
     \b
     Example: tinyseg data stage busi build/Data --balance
     """
-    from tinyseg import data as datasets
-    from tinyseg.data.staging import stage
-    from tinyseg.plan import Plan, override
-    from tinyseg.workflow import divide_images
+    from tinyseg.steps.images import stage_images
 
-    plan = override(Plan(), {"data.source": source, "seed": seed, **parse_settings(settings)})
-    split = divide_images(plan)[1].split
-    staged = stage(datasets.load(source), split, folder, balance=balance, seed=plan.seed)
+    changes = {"seed": seed, **parse_settings(settings)}
+    staged = stage_images(source, folder, changes, balance=balance)
     if as_json:
         terminal.print_json(staged)
         return

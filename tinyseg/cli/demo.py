@@ -30,10 +30,8 @@ def demo(model_or_file: str, data: str | None, recipe: str, host: str, port: int
       tinyseg demo attention_unet_ds
       tinyseg demo path/to/model.tflite --port 9000
     """
-    from tinyseg import workflow
-    from tinyseg.demo import create_app, serve
+    from tinyseg.steps import demo as step
+    from tinyseg.steps.session import Session
 
-    plan, networks = workflow.open_pair(model_or_file, data, recipe)
-    title = f"{plan.model.name}, {' and '.join(networks)}"
-    app = create_app(title, plan.preprocessing, networks)
-    serve(app, host, port, lambda address: click.echo(f"{address} (Ctrl-C stops)"))
+    session = Session.open_file(model_or_file, data, recipe)
+    step.demo(session, host, port, lambda address: click.echo(f"{address} (Ctrl-C stops)"))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE, fail_on
-from tinyseg.progress import counter
 
 if TYPE_CHECKING:
-    from tinyseg.fit import Budget, Candidate
-    from tinyseg.tflite import TfliteModel
+    from tinyseg.steps.candidates import Candidate
+    from tinyseg.steps.fit_board import Fitted
     from tinyseg.tflite.lowering import Lowered
 
 
@@ -52,20 +51,16 @@ def lower(
       tinyseg lower attention_unet_ds -o smaller.tflite
       tinyseg lower path/to/model.tflite --patches --without broadcasts
     """
-    from tinyseg import files, presets
-    from tinyseg.tflite import TfliteModel
-    from tinyseg.tflite.lowering import lower as run
+    from tinyseg.steps import lower as step
+    from tinyseg.steps.session import read_model
 
-    path = presets.find_tflite(file, data, recipe)
-    model = TfliteModel.read(path)
-    with counter("searching schedules") as progress:
-        lowered = run(model, without=without, patches=patches, max_work=max_work, progress=progress)
-    target = output or presets.BUILD / "lowered" / path.name
-    files.write_bytes(target, lowered.model.content)
+    model = read_model(file, data, recipe)
+    lowered, target = step.lower(model, output, without=without, patches=patches, max_work=max_work)
     if as_json:
-        terminal.print_json({"file": str(target), "steps": _steps(lowered)})
+        steps = [step._asdict() for step in lowered.steps]
+        terminal.print_json({"file": str(target), "steps": steps})
         return
-    _print_steps(lowered, str(path))
+    _print_steps(lowered, model.path)
     click.echo(target)
 
 
@@ -105,132 +100,26 @@ def fit(
       tinyseg fit path/to/model.tflite --ram 256K --flash 1M
       tinyseg fit attention_unet_ds --board nrf52840_dk --train --data path/to/images
     """
-    from tinyseg import files, presets
-    from tinyseg.errors import InputError
-    from tinyseg.fit import arena_of, fit_file
-    from tinyseg.tflite import TfliteModel
+    from tinyseg.steps.fit_board import Limits, fit_board
 
-    named = model.endswith(".tflite")
-    try:
-        path: Path | None = presets.find_tflite(model, data, recipe)
-    except InputError:
-        if named:
-            raise
-        path = None
-    result: dict[str, Any] = {"model": model, "file": None, "fits": False, "proposals": []}
-    failures = []
-    if path is not None:
-        source = TfliteModel.read(path)
-        budget = _budget(board, ram, flash, source)
-        with counter("searching schedules") as progress:
-            lowered, fits = fit_file(source, budget, progress=progress)
-        arena = arena_of(lowered.model, budget.target)
-        where = board or "the budget"
-        result |= {
-            "fits": fits,
-            "arena_bytes": arena,
-            "file_bytes": len(lowered.model.content),
-            "steps": _steps(lowered),
-        }
-        if not as_json:
-            _print_steps(lowered, str(path))
-        if fits:
-            target = (output or presets.BUILD / "fit") / f"{path.stem}_{board or 'fit'}.tflite"
-            files.write_bytes(target, lowered.model.content)
-            result["file"] = str(target)
-        else:
-            failures.append(_excess(str(path), where, arena, len(lowered.model.content), budget))
-    budget = _budget(board, ram, flash, None)
-    result["budget"] = {"arena_bytes": budget.ram, "file_bytes": budget.flash}
-    if (propose or train or not result["fits"]) and not named:
-        proposals = _proposals(model, data, channels, budget)
-        result["proposals"] = [vars(candidate) for candidate in proposals]
-        if not as_json:
-            _print_proposals(model, proposals)
-        if not proposals:
-            failures.append(f"{model}: no size of it fits {board or 'the budget'}")
-        elif train:
-            result["run"] = _train(model, data, channels, proposals[0], output)
-            failures = list(result["run"]["failures"])
+    then = "train" if train else "propose" if propose else ""
+    size = None if channels is None else int(channels)
+    limits = Limits(board, ram, flash)
+    fitted = fit_board(model, limits, data, recipe, then=then, channels=size, folder=output)
     if as_json:
-        terminal.print_json(result)
-    elif result["file"]:
-        click.echo(f"fits: {result['file']}")
-    fail_on(failures)
+        terminal.print_json(fitted.as_dict())
+    else:
+        _print_fitted(fitted)
+    fail_on(fitted.failures)
 
 
-def _budget(
-    board: str | None, ram: str | None, flash: str | None, model: TfliteModel | None
-) -> Budget:
-    from tinyseg.boards import load
-    from tinyseg.boards.board import bytes_of
-    from tinyseg.errors import InputError
-    from tinyseg.fit import Budget
-
-    if board is None and (ram is None or flash is None):
-        raise InputError("fit: name a --board, or both --ram and --flash")
-    budget = Budget.of(load(board), model) if board else Budget(0, 0)
-    try:
-        return Budget(
-            budget.ram if ram is None else bytes_of(ram),
-            budget.flash if flash is None else bytes_of(flash),
-            budget.target,
-        )
-    except ValueError as error:
-        raise InputError(f"fit: {error}") from None
-
-
-def _proposals(
-    name: str, data: str | None, channels: str | None, budget: Budget
-) -> Sequence[Candidate]:
-    from tinyseg.fit import DEPTHS, WIDTHS, candidates, front
-    from tinyseg.zoo import network
-
-    entry = network(name)
-    with counter("costing sizes", len(DEPTHS) * len(WIDTHS)) as progress:
-        found = candidates(
-            name,
-            entry.arguments,
-            int(channels or entry.input_shape[2]),
-            budget,
-            progress=progress,
-        )
-    return front(found)
-
-
-def _train(
-    name: str, data: str | None, channels: str | None, chosen: Candidate, output: Path | None
-) -> dict[str, Any]:
-    """Train and quantize a proposal as any network is."""
-    from tinyseg import deployment, presets, workflow
-    from tinyseg import plan as plans
-    from tinyseg.zoo import network
-
-    changes = {
-        "model.name": name,
-        "data.source": data,
-        "preprocessing.channels": int(channels or network(name).input_shape[2]),
-        "quantization.lower": "exact",
-        **chosen.settings(),
-    }
-    plan = plans.override(plans.Plan(), changes)
-    folder = output or presets.BUILD / "fit" / name
-    trained = workflow.train(plan, folder / "float")
-    plan, weights = workflow.plan_of(trained["weights"])
-    return deployment.quantize(plan, weights, folder / plan.quantization.recipe)
-
-
-def _excess(path: str, where: str, arena: int, file: int, budget: Budget) -> str:
-    needs = []
-    if arena > budget.ram:
-        needs.append(f"{arena:,} bytes of arena of {budget.ram:,}")
-    if file > budget.flash:
-        needs.append(f"{file:,} bytes of flash of {budget.flash:,}")
-    return f"{path}: does not fit {where}: needs {' and '.join(needs)}; choose a smaller size"
-
-
-def _steps(lowered: Lowered) -> list[dict[str, Any]]:
-    return [step._asdict() for step in lowered.steps]
+def _print_fitted(fitted: Fitted) -> None:
+    if fitted.lowered:
+        _print_steps(fitted.lowered, fitted.source.path)
+    if fitted.proposals is not None:
+        _print_proposals(fitted.name, fitted.proposals)
+    if fitted.file:
+        click.echo(f"fits: {fitted.file}")
 
 
 def _print_steps(lowered: Lowered, title: str) -> None:

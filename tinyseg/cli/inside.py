@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import DATA, JSON, OUTPUT
 
 
@@ -45,11 +45,10 @@ def inspect(
       tinyseg inspect attention_unet_ds
       tinyseg inspect build/run/weights.h5 --part test --images 12 -o build/inside
     """
-    from tinyseg import presets
-    from tinyseg.inspection import inspect as look
+    from tinyseg.steps import inspect as step
+    from tinyseg.steps.session import Session
 
-    folder = output or presets.BUILD / "inside"
-    found = look(model_or_weights, data, part, images, volume, folder)
+    found = step.inspect(Session.open(model_or_weights, data), part, images, volume, output)
     if as_json:
         terminal.print_json(found)
         return

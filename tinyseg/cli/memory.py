@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE
-
-if TYPE_CHECKING:
-    from tinyseg.tflite import TfliteModel
 
 
 @click.command()
@@ -57,68 +52,26 @@ def memory(
       tinyseg memory attention_unet_ds --passes
       tinyseg memory path/to/model.tflite --board nucleo_h743zi
     """
-    from tinyseg import presets
-    from tinyseg.boards import load
-    from tinyseg.errors import InputError
-    from tinyseg.tflite import TfliteModel
-    from tinyseg.tflite.lint import usable
-    from tinyseg.tflite.memory import facts, predict
+    from tinyseg.steps import memory as step
+    from tinyseg.steps.session import read_model
 
-    if board is not None:
-        target = load(board).target
-    elif measure and target != "host":
-        raise InputError(f"--measure for {target} needs an emulated board: add --board")
-    model = TfliteModel.read(presets.find_tflite(file, data, recipe))
-    findings = usable(model, floats=True)
-    # Drawing takes a while to import; damaged files need none.
-    from tinyseg.reporting import memory_chart
-
-    values = facts(model, predict(model, target))
-    values["measured"] = _measure(model, board) if measure else None
-    savings = _savings(model) if passes else []
-    if passes:
-        values["savings"] = [{"pass": name, "bytes": saved} for name, saved in savings]
-    paths = memory_chart.write(values, output or presets.BUILD / "memory", savings)
+    arena = step.memory(
+        read_model(file, data, recipe),
+        target=target,
+        board=board,
+        measure=measure,
+        passes=passes,
+        folder=output,
+    )
     if as_json:
-        terminal.print_json(values)
+        terminal.print_json(arena.as_dict())
     else:
-        for table in memory_chart.tables(values, savings)[:3]:
+        for table in arena.tables[:3]:
             if table["rows"]:
                 terminal.print_table(table["header"], table["rows"], title=table["title"])
                 if table["note"]:
                     click.echo(table["note"])
-        for path in paths:
+        for path in arena.files:
             click.echo(path)
-    for finding in findings:
-        if finding.severity == "unsupported":
-            click.echo(f"warning: {finding}", err=True)
-
-
-def _measure(model: TfliteModel, board: str | None) -> dict[str, Any]:
-    """Sizes in bytes; a board tells the total alone."""
-    if board is None:
-        from tinyseg.runtime.tflm import TflmRunner
-
-        arena = TflmRunner(model).arena
-        sizes = {"total_bytes": arena.total, "head_bytes": arena.head, "tail_bytes": arena.tail}
-        return {"by": "TFLM on this machine", **sizes}
-    from tinyseg.boards.firmware import booted
-    from tinyseg.workflow import plan_of
-
-    plan, _ = plan_of(model.path)
-    with booted(model, plan.preprocessing, board) as runner:
-        used = runner.refresh().arena_used
-    return {"by": board, "total_bytes": used, "head_bytes": None, "tail_bytes": None}
-
-
-def _savings(model: TfliteModel) -> list[tuple[str, int]]:
-    """Return the bytes of arena that each pass saves after those before it; strips come last."""
-    from tinyseg.progress import counter
-    from tinyseg.tflite.lowering import lower
-
-    with counter("searching schedules") as progress:
-        steps = lower(model, patches=True, progress=progress).steps
-    return [
-        (after.name, before.arena_bytes - after.arena_bytes)
-        for before, after in itertools.pairwise(steps)
-    ]
+    for finding in arena.unsupported:
+        click.echo(f"warning: {finding}", err=True)

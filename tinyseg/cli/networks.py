@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import (
     COUNT,
     DATA,
@@ -96,12 +96,10 @@ def train(
       tinyseg train attention_unet_ds --data busi --weights build/other/weights.h5
     """
     from tinyseg import plan as plans
-    from tinyseg import workflow
-    from tinyseg.presets import run_folder
+    from tinyseg.steps import train as step
+    from tinyseg.steps.networks import training_plan
 
-    start = workflow.default_plan(model)
     changes = {
-        "model.name": model,
         "data.source": data,
         "training.epochs": epochs,
         "training.initial_weights": weights,
@@ -110,12 +108,11 @@ def train(
         "seed": seed,
         **parse_settings(settings),
     }
-    plan = plans.override(plans.read(plan_file) if plan_file else start, changes)
+    plan = training_plan(model, changes, plan_file)
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
-    result = workflow.train(plan, output or run_folder(plan, "float"), split)
-    print_trained(result, as_json)
+    print_trained(step.train(plan, output, split), as_json)
 
 
 @click.command()
@@ -145,9 +142,10 @@ def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_j
     \b
     Example: tinyseg evaluate attention_unet_ds --data phantom
     """
-    from tinyseg import workflow
+    from tinyseg.steps import evaluate as step
+    from tinyseg.steps.session import Session
 
-    scores = workflow.evaluate(model_or_file, data, part, backend)
+    scores = step.evaluate(Session.open(model_or_file, data), part, backend)
     if as_json:
         terminal.print_json(scores)
         return
@@ -229,19 +227,15 @@ def predict(
       tinyseg predict attention_unet_ds scan.png -o build/masks
       tinyseg predict path/to/model.tflite path/to/images
     """
-    from tinyseg import presets, workflow
-    from tinyseg.prediction import TABLE, find_images, predict_files
+    from tinyseg.steps import predict as step
+    from tinyseg.steps.session import Session
 
-    found = find_images(images)
-    plan, path = workflow.plan_of(model_or_file, data)
-    runner = workflow.open_runner(plan, path, backend)
-    folder = output or presets.BUILD / "predict"
-    rows = predict_files(runner, plan.preprocessing, found, folder, plan.data.classes)
+    rows, table = step.predict(Session.open(model_or_file, data), images, output, backend)
     if as_json:
         terminal.print_json(rows)
         return
     terminal.print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
-    click.echo(folder / TABLE)
+    click.echo(table)
 
 
 @click.command()
@@ -273,9 +267,8 @@ def publish(
       tinyseg publish attention_unet_ds --data phantom
       tinyseg publish lw_unet --data busi --set quantization.recipe=static_wi8_ai8
     """
-    from tinyseg import presets
-    from tinyseg.publishing import publish as publish_run
+    from tinyseg.steps import publish as step
 
-    run = run or presets.BUILD / model / presets.slug(data or "phantom") / "float"
-    for path in publish_run(run, output, images, board, parse_settings(settings)):
+    run = run or step.newest_run(model, data)
+    for path in step.publish(run, output, images, board, parse_settings(settings)):
         click.echo(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.errors import GateError, InputError
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
@@ -105,7 +105,7 @@ def print_trained(result: Mapping[str, Any], as_json: bool) -> None:
 
 def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Return title and value of the scores that stand for a task."""
-    from tinyseg.training.scoring import SCORES
+    from tinyseg.scoring.scores import SCORES
 
     rows = next(rows for rows in SCORES.values() if rows[0].key in scores)
     return [(title, scores[key]) for key, title in rows]

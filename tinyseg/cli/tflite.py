@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import (
     COUNT,
     DATA,
@@ -23,6 +23,9 @@ from tinyseg.cli.options import (
     fail_on,
     parse_settings,
 )
+
+if TYPE_CHECKING:
+    from tinyseg.steps.run import Run
 
 
 @click.command()
@@ -89,47 +92,35 @@ def quantize(
       tinyseg quantize attention_unet_ds --data path/to/images --recipe static_wi8_ai16
       tinyseg quantize attention_unet_ds --weights-bits 4
     """
-    from tinyseg import deployment, presets, workflow
     from tinyseg import plan as plans
-    from tinyseg.compression.recipe import parse
+    from tinyseg.steps import quantize as step
+    from tinyseg.steps.session import Session
 
-    start = workflow.default_plan(model)
-    if recipe is None and weights_bits not in (None, 8):
-        recipe = "qat_wi8_ai8"
-    parse(recipe or "static_wi8_ai8")
-    plan, weights = workflow.plan_of(str(weights or model), data, start)
     changes = {
-        "model.name": model,
-        "quantization.recipe": recipe,
+        "quantization.recipe": recipe or step.recipe_for(weights_bits),
         "quantization.weight_bits": weights_bits,
         "quantization.target": target,
         "quantization.lower": lower,
         "quantization.io": "float32" if float_io else None,
         **parse_settings(settings),
     }
-    plan = plans.override(plan, changes)
+    session = Session.to_quantize(model, data, changes, weights=weights, split_file=split)
     if dry_run:
-        terminal.print_json(plans.as_dict(plan))
+        terminal.print_json(plans.as_dict(session.plan))
         return
-    step = plan.quantization.recipe
-    if plan.quantization.weight_bits < 8:
-        step += f"_packed{plan.quantization.weight_bits}"
-    folder = output or presets.run_folder(plan, step)
-    run = deployment.quantize(
-        plan,
-        weights,
-        folder,
-        split_file=split,
+    made = step.quantize(
+        session,
+        output,
         verify_images=images,
         max_drop=max_drop,
         profiled=not no_profile,
         board=board,
     )
     if as_json:
-        terminal.print_json(run)
+        terminal.print_json(made.as_dict())
     else:
-        _print_run(run, folder)
-    fail_on(run["failures"])
+        _print_run(made)
+    fail_on(made.failures)
 
 
 @click.command()
@@ -159,28 +150,27 @@ def verify(
       tinyseg verify path/to/model.tflite --data path/to/images
       tinyseg verify attention_unet_ds --on mps3_an547
     """
-    from tinyseg import presets, workflow
     from tinyseg.reporting.numbers import score, size
-    from tinyseg.training.scoring import SCORES
+    from tinyseg.scoring.scores import SCORES
+    from tinyseg.steps import verify as step
+    from tinyseg.steps.session import Session
 
-    file = str(presets.find_tflite(file, data, recipe))
-    verdict = workflow.verify_file(file, data, images, max_drop, weights, board)
+    session = Session.open_file(file, data, recipe, weights=weights)
+    verdict = step.verify(session, images, max_drop, board)
     values = verdict.as_dict()
     key, title = SCORES[verdict.task][0]
     if as_json:
         terminal.print_json(values)
     else:
-        terminal.print_table(
-            ["check", "result"],
-            [
-                ["tensor arena", size(values["arena_bytes"])],
-                ["TFLM bytes equal TFLite reference", "yes" if verdict.bit_exact else "no"],
-                *_device_rows(values["device"]),
-                ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
-                *([f"{title}, {name}", score(value)] for name, value in values[key].items()),
-            ],
-            title=f"{file} on {len(verdict.images)} images",
-        )
+        rows = [
+            ["tensor arena", size(values["arena_bytes"])],
+            ["TFLM bytes equal TFLite reference", "yes" if verdict.bit_exact else "no"],
+            *_device_rows(values["device"]),
+            ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
+            *([f"{title}, {name}", score(value)] for name, value in values[key].items()),
+        ]
+        title = f"{session.path} on {len(verdict.images)} images"
+        terminal.print_table(["check", "result"], rows, title=title)
         for line in verdict.warnings:
             click.echo(f"warning: {line}", err=True)
     fail_on(verdict.failures)
@@ -206,17 +196,12 @@ def profile(
     \b
     Example: tinyseg profile path/to/model.tflite -o build/profile
     """
-    from tinyseg import presets
-    from tinyseg.profiling import mltk
     from tinyseg.reporting.numbers import count, size
-    from tinyseg.tflite import TfliteModel
-    from tinyseg.tflite.lint import usable
+    from tinyseg.steps import profile as step
+    from tinyseg.steps.session import read_model
 
-    path = presets.find_tflite(file, data, recipe)
-    model = TfliteModel.read(path)
-    usable(model, floats=True)
-    record, text = mltk.profile(model, accelerator)
-    paths = mltk.write(record, text, output or presets.BUILD / "profile", path.stem)
+    parsed = read_model(file, data, recipe)
+    record, paths = step.profile(parsed, accelerator, output)
     if as_json:
         terminal.print_json(record)
         return
@@ -236,7 +221,7 @@ def profile(
                 for key, value in record["bound_cycles"].items()
             ),
         ],
-        title=f"{path}, MLTK {record['mltk_version']}",
+        title=f"{parsed.path}, MLTK {record['mltk_version']}",
     )
     for path in paths:
         click.echo(path)
@@ -254,13 +239,13 @@ def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
     ]
 
 
-def _print_run(run: dict[str, Any], folder: Path) -> None:
+def _print_run(run: Run) -> None:
     from tinyseg.reporting.report import tables
 
-    for table in tables(run)[:3]:
+    for table in tables(run.as_dict())[:3]:
         terminal.print_table(table["header"], table["rows"], title=table["title"])
-    for name in (run["file"], "report.html", "report.md", "report.json", "plan.json"):
-        click.echo(folder / name)
+    for name in (run.file, "report.html", "report.md", "report.json", "plan.json"):
+        click.echo(run.folder / name)
 
 
 @click.command()
@@ -277,10 +262,10 @@ def report(steps: tuple[str, ...], as_json: bool) -> None:
       tinyseg report
       tinyseg report build/unet/phantom/static_wi8_ai8 build/blu_net/phantom/static_wi8_ai8
     """
-    from tinyseg import sizes
     from tinyseg.reporting.numbers import count, score
+    from tinyseg.steps.compare_sizes import CHAIN, compare_sizes
 
-    rows = sizes.measure_chain(steps or sizes.CHAIN)
+    rows = compare_sizes(steps or CHAIN)
     if as_json:
         terminal.print_json(rows)
         return

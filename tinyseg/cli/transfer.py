@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tinyseg import terminal
+from tinyseg.cli import terminal
 from tinyseg.cli.options import (
     DATA,
     DRY_RUN,
@@ -63,23 +63,23 @@ def distill(
       tinyseg distill unet lw_unet --set distillation.encoder_epochs=40
     """
     from tinyseg import plan as plans
-    from tinyseg import transfer, workflow
-    from tinyseg.presets import run_folder
+    from tinyseg.steps import distill as step
+    from tinyseg.steps.networks import successor
+    from tinyseg.steps.session import Session
 
-    trained, weights = workflow.plan_of(teacher, data)
+    trained = Session.open(teacher, data)
     changes = {
         "distillation.method": method,
-        "distillation.teacher": str(weights),
+        "distillation.teacher": str(trained.path),
         "training.epochs": epochs,
         "seed": seed,
         **parse_settings(settings),
     }
-    plan = transfer.successor(trained, student, changes)
+    plan = successor(trained.plan, student, changes)
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
-    result = transfer.distill(plan, trained, output or run_folder(plan, "float"), split)
-    print_trained(result, as_json)
+    print_trained(step.distill(plan, trained, output, split), as_json)
 
 
 @click.command()
@@ -114,19 +114,19 @@ def binarize(
       tinyseg binarize unet --set model.arguments.separable=false
     """
     from tinyseg import plan as plans
-    from tinyseg import transfer, workflow
-    from tinyseg.presets import run_folder
+    from tinyseg.steps import binarize as step
+    from tinyseg.steps.networks import successor
+    from tinyseg.steps.session import Session
 
-    trained, weights = workflow.plan_of(model, data)
+    trained = Session.open(model, data)
     changes = {
-        "binarization.source": str(weights),
+        "binarization.source": str(trained.path),
         "training.epochs": epochs,
         "seed": seed,
         **parse_settings(settings),
     }
-    plan = transfer.successor(trained, target, changes)
+    plan = successor(trained.plan, target, changes)
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
-    result = transfer.binarize(plan, trained, output or run_folder(plan, "float"), split)
-    print_trained(result, as_json)
+    print_trained(step.binarize(plan, trained, output, split), as_json)

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tinyseg.data.augmentation import MILD, Ranges, grey_levels, move
-from tinyseg.data.store import ImageStore, normalise
+from tinyseg.data.store import ImageStore
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise
 
 
 def training_batches(

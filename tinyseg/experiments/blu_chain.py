@@ -21,11 +21,19 @@ from typing import Any
 
 import click
 
-from tinyseg import files, presets, terminal, transfer, workflow
+from tinyseg import files, presets
 from tinyseg import plan as plans
-from tinyseg.deployment import to_integers
+from tinyseg.cli import terminal
 from tinyseg.experiments import FRESH, OUTPUT
 from tinyseg.plan import Plan
+from tinyseg.steps.binarize import binarize
+from tinyseg.steps.convert import to_integers
+from tinyseg.steps.distill import distill
+from tinyseg.steps.evaluate import score
+from tinyseg.steps.images import SPLIT
+from tinyseg.steps.networks import successor
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import train
 from tinyseg.tflite import TfliteModel
 
 log = logging.getLogger(__name__)
@@ -73,16 +81,14 @@ def run_chain(task: Task, seed: int, folder: Path) -> dict[str, Any]:
     """
     start = time.monotonic()
     weights = {step: folder / step / presets.WEIGHTS for step in STEPS}
-    workflow.train(_teacher_plan(task, seed), folder / "teacher")
-    teacher = plans.beside(weights["teacher"])
-    split = folder / "teacher" / workflow.SPLIT
+    train(_teacher_plan(task, seed), folder / "teacher")
+    teacher = Session.open(weights["teacher"])
+    split = folder / "teacher" / SPLIT
 
-    student = _changed(teacher, "lw_unet", STUDENT, task.student_epochs, 2e-3)
-    workflow.train(student, folder / "scratch", split)
+    student = _changed(teacher.plan, "lw_unet", STUDENT, task.student_epochs, 2e-3)
+    train(student, folder / "scratch", split)
     longer = 2 * task.hint_epochs + task.student_epochs
-    workflow.train(
-        _changed(teacher, "lw_unet", STUDENT, longer, 2e-3), folder / "scratch_long", split
-    )
+    train(_changed(teacher.plan, "lw_unet", STUDENT, longer, 2e-3), folder / "scratch_long", split)
     hints = plans.DistillationPlan(
         method="hints",
         teacher=str(weights["teacher"]),
@@ -91,20 +97,20 @@ def run_chain(task: Task, seed: int, folder: Path) -> dict[str, Any]:
         learning_rate=2e-3,
     )
     student = dataclasses.replace(student, distillation=hints)
-    transfer.distill(student, teacher, folder / "student")
-    learned = plans.beside(weights["student"])
+    distill(student, teacher, folder / "student")
+    learned = Session.open(weights["student"])
 
-    binarized = _changed(learned, "blu_net", BINARIZED, task.binarized_epochs, 3e-4)
+    binarized = _changed(learned.plan, "blu_net", BINARIZED, task.binarized_epochs, 3e-4)
     source = plans.BinarizationPlan(str(weights["student"]))
     binarized = dataclasses.replace(binarized, binarization=source)
-    transfer.binarize(binarized, learned, folder / "binarized")
+    binarize(binarized, learned, folder / "binarized")
     return {**_score(folder, split), "seconds": time.monotonic() - start}
 
 
 def _changed(
     plan: Plan, name: str, arguments: dict[str, Any], epochs: int, learning_rate: float
 ) -> Plan:
-    plan = transfer.successor(plan, name, {"model.arguments": arguments})
+    plan = successor(plan, name, {"model.arguments": arguments})
     training = dataclasses.replace(
         plan.training, epochs=epochs, patience=epochs, learning_rate=learning_rate
     )
@@ -113,21 +119,19 @@ def _changed(
 
 def _score(folder: Path, split: Path) -> dict[str, Any]:
     """Score every network, then the packed file, on the held-out images."""
-    from tinyseg.runtime.keras import KerasRunner
     from tinyseg.runtime.tflite import TfliteRunner
 
     result: dict[str, Any] = {}
     for step in STEPS[:-1]:
-        plan = plans.beside(folder / step / presets.WEIGHTS)
-        network = workflow.load_trained(plan, folder / step / presets.WEIGHTS)
-        plan, images = workflow.open_images(plan, split)
-        test = images.part("test")
-        result[step], _ = workflow.score(KerasRunner(network), test, plan.preprocessing)
-        result[step]["parameters"] = network.count_params()
-    content, _ = to_integers(network, plan, images.calibration(plan))
+        session = Session.open(folder / step / presets.WEIGHTS, split_file=split)
+        test = session.images.part("test")
+        result[step], _ = score(session.runner(), test, session.preprocessing)
+        result[step]["parameters"] = session.network.count_params()
+    plan, images = session.plan, session.images
+    content, _ = to_integers(session.network, plan, images.calibration(plan))
     path = files.write_bytes(folder / "packed" / "blu_net.tflite", content)
     runner = TfliteRunner(TfliteModel.read(path), reference=False)
-    result["packed"], _ = workflow.score(runner, test, plan.preprocessing)
+    result["packed"], _ = score(runner, test, plan.preprocessing)
     result["packed"]["bytes"] = len(content)
     return result
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import plan as plans
-from tinyseg import presets, transfer, workflow
+from tinyseg import presets
 from tinyseg.experiments.jobs import Jobs
 from tinyseg.experiments.runs import RECIPES, of_files, quantize, score
 from tinyseg.plan import Plan
+from tinyseg.steps.distill import distill
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import train
 
 SEEDS = 3
 WORK = Path("build/experiments/busi_small/final")
@@ -43,7 +46,7 @@ def weights(role: str, seed: int) -> Path:
 
 def train_plain(plan: Plan, role: str, seed: int) -> dict[str, Any]:
     """Train a teacher, or a student from scratch."""
-    return workflow.train(dataclasses.replace(plan, seed=seed), folder(role, seed))
+    return train(dataclasses.replace(plan, seed=seed), folder(role, seed))
 
 
 def train_distilled(plan: Plan, seed: int, effort: Effort) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def train_distilled(plan: Plan, seed: int, effort: Effort) -> dict[str, Any]:
         teacher_weight=0.6,
     )
     plan = dataclasses.replace(plan, distillation=settings, seed=seed)
-    return transfer.distill(plan, plans.beside(first), folder("distilled", seed))
+    return distill(plan, Session.open(first), folder("distilled", seed))
 
 
 def _lasting(plan: Plan, epochs: int) -> Plan:

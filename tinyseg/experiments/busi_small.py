@@ -19,12 +19,17 @@ from typing import Any
 
 import click
 
-from tinyseg import files, presets, terminal, transfer, workflow
+from tinyseg import files, presets
 from tinyseg import plan as plans
+from tinyseg.cli import terminal
 from tinyseg.experiments import FRESH, OUTPUT, busi_final, render
 from tinyseg.experiments.jobs import Jobs
 from tinyseg.experiments.runs import RECIPES, headline, of_files, quantize, score
 from tinyseg.plan import Plan
+from tinyseg.steps.distill import distill
+from tinyseg.steps.images import open_images
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import train
 from tinyseg.zoo import build
 
 FOLDS, SEEDS = 5, 3
@@ -118,8 +123,8 @@ def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
     from tinyseg.zoo.summary import count_macs
 
     plan = candidate_plan(CANDIDATES[name], epochs, fold=fold)
-    network = build(plan.model, plan.preprocessing)
-    trained = workflow.train(plan, WORK / "select" / presets.slug(name) / f"fold{fold}")
+    network = build(*plan.network)
+    trained = train(plan, WORK / "select" / presets.slug(name) / f"fold{fold}")
     return {
         "validation": trained["validation"],
         "parameters": network.count_params(),
@@ -130,14 +135,14 @@ def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
 def train_teacher(name: str, epochs: int) -> dict[str, Any]:
     """Train a network that may teach; return its scores on the validation part."""
     plan = candidate_plan(TEACHERS[name], epochs)
-    return workflow.train(plan, WORK / "teacher" / presets.slug(name))
+    return train(plan, WORK / "teacher" / presets.slug(name))
 
 
 def train_scratch(name: str, seed: int, effort: Effort) -> dict[str, Any]:
     """Train the winner on the masks alone, for as many epochs as with hints."""
     epochs = 2 * effort.hints + effort.masks
     plan = candidate_plan(CANDIDATES[name], epochs, seed=seed)
-    return workflow.train(plan, WORK / "scratch" / f"seed{seed}")
+    return train(plan, WORK / "scratch" / f"seed{seed}")
 
 
 def train_hinted(name: str, master: str, seed: int, effort: Effort) -> dict[str, Any]:
@@ -152,7 +157,7 @@ def train_hinted(name: str, master: str, seed: int, effort: Effort) -> dict[str,
     )
     plan = candidate_plan(CANDIDATES[name], effort.masks, seed=seed)
     plan = dataclasses.replace(plan, distillation=hints)
-    return transfer.distill(plan, plans.beside(teacher), WORK / "hinted" / f"seed{seed}")
+    return distill(plan, Session.open(teacher), WORK / "hinted" / f"seed{seed}")
 
 
 def _weights(role: str, which: str) -> Path:
@@ -161,9 +166,9 @@ def _weights(role: str, which: str) -> Path:
 
 def score_nothing() -> dict[str, Any]:
     """Score the answer that there is no lesion anywhere on the test part."""
-    from tinyseg.training.scoring import score_background
+    from tinyseg.scoring.scores import score_background
 
-    _, images = workflow.open_images(candidate_plan(next(iter(CANDIDATES.values())), 1))
+    _, images = open_images(candidate_plan(next(iter(CANDIDATES.values())), 1))
     return score_background(images.part("test"))
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import click
 import numpy as np
 
-from tinyseg import data, files, terminal
+from tinyseg import data, files
+from tinyseg.cli import terminal
 from tinyseg.data.store import open_store
 from tinyseg.experiments import OUTPUT
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
@@ -129,13 +130,12 @@ def _bounds(model: TfliteModel) -> dict[str, Any]:
 
 def measure_small() -> dict[str, Any]:
     """Return arenas of the same kind of network at 80 x 120, untrained."""
-    from tinyseg.deployment import to_integers
+    from tinyseg.steps.convert import to_integers
     from tinyseg.zoo import build
 
-    preprocessing = PreprocessingPlan(*_SMALL_SIZE)
+    plan = Plan(model=_SMALL, preprocessing=PreprocessingPlan(*_SMALL_SIZE))
     images = np.random.default_rng(0).random((2, *_SMALL_SIZE), np.float32)
-    network = build(_SMALL, preprocessing)
-    content, _ = to_integers(network, Plan(model=_SMALL, preprocessing=preprocessing), images)
+    content, _ = to_integers(build(*plan.network), plan, images)
     model = TfliteModel.parse(content, _SMALL.name)
     arenas = {"file": TflmRunner(model).arena.total}
     for name, patches in (("exact", False), ("strips", True)):

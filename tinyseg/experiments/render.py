@@ -19,7 +19,7 @@ from tinyseg.experiments.table import (
     tested_dice,
 )
 from tinyseg.reporting.numbers import count, score
-from tinyseg.training.scoring import lesions
+from tinyseg.scoring.scores import lesions
 
 _TITLES = {
     "teacher": "U-Net (teacher)",

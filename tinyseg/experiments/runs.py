@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinyseg import plan as plans
-from tinyseg import workflow
-from tinyseg.zoo import build
+from tinyseg.steps.evaluate import evaluate
+from tinyseg.steps.quantize import quantize as run
+from tinyseg.steps.session import Session
 
 RECIPES = {"ptq": "static_wi8_ai8", "qat": "qat_wi8_ai8"}
 
@@ -25,28 +25,24 @@ def quantize(weights: Path, folder: Path, changes: Mapping[str, Any]) -> dict[st
         Scores on ``test`` and ``validation`` (empty if there is no such part), ``bytes``,
         ``arena_bytes`` and ``bit_exact`` of the file.
     """
-    from tinyseg.deployment import quantize as run
-
-    plan = plans.override(plans.beside(weights), changes)
-    report = run(plan, weights, folder, verify_images=8, max_drop=1.0, profiled=False)
-    check = report["verification"]
+    session = Session.open(weights, changes=changes)
+    made = run(session, folder, verify_images=8, max_drop=1.0, profiled=False)
+    check = made.verification
     return {
-        "test": report["test"]["integer"],
-        "bytes": report["file_bytes"],
-        "arena_bytes": check["arena_bytes"],
-        "bit_exact": check["bit_exact"],
-        "validation": score(folder / report["file"], "validation")
-        if report["data"]["validation"]
-        else {},
+        "test": made.test.integers,
+        "bytes": made.file_bytes,
+        "arena_bytes": check.arena.total,
+        "bit_exact": check.bit_exact,
+        "validation": score(made.path, "validation") if made.data.validation else {},
     }
 
 
 def score(file: Path, part: str) -> dict[str, Any]:
     """Score weights or a ``.tflite`` file on a part of its data; count a network's parameters."""
-    scores = workflow.evaluate(str(file), None, part, "tflite")
-    if file.suffix != ".tflite":
-        plan = plans.beside(file)
-        scores["parameters"] = build(plan.model, plan.preprocessing).count_params()
+    session = Session.open(file)
+    scores = evaluate(session, part)
+    if not session.is_file:
+        scores["parameters"] = session.network.count_params()
     return scores
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tinyseg import files
 from tinyseg.presets import RESULTS
 from tinyseg.reporting.numbers import count, score
-from tinyseg.training.scoring import lesions
+from tinyseg.scoring.scores import lesions
 
 _EXPERIMENT = Path("docs/experiments/busi_small.json")
 _BEGIN, _END = "<!-- results: made by 'make table' -->", "<!-- end of results -->"

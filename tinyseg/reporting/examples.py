@@ -10,7 +10,7 @@ import numpy as np
 from tinyseg.data.store import ImageStore
 from tinyseg.reporting import pictures
 from tinyseg.reporting.pictures import plt
-from tinyseg.training.scoring import score_each
+from tinyseg.scoring.scores import score_each
 
 _COUNT = 8
 _COLUMNS = 4
@@ -41,7 +41,7 @@ def worst_first(
 
     Args:
         images: that were scored.
-        floats, integers: what both networks decided, see :func:`tinyseg.training.scoring.decide`.
+        floats, integers: what both networks decided, see :func:`tinyseg.scoring.scores.decide`.
     """
     float_scores, scores = score_each(images, floats), score_each(images, integers)
     order = np.argsort(scores, kind="stable")

@@ -10,7 +10,7 @@ from tinyseg import files
 from tinyseg.reporting import pages, pictures
 from tinyseg.reporting.examples import Classified, confusion_matrix, draw
 from tinyseg.reporting.numbers import count, decibels, percent, score, size
-from tinyseg.training.scoring import SCORES
+from tinyseg.scoring.scores import SCORES
 
 _MASK_SCORES = {
     "dice": "Dice",

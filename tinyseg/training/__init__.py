@@ -1,1 +1,1 @@
-"""Fit networks and measure them."""
+"""Fit networks to images."""

@@ -46,7 +46,7 @@ def new_network(plan: Plan) -> keras.Model:
     """
     keras.utils.set_random_seed(plan.seed)
     keras.mixed_precision.set_global_policy(_policy(plan.training.precision))
-    model = build(plan.model, plan.preprocessing)
+    model = build(*plan.network)
     if plan.training.initial_weights:
         load_weights(model, plan.training.initial_weights)
     elif network(plan.model.name).transfers:
@@ -76,7 +76,7 @@ def fit(
     Args:
         model: from :func:`new_network`.
         plan: the whole plan.
-        training: images to learn from.
+        training: images to learn from, each once; see :func:`rows_to_learn`.
         validation: images that choose the epoch; without any it is the last one.
         folder: where the results go.
 
@@ -100,6 +100,16 @@ def _class_losses() -> dict[str, Any]:
     return {"loss": keras.losses.CategoricalCrossentropy(), "metrics": [accuracy]}
 
 
+def rows_to_learn(training: ImageStore, settings: TrainingPlan) -> ImageStore:
+    """Return what an epoch shows: each image once, or those of rare labels more often.
+
+    Args:
+        training: the images of the training part, each once.
+        settings: ``balance`` asks for the latter.
+    """
+    return training.balanced() if settings.balance else training
+
+
 def run_epochs(
     learner: keras.Model,
     losses: Mapping[str, Any],
@@ -117,7 +127,7 @@ def run_epochs(
         losses: loss and metrics that the learner is compiled with.
         model: the network whose weights are kept.
         plan: the whole plan.
-        training: images to learn from.
+        training: images to learn from, each once; see :func:`rows_to_learn`.
         validation: images that choose the epoch; without any it is the last one.
         folder: where the results go.
         goal: what the best epoch is best in.
@@ -131,6 +141,8 @@ def run_epochs(
     goal = goal if judged else LAST_EPOCH
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
     _claim(folder, plan)
+    # Here, where every learner passes, so that none can forget it.
+    training = rows_to_learn(training, settings)
     steps = -(-len(training) // settings.batch_size)
     learner.compile(optimizer=keras.optimizers.Adam(_schedule(settings, steps)), **losses)
     state = TrainingState(

@@ -14,13 +14,14 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
-from tinyseg.runtime.runner import border, predict
+from tinyseg.runtime.runner import TensorSpec, border, predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
+from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.op_table import supported
-from tinyseg.training.scoring import SCORES, allowed_drop, lesions, score_outputs
+from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr
 
@@ -32,7 +33,7 @@ class Verification:
     """The verdict on a file.
 
     Attributes:
-        failures: one line for each missed bar; none means that the file passed.
+        missed: gates that the file did not pass; none means that it passed.
         arena: tensor arena that TFLM used, None if it cannot run the file.
         bit_exact: whether TFLM's output bytes equal those of TFLite's reference kernels.
         differing_bytes: output elements that differ.
@@ -40,13 +41,13 @@ class Verification:
         warnings: what to know beside the failures.
         task: ``segmentation`` or ``classification``.
         scores: by backend (``float``, ``int8``, ``tflm``, with a board also ``device``) as of
-            :func:`tinyseg.training.scoring.score_outputs`; None where it did not run.
+            :func:`tinyseg.scoring.scores.score_outputs`; None where it did not run.
         sqnr: per layer, empty without the float network.
         images: names of the images used.
         device: what a board made of them; None if none took part.
     """
 
-    failures: tuple[str, ...]
+    missed: tuple[Missed, ...]
     arena: Arena | None
     bit_exact: bool
     differing_bytes: int
@@ -60,8 +61,17 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether all bars were met."""
-        return not self.failures
+        """Whether all gates were passed."""
+        return not self.missed
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """One line for each gate that was not passed."""
+        return tuple(missed.line for missed in self.missed)
+
+    def misses(self, gate: Gate) -> bool:
+        """Tell whether that gate was not passed."""
+        return any(missed.gate is gate for missed in self.missed)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -111,77 +121,122 @@ def verify(
         InputError: the file is damaged, or its input does not fit the images.
     """
     findings = usable(model)
+    lacking = tuple(sorted({op.opcode for op in model.operators if not supported(op)}))
     unsupported = [f for f in findings if f.severity == "unsupported"]
-    failures = [f"{model.path}: {finding}" for finding in unsupported]
-    inputs = images.inputs(preprocessing)
-    _check_shape(model, inputs, images.targets)
-    specification = border(model)[1]
-
-    def score(outputs: np.ndarray) -> dict:
-        return score_outputs(images, outputs, preprocessing.threshold)
-
-    scores: dict[str, dict | None] = {"float": None, "int8": None, "tflm": None}
-    arena, bit_exact, differing, sqnr = None, False, 0, []
-    with _Interpreters(model, inputs, start=not unsupported) as interpreters:
-        if float_runner is not None:
-            scores["float"] = score(predict(float_runner, inputs))
-        if float_twin is not None:
-            sqnr = layer_sqnr(float_twin, model, inputs[0])
-        if not unsupported:
-            outputs, tflm_outputs, arena = interpreters.results()
-            host, tflm = map(specification.dequantize, (outputs, tflm_outputs))
-            scores["int8"], scores["tflm"] = score(host), score(tflm)
-            differing = int((outputs != tflm_outputs).sum())
-            bit_exact = differing == 0
-    on_device = None
-    if device is not None and not unsupported:
-        on_device, device_outputs = run_on_device(device, inputs, tflm_outputs)
-        scores["device"] = score(specification.dequantize(device_outputs))
-        failures += [f"{model.path}: {line}" for line in on_device.failures()]
+    missed = [Missed(Gate.OPERATORS, f"{model.path}: {finding}") for finding in unsupported]
     warnings = [str(f) for f in findings if f.severity == "warning"]
-    if differing:
-        message = (
-            f"{model.path}: TFLM and TFLite reference kernels differ in {differing} of "
-            f"{outputs.size} output values, by {np.abs(host - tflm).max():.2g} at most"
-        )
-        # TFLM rounds a product of int16 values once, TFLite twice: nobody can make their last
-        # places agree. For int8 there is no such excuse.
-        wide = any(t.dtype == "int16" for op in model.operators for t in op.outputs)
-        (warnings if wide else failures).append(message)
+    specification, inputs = border(model), images.inputs(preprocessing)
+    _check_shape(model.path, specification, inputs, images.targets)
+    trial = _Trial(specification[1])
+    trial.run(model, inputs, not unsupported, float_runner, float_twin, device)
+    if trial.on_device is not None:
+        lines = trial.on_device.failures()
+        missed += [Missed(Gate.DEVICE, f"{model.path}: {line}") for line in lines]
+    if trial.differing and _is_wide(model):
+        warnings.append(trial.difference(model.path))
+    elif trial.differing:
+        missed.append(Missed(Gate.BYTES, trial.difference(model.path)))
+    scores: dict[str, dict | None] = dict.fromkeys(("float", "int8", "tflm"))
+    for name, values in trial.outputs.items():
+        scores[name] = score_outputs(images, values, preprocessing.threshold)
     if scores["float"] and scores["tflm"]:
-        failures += drop_failures(model.path, images, scores["float"], scores["tflm"], max_drop)
+        missed += missed_score(model.path, images, scores["float"], scores["tflm"], max_drop)
     return Verification(
-        tuple(failures),
-        arena,
-        bit_exact,
-        differing,
-        tuple(sorted({op.opcode for op in model.operators if not supported(op)})),
-        tuple(warnings),
-        images.task,
-        scores,
-        tuple(sqnr),
-        tuple(images.names),
-        on_device,
+        missed=tuple(missed),
+        arena=trial.arena,
+        bit_exact=not unsupported and trial.differing == 0,
+        differing_bytes=trial.differing,
+        unsupported_ops=lacking,
+        warnings=tuple(warnings),
+        task=images.task,
+        scores=scores,
+        sqnr=tuple(trial.sqnr),
+        images=tuple(images.names),
+        device=trial.on_device,
     )
 
 
-def drop_failures(
-    path: str, images: ImageStore, before: dict, after: dict, max_drop: float
-) -> list[str]:
-    """Return the line that tells of too large a loss of the first score, and the cure.
+@dataclasses.dataclass
+class _Trial:
+    """What the backends made of the images.
 
-    Of masks that is Dice over the images with a lesion: an image without one counts 0 or 1, and
-    one of them more or less would decide.
+    Attributes:
+        result: what the file gives.
+        outputs: real values float32 by backend.
+        arena: that TFLM used, None if it did not run.
+        differing: stored values of TFLM that are not those of the reference kernels.
+        on_device: what a board made of them.
+        sqnr: per layer, on the first image.
+    """
+
+    result: TensorSpec
+    outputs: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    sqnr: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    arena: Arena | None = None
+    differing: int = 0
+    on_device: OnDevice | None = None
+
+    def run(
+        self,
+        model: TfliteModel,
+        inputs: np.ndarray,
+        runs: bool,
+        float_runner: Runner | None,
+        float_twin: TfliteModel | None,
+        device: DeviceRunner | None,
+    ) -> None:
+        """Run images on every backend that there is; TFLM and a board if it ``runs`` there."""
+        with _Interpreters(model, inputs, start=runs) as interpreters:
+            if float_runner is not None:
+                self.outputs["float"] = predict(float_runner, inputs)
+            if float_twin is not None:
+                self.sqnr = layer_sqnr(float_twin, model, inputs[0])
+            if not runs:
+                return
+            stored, on_tflm, self.arena = interpreters.results()
+        real = self.result.dequantize
+        self.outputs["int8"], self.outputs["tflm"] = real(stored), real(on_tflm)
+        self.differing = int((stored != on_tflm).sum())
+        if device is not None:
+            self.on_device, on_board = run_on_device(device, inputs, on_tflm)
+            self.outputs["device"] = real(on_board)
+
+    def difference(self, path: str) -> str:
+        """Return the line that says how far the two interpreters are apart."""
+        host, tflm = self.outputs["int8"], self.outputs["tflm"]
+        return (
+            f"{path}: TFLM and TFLite reference kernels differ in {self.differing} of "
+            f"{host.size} output values, by {np.abs(host - tflm).max():.2g} at most"
+        )
+
+
+def _is_wide(model: TfliteModel) -> bool:
+    """Tell whether activations are int16.
+
+    TFLM rounds a product of those once, TFLite twice: nobody can make their last places agree. For
+    int8 there is no such excuse.
+    """
+    return any(t.dtype == "int16" for op in model.operators for t in op.outputs)
+
+
+def missed_score(
+    path: str, images: ImageStore, before: dict, after: dict, max_drop: float
+) -> list[Missed]:
+    """Return the gate of the first score if it was missed: too large a loss, and the cure.
+
+    Of masks that score is Dice over the images with a lesion: an image without one counts 0 or 1,
+    and one of them more or less would decide.
     """
     key, title = SCORES[images.task][0]
     drop = lesions(before)[key] - lesions(after)[key]
     allowed = allowed_drop(images.task, max_drop, len(images))
     if drop <= allowed:
         return []
-    return [
+    line = (
         f"{path}: {title} falls by {drop:.4f}, allowed are {allowed:.4f}; use "
         "--set quantization.equalize=true, more calibration images or recipe static_wi8_ai16"
-    ]
+    )
+    return [Missed(Gate.SCORE, line)]
 
 
 class _Interpreters:
@@ -219,14 +274,14 @@ class _Interpreters:
         return outputs, tflm_outputs, self._tflm.arena
 
 
-def _check_shape(model: TfliteModel, inputs: np.ndarray, targets: np.ndarray) -> None:
-    specification, output = border(model)
-    if specification.shape[1:] != inputs.shape[1:]:
-        raise InputError(
-            f"{model.path}: takes {specification.shape[1:]} but the images are {inputs.shape[1:]}"
-        )
-    if output.shape[1:] != targets.shape[1:]:
+def _check_shape(
+    path: str, specification: tuple[TensorSpec, TensorSpec], inputs: np.ndarray, targets: np.ndarray
+) -> None:
+    source, result = specification
+    if source.shape[1:] != inputs.shape[1:]:
+        raise InputError(f"{path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}")
+    if result.shape[1:] != targets.shape[1:]:
         kind = "a mask" if targets.ndim == 4 else "classes"
         raise InputError(
-            f"{model.path}: output {output.shape[1:]} is not {kind}, those are {targets.shape[1:]}"
+            f"{path}: output {result.shape[1:]} is not {kind}, those are {targets.shape[1:]}"
         )

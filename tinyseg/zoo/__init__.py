@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -79,6 +78,10 @@ NETWORKS = {
 }
 
 
+# What every builder takes beside its arguments.
+_GIVEN = ("input_shape", "name")
+
+
 def network(name: str) -> Network:
     """Return a registry entry.
 
@@ -101,23 +104,26 @@ def builder(name: str) -> Callable[..., keras.Model]:
     return getattr(importlib.import_module(f"tinyseg.zoo.{module}"), function)
 
 
-def build(model: ModelPlan, preprocessing: PreprocessingPlan) -> keras.Model:
-    """Build the network that a plan asks for.
+def build(
+    name: str, arguments: Mapping[str, Any], input_shape: tuple[int, int, int]
+) -> keras.Model:
+    """Build a network with random weights.
+
+    Args:
+        name: in :data:`NETWORKS`.
+        arguments: of its builder, over those of its line in the registry.
+        input_shape: height, width and channels of the images.
 
     Raises:
         InputError: unknown network or argument, or a shape that it cannot take.
     """
-    entry = network(model.name)
-    make = builder(model.name)
-    known = inspect.signature(make).parameters
-    unknown = set(model.arguments) - (set(known) - {"input_shape", "name"})
+    entry = network(name)
+    make = builder(name)
+    known = [key for key in inspect.signature(make).parameters if key not in _GIVEN]
+    unknown = set(arguments) - set(known)
     if unknown:
-        raise InputError(
-            f"{model.name}: no argument '{unknown.pop()}'; it takes "
-            + ", ".join(name for name in known if name not in ("input_shape", "name"))
-        )
-    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+        raise InputError(f"{name}: no argument '{unknown.pop()}'; it takes {', '.join(known)}")
     try:
-        return make(shape, **{**entry.arguments, **model.arguments}, name=model.name)
+        return make(input_shape, **{**entry.arguments, **arguments}, name=name)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{model.name}: {error}") from None
+        raise InputError(f"{name}: {error}") from None

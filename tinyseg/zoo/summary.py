@@ -7,7 +7,6 @@ from typing import Any
 
 import tf_keras as keras
 
-from tinyseg.plan import ModelPlan, PreprocessingPlan
 from tinyseg.zoo import build, network
 from tinyseg.zoo.blocks.attention import DotProductAttention
 from tinyseg.zoo.figures import described
@@ -30,8 +29,7 @@ def summarise(name: str) -> dict[str, Any]:
     Raises:
         InputError: no such network.
     """
-    height, width, channels = network(name).input_shape
-    model = build(ModelPlan(name), PreprocessingPlan(height=height, width=width, channels=channels))
+    model = build(name, {}, network(name).input_shape)
     counts = {
         "parameters": model.count_params(),
         "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),

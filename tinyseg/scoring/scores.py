@@ -1,0 +1,99 @@
+"""Scores of a network's outputs, be they masks or classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinyseg.data.store import ImageStore
+from tinyseg.scoring.classification_metrics import summarise_classes
+from tinyseg.scoring.metrics import Confusion, summarise
+
+
+class Score(NamedTuple):
+    """A score that stands for a task.
+
+    Attributes:
+        key: in what :func:`score_outputs` returns.
+        title: for people.
+    """
+
+    key: str
+    title: str
+
+
+# The first decides on epochs and gates.
+SCORES = {
+    "segmentation": (Score("dice", "Dice"), Score("iou", "IoU")),
+    "classification": (Score("accuracy", "accuracy"), Score("f1", "macro F1")),
+}
+
+
+def decide(outputs: np.ndarray, threshold: float) -> np.ndarray:
+    """Turn probabilities into what a network says.
+
+    Args:
+        outputs: masks ``(n, height, width, regions)`` or classes ``(n, classes)``.
+        threshold: probabilities strictly above it are foreground.
+
+    Returns:
+        bool of the same shape; of classes, the likeliest alone is true.
+    """
+    if outputs.ndim == 4:
+        return outputs > threshold
+    return np.eye(outputs.shape[1], dtype=bool)[outputs.argmax(1)]
+
+
+def score_outputs(images: ImageStore, outputs: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Score probabilities against what is true of the images.
+
+    Args:
+        images: with masks or classes.
+        outputs: float32, of the shape of ``images.targets``.
+        threshold: probabilities strictly above it are foreground.
+
+    Returns:
+        See :func:`tinyseg.scoring.metrics.summarise` and
+        :func:`tinyseg.scoring.classification_metrics.summarise_classes`. Of masks some of which
+        are empty, ``with_lesion`` holds the scores of the others alone.
+    """
+    if images.classes:
+        return summarise_classes(images.targets.argmax(1), outputs, images.classes)
+    masks, decisions = images.masks, decide(outputs, threshold)
+    scores = summarise(masks, decisions, images.regions)
+    marked = masks.any((1, 2, 3))
+    if marked.any() and not marked.all():
+        scores["with_lesion"] = summarise(masks[marked], decisions[marked], images.regions)
+    return scores
+
+
+def lesions(scores: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scores of the images with a lesion, which are all where none are told apart.
+
+    By these networks are compared: the Dice of an image without lesion is 1 or 0, as one pixel
+    decides.
+    """
+    return scores.get("with_lesion", scores)
+
+
+def score_background(images: ImageStore) -> dict[str, Any]:
+    """Score the answer that there is no foreground anywhere: what any network must beat."""
+    return score_outputs(images, np.zeros(images.masks.shape, np.float32), 0.5)
+
+
+def score_each(images: ImageStore, decisions: np.ndarray) -> np.ndarray:
+    """Return Dice, the mean over regions, of each image, or 1 for a right class and 0, ``(n,)``."""
+    if images.classes:
+        return (decisions == images.targets.astype(bool)).all(1).astype(float)
+    pairs = zip(np.moveaxis(images.masks, -1, 0), np.moveaxis(decisions, -1, 0), strict=True)
+    return np.mean([Confusion.of(*pair).scores()["dice"] for pair in pairs], axis=0)
+
+
+def allowed_drop(task: str, allowed: float, count: int) -> float:
+    """Return by how much the first score may fall on ``count`` images.
+
+    One image more or less that is classified wrongly is chance, on however few images.
+    """
+    return max(allowed, 1 / count) if task == "classification" else allowed

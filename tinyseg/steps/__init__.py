@@ -1,0 +1,1 @@
+"""What tinyseg does, a file a verb, on a :class:`tinyseg.steps.session.Session`."""

@@ -1,0 +1,52 @@
+"""Start a residual-binarized network from a trained one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from tinyseg import files
+from tinyseg.plan import Plan
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import finish, validation_scores
+
+
+def binarize(
+    plan: Plan,
+    source: Session,
+    folder: str | Path | None = None,
+    split_file: str | Path | None = None,
+) -> dict[str, Any]:
+    """Start a residual-binarized network from a trained one, then train it on the masks.
+
+    Args:
+        plan: of the binarized network; its binarization names the source's weights.
+        source: the trained network.
+        folder: where the results go; None for ``build/MODEL/DATA/float``.
+        split_file: division of the images; None for the one that the source was trained with.
+
+    Returns:
+        ``{"folder", "weights", "start": scores before training, "validation": scores}``.
+
+    Raises:
+        InputError: unusable settings or images, or networks that do not match.
+    """
+    from tinyseg.compression.binarization import binarize as transfer
+    from tinyseg.training.fit import fit, new_network
+
+    settings = plan.binarization
+    source = source.named(settings.source)
+    digest = files.sha256(settings.source)
+    plan = dataclasses.replace(
+        plan, binarization=dataclasses.replace(settings, source_sha256=digest)
+    )
+    session = Session(plan, split_file=split_file, parent=source)
+    folder = folder or session.run_folder("float")
+    trained = source.network
+    network = new_network(plan)
+    images = session.images
+    transfer(trained, network, images.calibration(session.plan))
+    start = validation_scores(network, session)
+    fit(network, session.plan, images.part("train"), images.part("validation"), folder)
+    return {**finish(network, session, folder), "start": start}

@@ -1,0 +1,160 @@
+"""Train a student with the help of a trained teacher."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyseg import files
+from tinyseg.errors import InputError
+from tinyseg.plan import Plan
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import finish
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+    from tinyseg.data.store import ImageStore
+
+log = logging.getLogger(__name__)
+
+METHODS = ("hints", "soft_masks", "hints_and_soft_masks")
+
+
+def distill(
+    plan: Plan,
+    teacher: Session,
+    folder: str | Path | None = None,
+    split_file: str | Path | None = None,
+) -> dict[str, Any]:
+    """Train a student with the help of a teacher; resumes in the phase that was interrupted.
+
+    With hints there are three phases, each in a folder of its own: the encoder's feature maps,
+    the decoder's, and the masks; the last writes what :func:`tinyseg.steps.train.train` does. With
+    soft masks the teacher's probabilities take part in it.
+
+    Args:
+        plan: of the student; its distillation names the weights of the teacher and, for soft
+            masks, of more teachers.
+        teacher: the trained network.
+        folder: where the results go; None for ``build/MODEL/DATA/float``.
+        split_file: division of the images; None for the one that the teacher was trained with.
+
+    Returns:
+        ``{"folder", "weights", "hints", "validation": scores}``.
+
+    Raises:
+        InputError: unusable settings or images, or networks that do not match.
+    """
+    from tinyseg.compression import distillation
+    from tinyseg.training.fit import new_network
+
+    settings = plan.distillation
+    _check(plan)
+    teacher = teacher.named(settings.teacher)
+    for path in settings.ensemble:
+        Session.open(path)  # Tells of a file that is not there or not what its plan describes.
+    recorded = dataclasses.replace(
+        settings,
+        teacher_sha256=files.sha256(settings.teacher),
+        ensemble_sha256=tuple(map(files.sha256, settings.ensemble)),
+    )
+    plan = dataclasses.replace(plan, distillation=recorded)
+    session = Session(plan, split_file=split_file, parent=teacher)
+    folder = Path(folder or session.run_folder("float"))
+    master = teacher.network
+    student = new_network(plan)
+    hints = distillation.find_hints(master, student, settings.hints)
+    images = session.images
+    parts = images.part("train"), images.part("validation")
+    epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
+    for phase, count in epochs.items() if "hints" in settings.method else ():
+        of_phase = [hint for hint in hints if hint.phase == phase]
+        if not of_phase:
+            continue
+        log.info("learning the %s's feature maps", phase)
+        learner = distillation.HintLearner(master, student, of_phase)
+        _learn_hints(learner, student, _phase_plan(session.plan, count), parts, folder / phase)
+    log.info("learning the masks")
+    learn_masks(student, teachers_of(session.plan), session.plan, *parts, folder)
+    result = finish(student, session, folder)
+    return {**result, "hints": [hint._asdict() for hint in hints]}
+
+
+def _check(plan: Plan) -> None:
+    settings = plan.distillation
+    if settings.method not in METHODS:
+        raise InputError(f"distillation.method: '{settings.method}' is not {' or '.join(METHODS)}")
+    if settings.ensemble and not _soft(plan):
+        raise InputError(
+            f"distillation.ensemble: {settings.method} has one teacher; take a method of soft masks"
+        )
+
+
+def _soft(plan: Plan) -> bool:
+    return "soft_masks" in plan.distillation.method
+
+
+def teachers_of(plan: Plan) -> list[keras.Model]:
+    """Return the teachers whose soft masks a network learns from, none if it has no such.
+
+    A network that was copied without its teachers has none either, and a warning says so.
+    """
+    if not _soft(plan):
+        return []
+    settings = plan.distillation
+    paths = (settings.teacher, *settings.ensemble)
+    for path, digest in zip(
+        paths, (settings.teacher_sha256, *settings.ensemble_sha256), strict=True
+    ):
+        if not Path(path).is_file() or files.sha256(path) != digest:
+            log.warning("%s: this teacher is not there; learning from the masks alone", path)
+            return []
+    return [Session.open(path).network for path in paths]
+
+
+def learn_masks(
+    student: keras.Model,
+    teachers: list[keras.Model],
+    plan: Plan,
+    training: ImageStore,
+    validation: ImageStore,
+    folder: str | Path,
+) -> None:
+    """Train a network on the masks, and on its teachers' soft ones if there are teachers.
+
+    Args:
+        student: its weights are trained.
+        teachers: trained; they stay as they are.
+        plan, training, validation, folder: as of :func:`tinyseg.training.fit.fit`.
+    """
+    from tinyseg.compression.distillation import SoftMaskLearner, SoftMaskLoss
+    from tinyseg.training.fit import fit, mask_losses, run_epochs
+
+    if not teachers:
+        fit(student, plan, training, validation, folder)
+        return
+    loss = SoftMaskLoss(plan.distillation.teacher_weight, plan.training.dice_weight)
+    learner = SoftMaskLearner(teachers, student)
+    run_epochs(learner, mask_losses(loss), student, plan, training, validation, folder)
+
+
+def _phase_plan(plan: Plan, epochs: int) -> Plan:
+    training = dataclasses.replace(
+        plan.training,
+        epochs=epochs,
+        patience=epochs,
+        learning_rate=plan.distillation.learning_rate,
+    )
+    return dataclasses.replace(plan, training=training)
+
+
+def _learn_hints(
+    learner: keras.Model, student: keras.Model, plan: Plan, parts: tuple, folder: Path
+) -> None:
+    from tinyseg.training.callbacks import VALIDATION_LOSS
+    from tinyseg.training.fit import run_epochs
+
+    run_epochs(learner, {}, student, plan, *parts, folder, VALIDATION_LOSS)

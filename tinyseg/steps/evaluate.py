@@ -1,0 +1,54 @@
+"""Score a network or file on a part of its images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime import Runner
+from tinyseg.runtime.runner import predict
+from tinyseg.scoring.scores import decide, score_outputs
+from tinyseg.steps.session import Session
+
+
+def evaluate(session: Session, part: str = "test", backend: str = "tflite") -> dict[str, Any]:
+    """Score a network or file on one part of its data.
+
+    Args:
+        session: a name in the zoo, weights or a ``.tflite`` file.
+        part: ``train``, ``validation``, ``test`` or ``all``.
+        backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+
+    Returns:
+        See :func:`tinyseg.scoring.scores.score_outputs`.
+
+    Raises:
+        InputError: unusable images or file, or a part without images.
+    """
+    images = session.images
+    runner = session.runner(backend)
+    return score(runner, images.filled(part), session.preprocessing)[0]
+
+
+def score(
+    runner: Runner, images: ImageStore, preprocessing: PreprocessingPlan
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Run a network on images.
+
+    Returns:
+        Its scores, and what it decided, see :func:`tinyseg.scoring.scores.decide`.
+
+    Raises:
+        InputError: the network's output is not of the images' kind.
+    """
+    outputs, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
+    if outputs.shape != images.targets.shape:
+        raise InputError(
+            f"the network's output is {outputs.shape[1:]}, the images ask for "
+            f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
+        )
+    return score_outputs(images, outputs, threshold), decide(outputs, threshold)

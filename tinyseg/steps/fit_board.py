@@ -1,0 +1,238 @@
+"""Make a network fit a board: lower it, cut it into strips, or propose a smaller one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tinyseg import files, presets
+from tinyseg import plan as plans
+from tinyseg.boards.board import bytes_of, load
+from tinyseg.errors import InputError
+from tinyseg.plan import Plan
+from tinyseg.progress import counter
+from tinyseg.steps.budget import Budget, arena_of
+from tinyseg.steps.candidates import DEPTHS, WIDTHS, Candidate, candidates, front
+from tinyseg.steps.quantize import quantize
+from tinyseg.steps.run import Run
+from tinyseg.steps.session import RECIPE, Session
+from tinyseg.steps.train import train
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.lowering import Lowered, lower
+from tinyseg.zoo import network
+
+# Strips have not saved more than this, times the budget.
+_HOPELESS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a user asks a network to fit.
+
+    Attributes:
+        board: name of a board.
+        ram: bytes of the tensor arena instead of the board's, such as ``256K``.
+        flash: bytes of the file instead of the board's, such as ``1M``.
+    """
+
+    board: str | None = None
+    ram: str | None = None
+    flash: str | None = None
+
+    def __str__(self) -> str:
+        return self.board or "the budget"
+
+    def budget(self, model: TfliteModel | None = None) -> Budget:
+        """Return the budget for a file, or for a network whose file is not there yet.
+
+        Raises:
+            InputError: no board and not both sizes, no such board, or a malformed size.
+        """
+        if self.board is None and (self.ram is None or self.flash is None):
+            raise InputError("fit: name a --board, or both --ram and --flash")
+        budget = Budget.of(load(self.board), model) if self.board else Budget(0, 0)
+        try:
+            return Budget(
+                budget.ram if self.ram is None else bytes_of(self.ram),
+                budget.flash if self.flash is None else bytes_of(self.flash),
+                budget.target,
+            )
+        except ValueError as error:
+            raise InputError(f"fit: {error}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """What became of a network that was to fit.
+
+    Attributes:
+        name: what the user named.
+        budget: for a network whose file is not there yet.
+        source: the file that was lowered; None if the network has none.
+        lowered: its lowered form.
+        arena: tensor arena in bytes of that form.
+        file: where it was written; None if it does not fit.
+        proposals: sizes of the network that fit; None if they were not looked for.
+        run: the first of them, trained and quantized; None if that was not asked for.
+        failures: why nothing fits.
+    """
+
+    name: str
+    budget: Budget
+    source: TfliteModel | None = None
+    lowered: Lowered | None = None
+    arena: int | None = None
+    file: Path | None = None
+    proposals: tuple[Candidate, ...] | None = None
+    run: Run | None = None
+    failures: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values: dict[str, Any] = {
+            "model": self.name,
+            "file": None if self.file is None else str(self.file),
+            "fits": self.file is not None,
+            "proposals": [vars(candidate) for candidate in self.proposals or ()],
+        }
+        if self.lowered is not None:
+            values["arena_bytes"] = self.arena
+            values["file_bytes"] = len(self.lowered.model.content)
+            values["steps"] = [step._asdict() for step in self.lowered.steps]
+        values["budget"] = {"arena_bytes": self.budget.ram, "file_bytes": self.budget.flash}
+        return values if self.run is None else {**values, "run": self.run.as_dict()}
+
+
+def fit_file(
+    model: TfliteModel, budget: Budget, *, progress: Callable[[], None] = lambda: None
+) -> tuple[Lowered, bool]:
+    """Lower a file; cut it into strips only if it does not fit otherwise.
+
+    Args:
+        model: parsed file.
+        budget: what it may take.
+        progress: called now and then.
+
+    Returns:
+        The lowered file, and whether it fits.
+
+    Raises:
+        InputError: the file is damaged or of a kind that cannot be used.
+    """
+    for patches in (False, True):
+        lowered = lower(model, patches=patches, progress=progress)
+        arena, file = arena_of(lowered.model, budget.target), len(lowered.model.content)
+        if budget.holds(arena, file):
+            return lowered, True
+        if file > budget.flash or arena > _HOPELESS * budget.ram:
+            break
+    return lowered, False
+
+
+def fit_board(
+    name_or_file: str,
+    limits: Limits,
+    source: str | None = None,
+    recipe: str = RECIPE,
+    *,
+    then: str = "",
+    channels: int | None = None,
+    folder: Path | None = None,
+) -> Fitted:
+    """Make a network fit, or find why it cannot and which sizes of it would.
+
+    The file is lowered first, then cut into strips; of a network in the zoo that is still too
+    large, sizes are proposed.
+
+    Args:
+        name_or_file: network in the zoo, or a ``.tflite`` file.
+        limits: what it has to fit.
+        source, recipe: of the file, where a network is named.
+        then: ``propose`` sizes even if the file fits, or ``train`` and quantize the first one.
+        channels: of a proposed network's input; None for the reference ones.
+        folder: where the results go; None for ``build/fit``.
+
+    Raises:
+        InputError: no such file or network, a damaged file, or unusable limits.
+    """
+    named = name_or_file.endswith(".tflite")
+    fitted = Fitted(name_or_file, limits.budget())
+    try:
+        path = presets.find_tflite(name_or_file, source, recipe)
+    except InputError:
+        if named:
+            raise
+    else:
+        where = folder or presets.BUILD / "fit"
+        fitted = _lower_to_fit(fitted, TfliteModel.read(path), limits, where)
+    if named or not (then or fitted.file is None):
+        return fitted
+    found = propose(name_or_file, fitted.budget, channels)
+    fitted = dataclasses.replace(fitted, proposals=tuple(found))
+    if not found:
+        line = f"{name_or_file}: no size of it fits {limits}"
+        return dataclasses.replace(fitted, failures=(*fitted.failures, line))
+    if then != "train":
+        return fitted
+    where = folder or presets.BUILD / "fit" / name_or_file
+    run = _train(name_or_file, source, channels, found[0], where)
+    return dataclasses.replace(fitted, run=run, failures=tuple(run.failures))
+
+
+def _lower_to_fit(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path) -> Fitted:
+    """Lower a file, and write it if it fits."""
+    budget, stem = limits.budget(source), Path(source.path).stem
+    with counter("searching schedules") as progress:
+        lowered, fits = fit_file(source, budget, progress=progress)
+    content, arena = lowered.model.content, arena_of(lowered.model, budget.target)
+    fitted = dataclasses.replace(fitted, source=source, lowered=lowered, arena=arena)
+    if fits:
+        target = folder / f"{stem}_{limits.board or 'fit'}.tflite"
+        return dataclasses.replace(fitted, file=files.write_bytes(target, content))
+    line = _excess(source.path, str(limits), arena, len(content), budget)
+    return dataclasses.replace(fitted, failures=(line,))
+
+
+def _excess(path: str, where: str, arena: int, file: int, budget: Budget) -> str:
+    needs = []
+    if arena > budget.ram:
+        needs.append(f"{arena:,} bytes of arena of {budget.ram:,}")
+    if file > budget.flash:
+        needs.append(f"{file:,} bytes of flash of {budget.flash:,}")
+    return f"{path}: does not fit {where}: needs {' and '.join(needs)}; choose a smaller size"
+
+
+def propose(name: str, budget: Budget, channels: int | None = None) -> list[Candidate]:
+    """Return the sizes of a network that fit, see :func:`front`; nothing is trained.
+
+    Args:
+        name: of the network in the zoo.
+        budget: what it may take.
+        channels: of its input; None for the reference ones.
+
+    Raises:
+        InputError: no such network, or one without sizes.
+    """
+    entry = network(name)
+    with counter("costing sizes", len(DEPTHS) * len(WIDTHS)) as progress:
+        channels = channels or entry.input_shape[2]
+        found = candidates(name, entry.arguments, channels, budget, progress=progress)
+    return front(found)
+
+
+def _train(
+    name: str, source: str | None, channels: int | None, chosen: Candidate, folder: Path
+) -> Run:
+    """Train and quantize a proposal as any network is."""
+    changes = {
+        "model.name": name,
+        "data.source": source,
+        "preprocessing.channels": channels or network(name).input_shape[2],
+        "quantization.lower": "exact",
+        **chosen.settings(),
+    }
+    plan = plans.override(Plan(), changes)
+    trained = train(plan, folder / "float")
+    return quantize(Session.open(trained["weights"]), folder / plan.quantization.recipe)

@@ -1,0 +1,109 @@
+"""Predict the tensor arena of a file, and measure it."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinyseg import presets
+from tinyseg.boards.board import load
+from tinyseg.boards.firmware import booted
+from tinyseg.errors import InputError
+from tinyseg.progress import counter
+from tinyseg.steps.session import Session
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.lint import Finding, usable
+from tinyseg.tflite.lowering import lower
+from tinyseg.tflite.memory import facts, predict
+
+
+class Arena(NamedTuple):
+    """The tensor arena of a file.
+
+    Attributes:
+        facts: see :func:`tinyseg.tflite.memory.facts`; ``measured`` is None or what was measured.
+        savings: name of each pass and the bytes that it saves; None if they were not asked for.
+        tables: see :func:`tinyseg.reporting.memory_chart.tables`.
+        files: page and pictures written.
+        unsupported: operators that TFLM lacks.
+    """
+
+    facts: dict[str, Any]
+    savings: list[tuple[str, int]] | None
+    tables: list[dict[str, Any]]
+    files: list[Path]
+    unsupported: list[Finding]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        if self.savings is None:
+            return self.facts
+        rows = [{"pass": name, "bytes": saved} for name, saved in self.savings]
+        return {**self.facts, "savings": rows}
+
+
+def memory(
+    model: TfliteModel,
+    *,
+    target: str = "host",
+    board: str | None = None,
+    measure: bool = False,
+    passes: bool = False,
+    folder: Path | None = None,
+) -> Arena:
+    """Predict which tensors fill the arena of a file, and draw them.
+
+    Args:
+        model: parsed file.
+        target: build of TFLM, see :func:`tinyseg.tflite.memory.predict`.
+        board: predict for this one instead.
+        measure: measure it too, on this machine or on an emulated board.
+        passes: work out what each pass of lowering saves (slow).
+        folder: where page and pictures go; None for ``build/memory``.
+
+    Raises:
+        InputError: no such board, or a damaged file.
+    """
+    if board is not None:
+        target = load(board).target
+    elif measure and target != "host":
+        raise InputError(f"--measure for {target} needs an emulated board: add --board")
+    findings = usable(model, floats=True)
+    # Drawing takes a while to import; damaged files need none.
+    from tinyseg.reporting import memory_chart
+
+    values = facts(model, predict(model, target))
+    values["measured"] = _measure(model, board) if measure else None
+    savings = _savings(model) if passes else None
+    return Arena(
+        values,
+        savings,
+        memory_chart.tables(values, savings or []),
+        memory_chart.write(values, folder or presets.BUILD / "memory", savings or []),
+        [finding for finding in findings if finding.severity == "unsupported"],
+    )
+
+
+def _measure(model: TfliteModel, board: str | None) -> dict[str, Any]:
+    """Sizes in bytes; a board tells the total alone."""
+    if board is None:
+        from tinyseg.runtime.tflm import TflmRunner
+
+        arena = TflmRunner(model).arena
+        sizes = {"total_bytes": arena.total, "head_bytes": arena.head, "tail_bytes": arena.tail}
+        return {"by": "TFLM on this machine", **sizes}
+    preprocessing = Session.open(model.path).preprocessing
+    with booted(model, preprocessing, board) as runner:
+        used = runner.refresh().arena_used
+    return {"by": board, "total_bytes": used, "head_bytes": None, "tail_bytes": None}
+
+
+def _savings(model: TfliteModel) -> list[tuple[str, int]]:
+    """Return the bytes of arena that each pass saves after those before it; strips come last."""
+    with counter("searching schedules") as progress:
+        steps = lower(model, patches=True, progress=progress).steps
+    return [
+        (after.name, before.arena_bytes - after.arena_bytes)
+        for before, after in itertools.pairwise(steps)
+    ]

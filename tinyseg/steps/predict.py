@@ -1,0 +1,215 @@
+"""Image files in; masks, overlays and a table of areas out, or a table of classes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tinyseg import files, presets, progress
+from tinyseg.data.busi import MASK
+from tinyseg.data.images import encode_image, image_files, read_image
+from tinyseg.errors import InputError
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.preprocessing import normalise, resize_image
+from tinyseg.reporting.overlay import overlay
+from tinyseg.runtime import Runner
+from tinyseg.runtime import runner as runners
+from tinyseg.steps.session import Session
+
+TABLE = "predictions.csv"
+
+
+def predict(
+    session: Session,
+    places: Iterable[Path],
+    folder: Path | None = None,
+    backend: str = "tflite",
+) -> tuple[list[dict[str, Any]], Path]:
+    """Run a network or file on image files and folders of them.
+
+    Args:
+        session: the network.
+        places: image files, or folders of them.
+        folder: where the results go; None for ``build/predict``.
+        backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+
+    Returns:
+        Rows and path of the table, see :func:`predict_files`.
+
+    Raises:
+        InputError: as of :func:`find_images` and :func:`predict_files`.
+    """
+    found = find_images(places)
+    folder = folder or presets.BUILD / "predict"
+    runner, classes = session.runner(backend), session.plan.data.classes
+    return predict_files(runner, session.preprocessing, found, folder, classes), folder / TABLE
+
+
+def predict_files(
+    runner: Runner,
+    preprocessing: PreprocessingPlan,
+    images: Sequence[Path],
+    folder: Path,
+    classes: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Run a network on image files of any size.
+
+    For masks writes ``NAME_mask.png`` (0 and 255, of the image's own size; ``NAME_mask_K.png`` for
+    each of several regions) and ``NAME_overlay.jpg``. Writes ``predictions.csv`` in any case.
+
+    Args:
+        runner: the network; it gives masks or classes.
+        preprocessing: what it was trained with.
+        images: files of one name each, see :func:`find_images`.
+        folder: where the results go.
+        classes: names of the network's outputs where it classifies; numbers if there are none.
+
+    Returns:
+        The rows of the table. Of masks, one for each image and region: area in pixels and as a
+        share of the image, number of connected parts, and the box around them (left, top, width,
+        height), empty where nothing was found. Of classes, one for each image: the likeliest, and
+        the probability of each.
+
+    Raises:
+        InputError: an image cannot be read or has other channels, or two have one name.
+    """
+    refuse_same_names(images)
+    rows: list[dict[str, Any]] = []
+    for path in progress.track(images, "images", len(images)):
+        image, pixels = read_input(path, preprocessing)
+        outputs = runners.predict(runner, pixels[None])[0]
+        if outputs.ndim == 3:
+            masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
+            _write_masks(path, image, masks, folder)
+            rows += [{"image": str(path), **row} for row in describe(masks)]
+        else:
+            rows.append({"image": str(path), **_classified(outputs, classes)})
+    files.write_text(folder / TABLE, _as_csv(rows))
+    return rows
+
+
+def read_input(path: Path, preprocessing: PreprocessingPlan) -> tuple[np.ndarray, np.ndarray]:
+    """Read an image file for a network.
+
+    Returns:
+        The image uint8 ``(height, width)`` or ``(height, width, 3)``, and the network's input
+        float32 ``(height, width, channels)`` of the plan's size.
+
+    Raises:
+        InputError: the image cannot be read or has other channels than the network.
+    """
+    image = read_image(path)
+    try:
+        pixels = resize_image(image, preprocessing)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return image, normalise(pixels, preprocessing)
+
+
+def find_images(places: Iterable[Path]) -> list[Path]:
+    """Return the image files among files and in folders; masks beside their images are left out.
+
+    Raises:
+        InputError: no such file, or a folder without images.
+    """
+    found: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            inside = image_files(place)
+            stems = {path.stem for path in inside}
+            chosen = [path for path in inside if not _is_mask(path, stems)]
+            if not chosen:
+                raise InputError(f"{place}: holds no images; expected png, jpg, bmp or tif files")
+            found += chosen
+        elif place.is_file():
+            found.append(place)
+        else:
+            raise InputError(f"{place}: no such file")
+    return found
+
+
+def _is_mask(path: Path, stems: set[str]) -> bool:
+    match = MASK.fullmatch(path.stem)
+    return match is not None and match["stem"] in stems
+
+
+def refuse_same_names(images: Sequence[Path]) -> None:
+    """Raise an InputError if the masks of two images would have one name."""
+    seen: dict[str, Path] = {}
+    for path in images:
+        other = seen.setdefault(path.stem, path)
+        if other != path:
+            raise InputError(f"{other} and {path}: their masks would have the same name")
+
+
+def enlarge(masks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Stretch masks to an image's own size.
+
+    Args:
+        masks: bool ``(height, width, regions)``.
+        shape: height and width wanted.
+
+    Returns:
+        bool ``(*shape, regions)``, by nearest neighbour.
+    """
+    stretched = cv2.resize(
+        masks.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return stretched.reshape(*shape, masks.shape[-1]).astype(bool)
+
+
+def describe(masks: np.ndarray) -> list[dict[str, Any]]:
+    """Return the row of each region of one image, see :func:`predict_files`.
+
+    Args:
+        masks: bool ``(height, width, regions)``.
+    """
+    rows = []
+    for region, mask in enumerate(np.moveaxis(masks, -1, 0), start=1):
+        parts, _ = cv2.connectedComponents(mask.astype(np.uint8))
+        found = mask.any()
+        box = cv2.boundingRect(mask.astype(np.uint8)) if found else ("", "", "", "")
+        rows.append(
+            {
+                "width": mask.shape[1],
+                "height": mask.shape[0],
+                "region": region,
+                "area_pixels": int(mask.sum()),
+                "area_share": round(float(mask.mean()), 6),
+                "parts": parts - 1,
+                **dict(zip(("left", "top", "box_width", "box_height"), box, strict=True)),
+            }
+        )
+    return rows
+
+
+def _write_masks(path: Path, image: np.ndarray, masks: np.ndarray, folder: Path) -> None:
+    for number, mask in enumerate(np.moveaxis(masks, -1, 0), start=1):
+        suffix = f"_{number}" if masks.shape[-1] > 1 else ""
+        content = encode_image(255 * mask.astype(np.uint8), ".png")
+        files.write_bytes(folder / f"{path.stem}_mask{suffix}.png", content)
+    drawn = encode_image(overlay(image, masks), ".jpg")
+    files.write_bytes(folder / f"{path.stem}_overlay.jpg", drawn)
+
+
+def _classified(probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    names = classes or [f"class {number}" for number in range(len(probabilities))]
+    shares = {
+        f"probability of {name}": round(float(share), 6)
+        for name, share in zip(names, probabilities, strict=True)
+    }
+    return {"class": names[probabilities.argmax()], **shares}
+
+
+def _as_csv(rows: Sequence[dict[str, Any]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

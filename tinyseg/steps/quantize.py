@@ -1,0 +1,273 @@
+"""From trained weights to a quantized file that is scored, verified, profiled and reported."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import csv
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tinyseg import files, presets
+from tinyseg import plan as plans
+from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
+from tinyseg.profiling import mltk
+from tinyseg.scoring.scores import score_background, score_each
+from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
+from tinyseg.steps.convert import convert
+from tinyseg.steps.evaluate import score
+from tinyseg.steps.images import sample
+from tinyseg.steps.run import (
+    BinaryForm,
+    DataFacts,
+    HeldOut,
+    NetworkFacts,
+    Packing,
+    Run,
+    WeightsFacts,
+)
+from tinyseg.steps.session import Session
+from tinyseg.steps.verify import verify
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.binary_conv import NAME
+from tinyseg.tflite.packing import is_packed, packed_bits, unpacked
+from tinyseg.verification.gates import Gate, Missed
+from tinyseg.verification.verify import Verification, missed_score
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+log = logging.getLogger(__name__)
+
+
+def recipe_for(weight_bits: int | None) -> str | None:
+    """Return the recipe that trains weights of few bits on; None where the plan's will do."""
+    return "qat_wi8_ai8" if weight_bits is not None and weight_bits < 8 else None
+
+
+def quantize(
+    session: Session,
+    folder: str | Path | None = None,
+    *,
+    verify_images: int = 8,
+    max_drop: float | None = None,
+    profiled: bool = True,
+    board: str | None = None,
+) -> Run:
+    """Quantize a trained network, then score, verify, profile and report the file.
+
+    Writes ``MODEL.tflite``, ``plan.json``, ``split.json``, MLTK's reports and
+    ``report.{html,md,json}`` with pictures into ``folder``.
+
+    Args:
+        session: trained weights and how to quantize them, see :meth:`Session.to_quantize`.
+        folder: where the results go; None for ``build/MODEL/DATA/RECIPE``.
+        verify_images: how many test images run on the slow reference interpreters.
+        max_drop: the most by which mean Dice, or accuracy, may fall, on those and on all test
+            images; None for the recipe's.
+        profiled: whether MLTK takes part.
+        board: emulated board that runs the verified images too.
+
+    Returns:
+        The run; its ``failures`` are empty if all gates were passed.
+
+    Raises:
+        InputError: unusable weights, images or settings; MLTK missing.
+    """
+    max_drop = session.recipe.max_drop if max_drop is None else max_drop
+    folder = Path(folder or session.run_folder())
+    if profiled:
+        mltk.mltk_python()  # Fail before the long part, not after it.
+    _open(session)
+    log.info("quantizing %s with %s", session.plan.model.name, session.plan.quantization.recipe)
+    made, aware = convert(session, folder)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        # MLTK runs in a process of its own; there is time for it meanwhile.
+        profiling = pool.submit(_profile, made.model) if profiled else None
+        tested = _score(session, made)
+        log.info("verifying on TensorFlow Lite Micro")
+        verdict = verify(made, verify_images, max_drop, board)
+        profile, mltk_report = profiling.result() if profiling else (None, None)
+    missed = [*verdict.missed, *_missed_on_all(made, tested, verdict, max_drop)]
+    agreement = None
+    if aware is not None:
+        agreement = _agreement(aware, made, verify_images)
+        missed += _missed_simulation(made, agreement)
+    binary = None
+    if session.plan.quantization.target == "xnor":
+        log.info("lowering convolutions of signs to %s", NAME)
+        binary = write_binary_form(made, folder, verify_images, board)
+        missed += binary.missed
+    if profile:
+        mltk.write(profile, mltk_report, folder, session.plan.model.name)
+    run = _run(session, made, tested, verdict, agreement, binary)
+    run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
+    _report(run, session, tested)
+    return run
+
+
+class _Tested(NamedTuple):
+    """The test part, its scores, what both networks decided, and the score of each image."""
+
+    images: ImageStore
+    scores: HeldOut
+    floats: np.ndarray
+    integers: np.ndarray
+    each: list[dict[str, Any]]
+
+
+def _open(session: Session) -> None:
+    """Load the weights, then open the images; warn if the weights know others."""
+    if session.network is None:
+        raise InputError(f"{session.path}: give the weights of the float network to quantize it")
+    session.plan = dataclasses.replace(session.plan, weights=files.sha256(session.weights))
+    if not session.same_data:
+        log.warning(
+            "the weights were trained on %s, not on these images; 'tinyseg train %s --data %s' "
+            "makes better ones",
+            _trained_on(session),
+            session.plan.model.name,
+            session.plan.data.source,
+        )
+
+
+def _score(session: Session, made: Session) -> _Tested:
+    """Score the float network and the integer file on the test part, and each of its images."""
+    from tinyseg.runtime.keras import KerasRunner
+
+    test = session.images.part("test")
+    log.info("scoring float and integer network on %d held-out images", len(test))
+    before, floats = score(KerasRunner(session.float_network), test, session.preprocessing)
+    after, integers = score(made.runner(), test, session.preprocessing)
+    background = None if test.classes else score_background(test)
+    rows = zip(test.names, score_each(test, floats), score_each(test, integers), strict=True)
+    each = [{"name": name, "float": float(a), "integer": float(b)} for name, a, b in rows]
+    return _Tested(test, HeldOut(before, after, background), floats, integers, each)
+
+
+def _missed_on_all(
+    made: Session, tested: _Tested, verdict: Verification, max_drop: float
+) -> list[Missed]:
+    """Hold the score of all test images to the bar too, unless a few of them missed it already."""
+    if verdict.misses(Gate.SCORE):
+        return []
+    before, after = tested.scores.floats, tested.scores.integers
+    return missed_score(str(made.path), tested.images, before, after, max_drop)
+
+
+def _agreement(aware: keras.Model, made: Session, count: int) -> float:
+    """Return the share of decisions that a file, on reference kernels, has of its simulation."""
+    from tinyseg.runtime.keras import KerasRunner
+
+    images = sample(made.images.part("test"), count)
+    _, simulated = score(KerasRunner(aware), images, made.preprocessing)
+    _, masks = score(made.runner("reference"), images, made.preprocessing)
+    return float((simulated == masks).mean())
+
+
+def _missed_simulation(made: Session, agreement: float) -> list[Missed]:
+    if agreement >= MIN_AGREEMENT:
+        return []
+    line = (
+        f"{made.path}: {agreement:.2%} of the decisions are those of the simulation in Keras, "
+        f"{MIN_AGREEMENT:.1%} are asked; report this network"
+    )
+    return [Missed(Gate.SIMULATION, line)]
+
+
+def _profile(model: TfliteModel) -> tuple[dict[str, Any], str] | tuple[None, None]:
+    """Profile a file; MLTK refusing it (it lacks int16 kernels) must not cost the report."""
+    try:
+        return mltk.profile(model)
+    except InputError as error:
+        log.warning("%s; the report goes without MLTK's figures", error)
+        return None, None
+
+
+def _run(
+    session: Session,
+    made: Session,
+    tested: _Tested,
+    verdict: Verification,
+    agreement: float | None,
+    binary: BinaryForm | None,
+) -> Run:
+    """Put together what is known of a run, without MLTK's figures and the gates missed."""
+    plan = session.plan
+    return Run(
+        folder=made.path.parent,
+        model=_network_facts(session),
+        task=tested.images.task,
+        data=_data_facts(session),
+        weights=WeightsFacts(session.weights.name, _trained_on(session), session.same_data),
+        recipe=plan.quantization.recipe,
+        io=plan.quantization.io,
+        file=made.path.name,
+        file_bytes=len(made.model.content),
+        file_sha256=files.sha256(made.path),
+        test=tested.scores,
+        test_images=tested.each,
+        simulation_agreement=agreement,
+        packing=_packing(made.model),
+        verification=verdict,
+        xnor=binary,
+        profile=None,
+        missed=verdict.missed,
+        provenance=plans.provenance(),
+    )
+
+
+def _network_facts(session: Session) -> NetworkFacts:
+    from tinyseg.zoo.summary import count_macs
+
+    model, network = session.plan.model, session.network
+    return NetworkFacts(
+        name=model.name,
+        arguments=dict(model.arguments),
+        input_shape=list(network.input_shape[1:]),
+        parameters=network.count_params(),
+        macs=count_macs(network),
+    )
+
+
+def _data_facts(session: Session) -> DataFacts:
+    images, labels = session.images, session.images.store.labels
+    return DataFacts(
+        name=presets.slug(session.plan.data.source),
+        fingerprint=session.plan.data.fingerprint,
+        images=len(images.store),
+        labels={label: labels.count(label) for label in sorted(set(labels))},
+        **{part: len(names) for part, names in dataclasses.asdict(images.split).items()},
+    )
+
+
+def _trained_on(session: Session) -> str:
+    """Return the name of the data that the weights were trained on."""
+    return presets.slug(session.trained.data.source) if session.trained else "unknown data"
+
+
+def _packing(model: TfliteModel) -> Packing | None:
+    if not is_packed(model):
+        return None
+    return Packing(len(unpacked(model).content), packed_bits(model))
+
+
+def _report(run: Run, session: Session, tested: _Tested) -> None:
+    """Write the report with its pictures beside the file."""
+    from tinyseg.reporting import report
+    from tinyseg.reporting.examples import worst_first
+
+    examples = worst_first(tested.images, tested.floats, tested.integers)
+    report.write(run.as_dict(), examples, _history(session.weights), run.folder)
+
+
+def _history(weights: Path) -> list[dict[str, str]]:
+    path = weights.parent / presets.HISTORY
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))

@@ -1,0 +1,325 @@
+"""One network or file, resolved once: every verb works on a session.
+
+Of a name or path a session finds file, plan and preprocessing; images, parsed file and Keras
+network are opened when they are first asked for, and kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from tinyseg import plan as plans
+from tinyseg import presets, zoo
+from tinyseg.compression.recipe import Recipe, parse
+from tinyseg.errors import InputError
+from tinyseg.plan import Plan, PreprocessingPlan
+from tinyseg.steps.images import Images, open_images
+from tinyseg.steps.networks import default_plan, equalized, load_trained
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.lint import usable
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+    from tinyseg.runtime import Runner
+
+log = logging.getLogger(__name__)
+
+RECIPE = "static_wi8_ai8"
+_FILES = (".tflite", ".h5", ".keras")
+
+
+class Session:
+    """A network, or a file of one, with all that belongs to it.
+
+    Attributes:
+        plan: what was asked for; once the images are open, with their fingerprint and classes.
+        path: weights or ``.tflite`` file; None for a network that is yet to be trained.
+
+    Args:
+        plan: see above.
+        path: likewise.
+        split_file: division of the images; None for the one that the network was trained with.
+        weights: of the float network that a ``.tflite`` file was made of; None to look for those
+            that the plan names.
+        parent: the trained network that this one is made from. If it learned from the same
+            images, they are divided in the same way.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        path: str | Path | None = None,
+        *,
+        split_file: str | Path | None = None,
+        weights: str | Path | None = None,
+        parent: Session | None = None,
+    ) -> None:
+        self.plan = plan
+        self.path = None if path is None else Path(path)
+        self._split_file, self._weights, self._parent = split_file, weights, parent
+
+    @staticmethod
+    def open(
+        name_or_file: str | Path,
+        source: str | None = None,
+        *,
+        fallback: Plan | None = None,
+        changes: Mapping[str, Any] | None = None,
+        split_file: str | Path | None = None,
+        weights: str | Path | None = None,
+    ) -> Session:
+        """Open a network by its name, its weights, or a ``.tflite`` file.
+
+        Args:
+            name_or_file: what the user named.
+            source: data source, which may have weights of its own; None for what the plan names.
+            fallback: plan for weights that have none beside them.
+            changes: values of the plan by dotted name, see :func:`tinyseg.plan.override`.
+            split_file: see the class.
+            weights: likewise.
+
+        Raises:
+            InputError: no such file, network or value, or the file differs from its plan.
+        """
+        path = Path(name_or_file)
+        if path.suffix not in _FILES:
+            zoo.network(str(name_or_file))
+            path = presets.find_weights(str(name_or_file), source or "phantom")
+        session = Session(fallback or Plan(), path, split_file=split_file, weights=weights)
+        return session._resolved(source, fallback, changes or {})
+
+    @staticmethod
+    def open_file(
+        name_or_file: str | Path,
+        source: str | None = None,
+        recipe: str = RECIPE,
+        weights: str | Path | None = None,
+    ) -> Session:
+        """Open a network's integer file by the network's name, or any ``.tflite`` file.
+
+        Args:
+            name_or_file: what the user named.
+            source: data that the network was trained with; None for the newest or shipped ones.
+            recipe: of the file, where a network is named.
+            weights: see the class.
+
+        Raises:
+            InputError: no such file or network, or the file differs from its plan.
+        """
+        path = presets.find_tflite(str(name_or_file), source, recipe)
+        return Session(Plan(), path, weights=weights)._resolved(source)
+
+    @staticmethod
+    def to_quantize(
+        name: str,
+        source: str | None = None,
+        changes: Mapping[str, Any] | None = None,
+        *,
+        weights: str | Path | None = None,
+        split_file: str | Path | None = None,
+    ) -> Session:
+        """Open a network's weights and settle how they are to be quantized.
+
+        Args:
+            name: of the network in the zoo.
+            source: data source, which may have weights of its own.
+            changes: values of the plan by dotted name, see :func:`tinyseg.plan.override`.
+            weights: weights file; None for the newest of the network.
+            split_file: see the class.
+
+        Raises:
+            InputError: no such network, weights, recipe or setting.
+        """
+        fallback, changes = default_plan(name), {"model.name": name, **(changes or {})}
+        if recipe := changes.get("quantization.recipe"):
+            parse(recipe)
+        if weights is None:
+            weights = presets.find_weights(name, source or "phantom")
+        session = Session(fallback, weights, split_file=split_file)
+        return session._resolved(source, fallback, changes)
+
+    def converted(self, path: Path) -> Session:
+        """Return the session of the integer file that this network became; they share the rest."""
+        made = Session(self.plan, path, weights=self.weights)
+        made.images, made.network, made.float_network = (
+            self.images,
+            self.network,
+            self.float_network,
+        )
+        return made
+
+    def named(self, path: str | Path) -> Session:
+        """Return this session if it is that of a file, else open the one of that file.
+
+        Raises:
+            InputError: as of :meth:`open`.
+        """
+        return self if self.path == Path(path) else Session.open(path)
+
+    @functools.cached_property
+    def trained(self) -> Plan | None:
+        """The plan that made the file, as it lies beside it; None if there is none.
+
+        Raises:
+            InputError: the file differs from the one that the plan describes.
+        """
+        return None if self.path is None else plans.beside(self.path)
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """The parsed quantization recipe of the plan."""
+        return parse(self.plan.quantization.recipe)
+
+    @property
+    def preprocessing(self) -> PreprocessingPlan:
+        """From an image to the network's input."""
+        return self.plan.preprocessing
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a ``.tflite`` file, not a Keras network."""
+        return self.path is not None and self.path.suffix == ".tflite"
+
+    @functools.cached_property
+    def model(self) -> TfliteModel:
+        """The parsed ``.tflite`` file.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        return TfliteModel.read(self.path)
+
+    @functools.cached_property
+    def integers(self) -> TfliteModel:
+        """The parsed ``.tflite`` file, which has to be one of integers.
+
+        Raises:
+            InputError: it is damaged or of a kind that cannot be used.
+        """
+        usable(self.model)
+        return self.model
+
+    @functools.cached_property
+    def images(self) -> Images:
+        """The images of the plan at the network's size, divided.
+
+        Raises:
+            InputError: unusable data or split file, or data for another task.
+        """
+        origin, plan = self, self.plan
+        if self._parent is not None:
+            origin = self._parent
+            same = dataclasses.replace(plan.data, fingerprint=origin.plan.data.fingerprint)
+            plan = dataclasses.replace(plan, data=same)
+        home = None if origin.path is None else origin.path.parent
+        self.plan, images = open_images(plan, self._split_file, home)
+        return images
+
+    @property
+    def same_data(self) -> bool:
+        """Whether the images are those that the network was trained with."""
+        found = self.images.store.fingerprint
+        return self.trained is not None and self.trained.data.fingerprint == found
+
+    @functools.cached_property
+    def weights(self) -> Path | None:
+        """Float weights: the file itself, or those that a ``.tflite`` file was made of."""
+        if not self.is_file:
+            return self.path
+        weights = self._weights or presets.weights_by_hash(self.plan.model.name, self.plan.weights)
+        if weights is None:
+            log.info(
+                "%s: its float weights are unknown; give --weights to compare with them", self.path
+            )
+        return None if weights is None else Path(weights)
+
+    @functools.cached_property
+    def network(self) -> keras.Model | None:
+        """The float network with its trained weights; None if they are unknown.
+
+        Raises:
+            InputError: the weights are damaged or of another network.
+        """
+        return None if self.weights is None else load_trained(self.plan, self.weights)
+
+    @functools.cached_property
+    def float_network(self) -> keras.Model | None:
+        """The float network that is quantized: equalized first if the plan asks for it."""
+        return None if self.network is None else equalized(self.network, self.plan, self.images)
+
+    def runner(self, backend: str = "tflite") -> Runner:
+        """Load the Keras network, or the ``.tflite`` file into an interpreter.
+
+        Args:
+            backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+
+        Raises:
+            InputError: the file is damaged or of another network.
+        """
+        if not self.is_file:
+            from tinyseg.runtime.keras import KerasRunner
+
+            return KerasRunner(self.network)
+        from tinyseg.runtime.tflite import TfliteRunner
+        from tinyseg.runtime.tflm import TflmRunner
+
+        if backend == "tflm":
+            return TflmRunner(self.integers)
+        return TfliteRunner(self.integers, reference=backend == "reference")
+
+    def run_folder(self, step: str | None = None) -> Path:
+        """Return where results go unless the user says otherwise.
+
+        Args:
+            step: ``float`` for training; None for the quantized network.
+        """
+        settings = self.plan.quantization
+        packed = f"_packed{settings.weight_bits}" if settings.weight_bits < 8 else ""
+        return presets.run_folder(self.plan, step or settings.recipe + packed)
+
+    def _resolved(
+        self,
+        source: str | None,
+        fallback: Plan | None = None,
+        changes: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Session:
+        """Return this session with the plan of its file."""
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file")
+        plan = self.trained or fallback or self._plan_in_file()
+        self.plan = plans.override(plan, {"data.source": source, **changes})
+        return self
+
+    def _plan_in_file(self) -> Plan:
+        """Make a plan for a file that came without one, from the file itself."""
+        if not self.is_file:
+            raise InputError(
+                f"{self.path}: no plan.json beside it names it; copy the plan that made it there"
+            )
+        model = self.integers
+        if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+            raise InputError(
+                f"{model.path}: the input is not one image (1, height, width, channels)"
+            )
+        _, height, width, channels = model.inputs[0].shape
+        stored = model.plan.get("preprocessing")
+        if stored is None:
+            log.info("%s: no preprocessing stored; taking pixels / 255", model.path)
+            stored = {"height": height, "width": width, "channels": channels}
+        return plans.from_mapping({"preprocessing": stored}, model.path)
+
+
+def read_model(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> TfliteModel:
+    """Parse a network's integer file, named as for :meth:`Session.open_file`, or any other one.
+
+    Raises:
+        InputError: no such file or network, or a damaged file.
+    """
+    return TfliteModel.read(presets.find_tflite(name_or_file, source, recipe))

@@ -1,0 +1,72 @@
+"""Train a network on images."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyseg import presets
+from tinyseg.plan import Plan
+from tinyseg.steps.evaluate import score
+from tinyseg.steps.images import SPLIT
+from tinyseg.steps.networks import with_outputs
+from tinyseg.steps.session import Session
+from tinyseg.zoo import build
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+
+def train(
+    plan: Plan, folder: str | Path | None = None, split_file: str | Path | None = None
+) -> dict[str, Any]:
+    """Train a network and score its best weights on the validation part, if there is one.
+
+    Args:
+        plan: network, images and training.
+        folder: where the results go; None for ``build/MODEL/DATA/float``.
+        split_file: division of the images; None for a new one.
+
+    Returns:
+        See :func:`finish`.
+
+    Raises:
+        InputError: unusable plan, images or split file, or a folder with another run.
+    """
+    from tinyseg.training.fit import fit, new_network
+
+    # A published plan names the weights that it led to, and the classes that these tell.
+    data_plan = dataclasses.replace(plan.data, classes=())
+    session = Session(dataclasses.replace(plan, weights="", data=data_plan), split_file=split_file)
+    build(*plan.network)  # Tells of wrong arguments before images are decoded.
+    images = session.images
+    session.plan = with_outputs(session.plan, images.store)
+    folder = folder or session.run_folder("float")
+    model = new_network(session.plan)
+    fit(model, session.plan, images.part("train"), images.part("validation"), folder)
+    return finish(model, session, folder)
+
+
+def finish(model: keras.Model, session: Session, folder: str | Path) -> dict[str, Any]:
+    """Store how the images of a training run were divided, and score the network.
+
+    Returns:
+        ``{"weights", "folder", "validation": scores}``, see :func:`validation_scores`.
+    """
+    session.images.split.write(Path(folder) / SPLIT)
+    return {
+        "folder": str(folder),
+        "weights": str(Path(folder) / presets.WEIGHTS),
+        "validation": validation_scores(model, session),
+    }
+
+
+def validation_scores(model: keras.Model, session: Session) -> dict[str, Any]:
+    """Score a network on the validation part; empty if there are no images in it."""
+    from tinyseg.runtime.keras import KerasRunner
+
+    validation = session.images.part("validation")
+    if not len(validation):
+        return {}
+    return score(KerasRunner(model), validation, session.preprocessing)[0]

@@ -1,0 +1,57 @@
+"""Check a file on TensorFlow Lite Micro, against its float network, and on a board."""
+
+from __future__ import annotations
+
+import contextlib
+
+from tinyseg.boards.firmware import booted
+from tinyseg.steps.images import sample
+from tinyseg.steps.session import Session
+from tinyseg.tflite import TfliteModel
+from tinyseg.verification import verify as verification
+from tinyseg.verification.verify import MAX_DROP, Verification
+
+
+def verify(
+    session: Session,
+    count: int = 8,
+    max_drop: float | None = None,
+    board: str | None = None,
+) -> Verification:
+    """Verify a ``.tflite`` file on images of the test part.
+
+    The float network takes part if its weights are given, or if the plan beside the file names
+    their hash and they are still there; so does the emulated board, if one is named.
+
+    Args:
+        session: of the file.
+        count: images that run on the slow reference interpreters.
+        max_drop: the most by which the first score may fall; None for 0.01.
+        board: emulated board.
+
+    Returns:
+        The verdict; a file that fails is no error.
+
+    Raises:
+        InputError: a damaged file, unusable images or weights, or a board that cannot run it.
+    """
+    from tinyseg.compression.quantization import convert_float
+    from tinyseg.runtime.keras import KerasRunner
+
+    model, images, network = session.integers, session.images, session.float_network
+    twin = runner = device = None
+    if network is not None:
+        twin = TfliteModel.parse(convert_float(network, session.plan), "float conversion")
+        runner = KerasRunner(network)
+    with contextlib.ExitStack() as stack:
+        if board is not None:
+            device = stack.enter_context(booted(model, session.preprocessing, board))
+        return verification.verify(
+            model,
+            sample(images.part("test"), count),
+            session.preprocessing,
+            float_runner=runner,
+            float_twin=twin,
+            device=device,
+            max_drop=MAX_DROP if max_drop is None else max_drop,
+        )
