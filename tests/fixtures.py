@@ -17,7 +17,7 @@ import tf_keras as keras
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg import plan as plans
-from tinyseg.compression.quantization import convert_float, quantize
+from tinyseg.compression.quantization import convert_float, convert_post_training
 from tinyseg.zoo import build
 
 SIZE = 32
@@ -93,7 +93,7 @@ def quantized(
 @functools.cache
 def _quantized(recipe: str, io: str, base_width: int, size: int, depth: int) -> bytes:
     choice = plan(recipe, io, base_width, size, depth)
-    return quantize(network(base_width, size, depth), choice, pictures(4, size=size))
+    return convert_post_training(network(base_width, size, depth), choice, pictures(4, size=size))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 
 def bar() -> Progress:
@@ -36,7 +36,7 @@ def bar() -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+def track(items: Iterable[_Item], what: str, total: int | None = None) -> Iterator[_Item]:
     """Yield ``items`` and show how many have passed."""
     with bar() as progress:
         task = progress.add_task(what, total=total, note="")

@@ -8,7 +8,7 @@ import pytest
 import tf_keras as keras
 
 from tests import fixtures
-from tinyseg.compression.binarization import binarize, is_binarized
+from tinyseg.compression.binarization import is_binarized, transfer_weights
 from tinyseg.errors import InputError
 from tinyseg.zoo.blocks.residual_binarization import ResidualSign
 from tinyseg.zoo.blocks.residual_binary_convolution import (
@@ -54,7 +54,7 @@ def exact(light):
 
 def started(original, **arguments):
     model = blu_net(SHAPE, base_width=4, depth=2, **arguments)
-    binarize(original, model, IMAGES)
+    transfer_weights(original, model, IMAGES)
     return model
 
 
@@ -204,7 +204,7 @@ def test_networks_that_do_not_match_are_named(original, target, words):
     model = target()
     before = model.get_weights()
     with pytest.raises(InputError) as error:
-        binarize(original(), model, IMAGES)
+        transfer_weights(original(), model, IMAGES)
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
@@ -219,4 +219,4 @@ def test_unknown_layers_are_named(light):
     x = ResidualBinaryConv2D(4, 3, padding="same", name="encoder1_conv2")(x)
     target = keras.Model(image, x)
     with pytest.raises(InputError, match=r"^odd: binarize does not know AveragePooling2D;"):
-        binarize(light, target, IMAGES)
+        transfer_weights(light, target, IMAGES)

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests import fixtures
-from tinyseg.compression.emission import emit
+from tinyseg.compression.emission import to_standard_layers
 from tinyseg.compression.folding import SignGrid, fold, weights_by_name
 from tinyseg.compression.quantization import convert_quantization_aware
 from tinyseg.compression.quantization_aware import GammaQuantizer, quantization_aware
@@ -319,7 +319,7 @@ def test_what_was_trained_goes_into_the_file():
     sign = aware.get_layer("sign")
     gammas = weights_by_name(sign)["gammas"]
     gammas.assign(gammas * [0.95, 0.9, 0.8])
-    (function,) = emit(aware).signs.values()
+    (function,) = to_standard_layers(aware).signs.values()
     values = np.arange(128, dtype=np.float32) * 0.015
     expected = residual_sign(values - sign.layer.offset, gammas.numpy())
     # Within half a step of the range that calibration gave to the gammas from before.

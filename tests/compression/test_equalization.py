@@ -7,7 +7,7 @@ import tf_keras as keras
 from tests import fixtures
 from tinyseg import plan as plans
 from tinyseg.compression.equalization import equalize
-from tinyseg.compression.quantization import quantize
+from tinyseg.compression.quantization import convert_post_training
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import predict
 from tinyseg.runtime.tflite import TfliteRunner
@@ -64,7 +64,7 @@ def channel_ranges(model, name):
 
 def sqnr(model, outputs):
     """Signal to quantization noise of the int8 file, in dB."""
-    file = TfliteModel.parse(quantize(model, PLAN, IMAGES))
+    file = TfliteModel.parse(convert_post_training(model, PLAN, IMAGES))
     noise = predict(TfliteRunner(file, reference=True), IMAGES) - outputs
     return 10 * np.log10(np.sum(outputs**2) / np.sum(noise**2))
 

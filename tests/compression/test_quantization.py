@@ -7,7 +7,7 @@ import pytest
 
 from tinyseg import plan as plans
 from tinyseg.compression import recipe
-from tinyseg.compression.quantization import calibration_rows, convert_float, quantize
+from tinyseg.compression.quantization import calibration_rows, convert_float, convert_post_training
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.op_table import total_cost
@@ -47,7 +47,7 @@ def small():
 def _file(small, **changes):
     model, plan, images = small
     plan = plans.override(plan, {f"quantization.{k}": v for k, v in changes.items()})
-    return TfliteModel.parse(quantize(model, plan, images))
+    return TfliteModel.parse(convert_post_training(model, plan, images))
 
 
 def test_full_size_graph_is_the_seed_s():
@@ -57,7 +57,7 @@ def test_full_size_graph_is_the_seed_s():
         ("integer", {k: v for k, v in SEED_OPERATORS.items() if "QUANTIZE" not in k}),
     ):
         changed = plans.override(plan, {"quantization.io": io})
-        file = TfliteModel.parse(quantize(model, changed, images[:1]))
+        file = TfliteModel.parse(convert_post_training(model, changed, images[:1]))
         assert Counter(file.opcodes) == expected
         assert len(file.operators) == (100 if io == "float32" else 98)
         assert total_cost(file).macs == 2_874_605_568
@@ -96,7 +96,7 @@ def test_file_carries_names_and_preprocessing(small):
 
 def test_quantization_is_reproducible(small):
     model, plan, images = small
-    assert quantize(model, plan, images) == quantize(model, plan, images)
+    assert convert_post_training(model, plan, images) == convert_post_training(model, plan, images)
 
 
 def test_float_conversion_has_the_same_graph(small):
@@ -109,7 +109,7 @@ def test_float_conversion_has_the_same_graph(small):
 def test_no_calibration_is_an_error(small):
     model, plan, images = small
     with pytest.raises(InputError, match="needs calibration images"):
-        quantize(model, plan, images[:0])
+        convert_post_training(model, plan, images[:0])
 
 
 @pytest.mark.parametrize("name", ["int8", "static_wi4_ai8", "qat_wi8_ai16", "STATIC_wi8_ai8"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import fixtures
-from tinyseg.compression.quantization import calibration_rows, quantize
+from tinyseg.compression.quantization import calibration_rows, convert_post_training
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 
@@ -33,7 +33,7 @@ def test_ranges_in_the_file_are_those_of_all_images(network, order, bits):
     dull = np.random.default_rng(2).uniform(0.1, 0.2, SHAPE)
     images = np.float32([dull * factor for factor in (1, -4, 9)])[list(order)]
     plan = fixtures.plan(f"static_wi8_ai{bits}", "integer", 4)
-    file = TfliteModel.parse(quantize(network, plan, images))
+    file = TfliteModel.parse(convert_post_training(network, plan, images))
     kernel, bias = network.get_layer("body").get_weights()
     convolution = next(op for op in file.operators if op.opcode == "CONV_2D")
     for tensor, values in (

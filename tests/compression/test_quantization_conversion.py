@@ -12,8 +12,8 @@ from tests import fixtures
 from tinyseg import plan as plans
 from tinyseg.compression.quantization import (
     convert_float,
+    convert_post_training,
     convert_quantization_aware,
-    quantize,
 )
 from tinyseg.compression.quantization_aware import quantization_aware
 from tinyseg.errors import InputError
@@ -85,7 +85,7 @@ def test_float_file_computes_the_network_at_inference(network):
 @pytest.mark.parametrize(("recipe", "steps"), [("static_wi8_ai8", 8), ("static_wi8_ai16", 4)])
 def test_integer_file_computes_nearly_the_same(network, recipe, steps, io):
     """Within some steps of eight bits, which the weights have in both."""
-    content = quantize(network, planned(recipe, io), IMAGES)
+    content = convert_post_training(network, planned(recipe, io), IMAGES)
     difference = np.abs(outputs_of(content, IMAGES) - network(IMAGES, training=False))
     assert difference.max() <= steps / 256
 
@@ -129,7 +129,7 @@ def test_file_carries_the_plan_and_the_names(network, form):
     recipe = "qat_wi8_ai8" if form == "aware" else "static_wi8_ai16"
     plan = planned(recipe, "integer")
     if form == "quantized":
-        content = quantize(network, plan, IMAGES)
+        content = convert_post_training(network, plan, IMAGES)
     elif form == "aware":
         content = convert_quantization_aware(quantization_aware(network, IMAGES), plan)
     else:
@@ -173,7 +173,7 @@ def odd(function):
 def test_operators_without_an_integer_form_are_errors_of_one_line(function, recipe, most):
     before = logging.get_verbosity()
     with pytest.raises(InputError, match=r"^odd: cannot be converted to integers \(.+\)$") as error:
-        quantize(odd(function), planned(recipe, "integer"), IMAGES)
+        convert_post_training(odd(function), planned(recipe, "integer"), IMAGES)
     message = str(error.value)
     assert "\n" not in message
     assert "  " not in message
@@ -186,7 +186,7 @@ def test_operators_without_an_integer_form_are_errors_of_one_line(function, reci
 
 def test_conversion_is_quiet_and_leaves_the_log_as_it_was(network, capfd, recwarn):
     before = logging.get_verbosity()
-    quantize(network, PLAN, IMAGES)
+    convert_post_training(network, PLAN, IMAGES)
     convert_quantization_aware(quantization_aware(network, IMAGES), PLAN)
     assert logging.get_verbosity() == before
     assert capfd.readouterr().out == ""
@@ -195,10 +195,10 @@ def test_conversion_is_quiet_and_leaves_the_log_as_it_was(network, capfd, recwar
 
 def test_missing_calibration_and_unknown_border_say_what_to_give(network):
     with pytest.raises(InputError) as error:
-        quantize(network, PLAN, IMAGES[:0])
+        convert_post_training(network, PLAN, IMAGES[:0])
     assert str(error.value) == (
         "quantization needs calibration images: give --data with a non-empty training split"
     )
     with pytest.raises(InputError) as error:
-        quantize(network, planned("static_wi8_ai8", "uint8"), IMAGES)
+        convert_post_training(network, planned("static_wi8_ai8", "uint8"), IMAGES)
     assert str(error.value) == "quantization.io: 'uint8' is not integer or float32"

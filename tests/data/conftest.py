@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.makers import GREY, MASK
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
@@ -27,6 +29,19 @@ def save():
         return path
 
     return save
+
+
+@pytest.fixture
+def tree(tmp_path, save):
+    """Make a folder of small images, those called mask being masks."""
+
+    def tree(*paths):
+        for path in paths:
+            is_mask = "_mask" in path or path.startswith("masks")
+            save(tmp_path / "set" / path, MASK * 255 if is_mask else GREY)
+        return tmp_path / "set"
+
+    return tree
 
 
 @pytest.fixture

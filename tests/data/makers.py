@@ -12,6 +12,12 @@ import numpy as np
 from PIL import Image
 
 HEIGHT, WIDTH = 20, 24
+GREY = np.arange(20, dtype=np.uint8).reshape(4, 5)
+MASK = np.uint8(GREY > 9)
+
+
+def names(dataset):
+    return [sample.name for sample in dataset.samples]
 
 
 def noise(seed, channels=0, height=HEIGHT, width=WIDTH):

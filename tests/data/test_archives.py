@@ -50,7 +50,7 @@ def refused(archive, target, reason):
     """Assert that unpacking stops with one line and nothing outside the folder."""
     before = {path for path in target.parent.parent.rglob("*") if target not in path.parents}
     with pytest.raises(InputError, match=reason) as caught:
-        archives.unpack(archive, target)
+        archives.unpack_archive(archive, target)
     assert str(caught.value).startswith(str(archive))
     assert "\n" not in str(caught.value)
     after = {path for path in target.parent.parent.rglob("*") if target not in path.parents}
@@ -58,7 +58,9 @@ def refused(archive, target, reason):
 
 
 def test_files_come_out_as_they_went_in(pack, target):
-    archives.unpack(pack(("a/b.txt", b"one"), ("c d (1).txt", b"two"), ("a/e", b"")), target)
+    archives.unpack_archive(
+        pack(("a/b.txt", b"one"), ("c d (1).txt", b"two"), ("a/e", b"")), target
+    )
     found = {str(p.relative_to(target)): p.read_bytes() for p in target.rglob("*") if p.is_file()}
     assert found == {"a/b.txt": b"one", "c d (1).txt": b"two", "a/e": b""}
 
@@ -166,7 +168,7 @@ def test_file_that_is_also_a_folder_is_refused(pack, target):
 
 
 def test_litter_of_other_systems_is_left_out(pack, target):
-    archives.unpack(
+    archives.unpack_archive(
         pack(("a.png", b"1"), ("__MACOSX/._a.png", b"2"), ("b/._c.png", b"3"), (".DS_Store", b"4")),
         target,
     )

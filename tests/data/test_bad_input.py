@@ -455,7 +455,7 @@ def test_volume_of_implausible_size_is_named(tmp_path, cache):
 
 
 def test_crop_of_a_dark_image_keeps_it_whole(tmp_path):
-    from tinyseg.data.brain_mri import crop_to_brain
+    from tinyseg.data.layouts.brain_mri import crop_to_brain
 
     dark = (head(1) // 8).astype(np.uint8)
     np.testing.assert_array_equal(crop_to_brain(dark), dark)

@@ -7,8 +7,8 @@ import pytest
 from tests.data.makers import head, make_brain_mri, make_busi, make_classes, noise, save
 from tinyseg.data import load
 from tinyseg.data.augmentation import MILD
-from tinyseg.data.brain_mri import crop_to_brain
 from tinyseg.data.check import check
+from tinyseg.data.layouts.brain_mri import crop_to_brain
 from tinyseg.data.pipeline import evaluation_batches, training_batches
 from tinyseg.data.splits import make_split
 from tinyseg.data.store import open_store

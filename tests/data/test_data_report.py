@@ -18,7 +18,7 @@ from tests.data.makers import (
 )
 from tinyseg.cli.data import data
 from tinyseg.data import load
-from tinyseg.data.summary import balance, summarise
+from tinyseg.data.summary import balance, summarise_dataset
 from tinyseg.errors import GateError, InputError
 from tinyseg.reporting import data_report
 
@@ -44,7 +44,7 @@ def test_balance_before_and_after():
 
 
 def test_numbers_are_those_of_the_pixels(uneven):
-    facts, shown = summarise(str(uneven))
+    facts, shown = summarise_dataset(str(uneven))
     pixels = np.stack([noise(seed) for seed in range(9)])
     (channel,) = facts["intensity"]["channels"]
     assert facts["intensity"]["images"] == 9
@@ -66,7 +66,7 @@ def test_numbers_are_those_of_the_pixels(uneven):
 
 def test_patients_count_once(tmp_path):
     make_brats_h5(tmp_path)
-    facts, shown = summarise(f"{tmp_path}:slices=1")
+    facts, shown = summarise_dataset(f"{tmp_path}:slices=1")
     assert (facts["images"], facts["groups"]) == (16, 4)
     assert len(facts["intensity"]["channels"]) == 4
     assert list(facts["regions"]) == ["necrosis", "oedema", "enhancing"]
@@ -75,7 +75,7 @@ def test_patients_count_once(tmp_path):
 
 def test_broken_files_are_told_of_and_left_out(uneven, tmp_path):
     (uneven / "images/many/5.png").write_bytes(b"")
-    facts, shown = summarise(str(uneven))
+    facts, shown = summarise_dataset(str(uneven))
     assert not facts["ok"]
     assert facts["intensity"]["images"] == 8
     html = data_report.write(facts, shown, tmp_path / "out")[0].read_text()
@@ -87,7 +87,7 @@ def test_broken_files_are_told_of_and_left_out(uneven, tmp_path):
 def test_report_of_every_layout(name, tmp_path):
     maker = MAKERS[name]
     maker.make(tmp_path / "set")
-    facts, shown = summarise(f"{tmp_path / 'set'}{maker.options}")
+    facts, shown = summarise_dataset(f"{tmp_path / 'set'}{maker.options}")
     html, markdown, plain = data_report.write(facts, shown, tmp_path / "out")
     assert json.loads(plain.read_text()) == json.loads(json.dumps(facts))
     labels = {sample.label for sample in load(tmp_path / "set").samples}
@@ -108,7 +108,7 @@ def test_report_of_every_layout(name, tmp_path):
 
 def test_equal_data_give_equal_reports(uneven, tmp_path):
     for place in ("a", "b"):
-        data_report.write(*summarise(str(uneven)), tmp_path / place)
+        data_report.write(*summarise_dataset(str(uneven)), tmp_path / place)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
@@ -117,7 +117,7 @@ def test_names_are_escaped(tmp_path):
     for seed in range(4):
         save(tmp_path / f"images/<b>{seed % 2}/{seed}.png", noise(seed))
         save(tmp_path / f"masks/<b>{seed % 2}/{seed}.png", 255 * box(seed))
-    html = data_report.write(*summarise(str(tmp_path)), tmp_path / "out")[0].read_text()
+    html = data_report.write(*summarise_dataset(str(tmp_path)), tmp_path / "out")[0].read_text()
     assert "<b>" not in html
     assert "&lt;b&gt;0" in html
 
@@ -128,7 +128,7 @@ def test_duplicates_of_other_labels_stand_first(tmp_path):
         copy = tmp_path / f"benign/one ({number}).png"
         copy.write_bytes((tmp_path / "benign/one (2).png").read_bytes())
     (tmp_path / "malignant/one (3).png").write_bytes((tmp_path / "benign/one (8).png").read_bytes())
-    table = data_report.tables(summarise(str(tmp_path))[0])[-1]
+    table = data_report.tables(summarise_dataset(str(tmp_path))[0])[-1]
     assert [row[3] for row in table["rows"]] == ["differ", "equal", "equal", "equal"]
 
 
@@ -185,7 +185,7 @@ def test_check_verb_takes_options(tmp_path):
 
 @pytest.mark.real_data
 def test_real_report(real_data, tmp_path):
-    facts, shown = summarise("busi")
+    facts, shown = summarise_dataset("busi")
     assert facts["balance"]["before"] == {"benign": 371, "malignant": 176, "normal": 113}
     assert facts["balance"]["imbalance_before"] == pytest.approx(371 / 113)
     assert facts["balance"]["added"] == 3 * 371 - 660

@@ -135,7 +135,7 @@ def test_image_files_of_a_folder(tmp_path):
     (tmp_path / "below/deeper.png").write_bytes(b"")
     assert [path.name for path in images.image_files(tmp_path)] == sorted(names)
     assert images.image_files(tmp_path / "absent") == []
-    assert set(kinds) == images.SUFFIXES
+    assert set(kinds) == images.IMAGE_SUFFIXES
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

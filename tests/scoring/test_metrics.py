@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from tinyseg.scoring.metrics import Confusion, hausdorff95, summarise
+from tinyseg.scoring.metrics import Confusion, hausdorff95, summarise_masks
 
 MASKS = arrays.arrays(bool, (3, 4, 5, 1))
 
@@ -26,7 +26,7 @@ def pixels(tp, fp, fn, tn):
 def test_scores_of_a_hand_counted_pair():
     # All four counts differ: true positives 5, false 2, false negatives 3, true 10.
     truth, prediction = (row[None] for row in pixels(5, 2, 3, 10))
-    scores = summarise(truth, prediction)
+    scores = summarise_masks(truth, prediction)
     expected = {
         "dice": 10 / 15,
         "iou": 5 / 10,
@@ -75,7 +75,7 @@ def test_scores_are_those_of_their_definitions(truth, prediction):
 def test_pooled_scores_are_of_all_pixels_of_all_images():
     first, second = pixels(5, 2, 3, 10), pixels(0, 4, 6, 10)
     truth, prediction = (np.stack(pair) for pair in zip(first, second, strict=True))
-    scores = summarise(truth, prediction)
+    scores = summarise_masks(truth, prediction)
     assert scores["pooled"] == pytest.approx(
         {
             "dice": 10 / 25,
@@ -98,7 +98,7 @@ def test_pooled_scores_are_of_all_pixels_of_all_images():
 def test_mean_over_images_differs_from_pooled():
     truth = np.array([[1, 1, 1, 1], [1, 0, 0, 0]])
     prediction = np.array([[1, 1, 1, 1], [0, 0, 0, 1]])
-    scores = summarise(truth, prediction)
+    scores = summarise_masks(truth, prediction)
     assert scores["dice"] == pytest.approx((1 + 0) / 2)
     assert scores["pooled"]["dice"] == pytest.approx(2 * 4 / (5 + 5))
 
@@ -112,7 +112,7 @@ def test_mean_over_images_differs_from_pooled():
     ],
 )
 def test_empty_mask_convention(truth, prediction, dice, precision, recall):
-    scores = summarise(np.array([truth]), np.array([prediction]))
+    scores = summarise_masks(np.array([truth]), np.array([prediction]))
     assert (scores["dice"], scores["iou"]) == (dice, dice)
     assert (scores["precision"], scores["recall"]) == (precision, recall)
 
@@ -149,11 +149,11 @@ def test_scores_are_consistent(truth, prediction):
 def test_area_errors_may_exceed_one_and_leave_out_images_without_lesion():
     truth = np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
     prediction = np.array([[0, 1, 1, 0], [0, 0, 0, 1]])
-    scores = summarise(truth, prediction)
+    scores = summarise_masks(truth, prediction)
     assert scores["lesion_fpr"] == 2
     assert scores["aer"] == 3
     assert scores["lesion_images"] == 1
-    nothing = summarise(truth[1:], prediction[1:])
+    nothing = summarise_masks(truth[1:], prediction[1:])
     assert nothing["aer"] is nothing["lesion_fpr"] is nothing["pooled"]["aer"] is None
 
 
@@ -207,7 +207,7 @@ def test_mean_distance_leaves_out_images_that_have_none():
     truth, prediction = np.zeros((2, 6, 8, 10, 1), bool)
     # Found two pixels aside; missed; missed; found where nothing is; rightly empty, twice.
     truth[0, 2:4, 2:4] = prediction[0, 2:4, 4:6] = truth[1:3, 1, 1] = prediction[3, 5, 5] = True
-    scores = summarise(truth, prediction)
+    scores = summarise_masks(truth, prediction)
     assert scores["images"] == 6
     assert scores["lesion_images"] == 3
     assert scores["hd95_images"] == 3
@@ -217,7 +217,7 @@ def test_mean_distance_leaves_out_images_that_have_none():
 def test_images_without_any_distance():
     truth, prediction = np.zeros((2, 2, 4, 4, 1), bool)
     truth[:, 1, 1] = True
-    scores = summarise(truth, prediction)
+    scores = summarise_masks(truth, prediction)
     assert scores["hd95"] is None
     assert (scores["hd95_images"], scores["lesion_images"]) == (0, 2)
     assert scores["aer"] == 1
@@ -225,11 +225,11 @@ def test_images_without_any_distance():
 
 @given(*(arrays.arrays(bool, (3, 4, 5, 2)) for _ in range(2)))
 def test_regions_are_scored_apart(truth, prediction):
-    scores = summarise(truth, prediction, ("core", "rim"))
-    each = [summarise(truth[..., [n]], prediction[..., [n]]) for n in range(2)]
+    scores = summarise_masks(truth, prediction, ("core", "rim"))
+    each = [summarise_masks(truth[..., [n]], prediction[..., [n]]) for n in range(2)]
     assert list(scores["regions"].values()) == each
     assert scores["dice"] == pytest.approx(np.mean([one["dice"] for one in each]))
-    assert summarise(truth, prediction) == {k: v for k, v in scores.items() if k != "regions"}
+    assert summarise_masks(truth, prediction) == {k: v for k, v in scores.items() if k != "regions"}
     assert scores["images"] == 3
     json.dumps(scores, allow_nan=False)
 
@@ -240,7 +240,7 @@ def test_an_image_counts_once_however_many_regions_it_has():
     truth[0, 2:4, 2:4, 0] = prediction[0, 2:4, 3:5, 0] = True
     prediction[0, 7, 7, 1] = True
     truth[1, 2:4, 2:4, :] = prediction[1, 2:4, 2:4, 0] = prediction[1, 2:4, 6:8, 1] = True
-    scores = summarise(truth, prediction, ("core", "rim"))
+    scores = summarise_masks(truth, prediction, ("core", "rim"))
     assert scores["hd95"] == pytest.approx((1 + (0 + 4) / 2) / 2)
     assert scores["aer"] == pytest.approx((1 + (0 + 2) / 2) / 2)
     assert scores["regions"]["rim"]["hd95"] == 4
@@ -253,7 +253,7 @@ def test_images_count_that_have_a_distance_in_any_region():
     for image in range(2):
         truth[image, 2, 2, image] = prediction[image, 2, 5, image] = True
         prediction[image, 2, 2, 1 - image] = True
-    scores = summarise(truth, prediction, ("core", "rim"))
+    scores = summarise_masks(truth, prediction, ("core", "rim"))
     assert [one["hd95_images"] for one in scores["regions"].values()] == [1, 1]
     assert scores["hd95_images"] == scores["lesion_images"] == 2
 
@@ -262,15 +262,15 @@ def test_images_count_that_have_a_distance_in_any_region():
 def test_channels_must_match_regions(channels):
     masks = np.ones((2, 4, 4, channels), bool)
     with pytest.raises(ValueError, match="2 regions"):
-        summarise(masks, masks, ("core", "rim"))
+        summarise_masks(masks, masks, ("core", "rim"))
 
 
 def test_images_of_another_number_are_refused():
     with pytest.raises(ValueError, match="differ"):
-        summarise(np.ones((2, 4, 4, 1)), np.ones((3, 4, 4, 1)))
+        summarise_masks(np.ones((2, 4, 4, 1)), np.ones((3, 4, 4, 1)))
 
 
 def test_one_region_is_no_extra():
     truth, prediction = np.zeros((2, 2, 4, 5, 1), bool)
     truth[0, 1, 1:4] = prediction[0, 1:3, 2] = True
-    assert summarise(truth, prediction, ("lesion",)) == summarise(truth, prediction)
+    assert summarise_masks(truth, prediction, ("lesion",)) == summarise_masks(truth, prediction)

@@ -11,7 +11,7 @@ from tinyseg.data.dataset import Sample
 from tinyseg.data.store import ImageStore, open_store
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.scoring.classification_metrics import summarise_classes
-from tinyseg.scoring.metrics import Confusion, summarise
+from tinyseg.scoring.metrics import Confusion, summarise_masks
 from tinyseg.scoring.scores import (
     SCORES,
     allowed_drop,
@@ -69,13 +69,13 @@ def test_masks_of_regions_are_scored_at_the_threshold(tumours, threshold):
     scores = score_outputs(images, outputs, threshold)
     masks, decisions = images.masks, outputs > threshold
     ill = [0, 2, 3, 4]
-    of_ill = summarise(masks[ill], decisions[ill], images.regions)
+    of_ill = summarise_masks(masks[ill], decisions[ill], images.regions)
     assert scores.pop("with_lesion") == of_ill
-    assert scores == summarise(masks, decisions, images.regions)
+    assert scores == summarise_masks(masks, decisions, images.regions)
     assert list(scores["regions"]) == ["core", "rim"]
     # Thresholds matter here, and so does the image without lesion.
     assert scores["dice"] != of_ill["dice"]
-    assert scores["dice"] != summarise(masks, outputs > 0.5, images.regions)["dice"]
+    assert scores["dice"] != summarise_masks(masks, outputs > 0.5, images.regions)["dice"]
 
 
 def test_each_image_has_the_mean_dice_of_its_regions(tumours):

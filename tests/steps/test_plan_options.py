@@ -10,7 +10,7 @@ import tf_keras as keras
 from tests import fixtures
 from tests.steps.test_fit_budgets import wide_in_the_middle
 from tinyseg import plan as plans
-from tinyseg.compression.quantization import quantize
+from tinyseg.compression.quantization import convert_post_training
 from tinyseg.errors import InputError
 from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.steps import distill
@@ -269,4 +269,4 @@ def test_training_of_the_simulation_is_asked_for_by_the_recipe_alone(network, pl
 
 
 def test_file_without_a_simulation_is_the_converted_network(network, plan, images, convert):
-    assert convert()[0].content == quantize(network, plan, images.calibration(plan))
+    assert convert()[0].content == convert_post_training(network, plan, images.calibration(plan))

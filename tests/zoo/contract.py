@@ -11,8 +11,8 @@ import tf_keras as keras
 from tinyseg import plan as plans
 from tinyseg.compression.quantization import (
     convert_float,
+    convert_post_training,
     convert_quantization_aware,
-    quantize,
 )
 from tinyseg.compression.quantization_aware import quantization_aware
 from tinyseg.runtime.tflite import TfliteRunner
@@ -94,7 +94,7 @@ def to_integers(
     if recipe == "qat_wi8_ai8":
         model = quantization_aware(model, calibration)
         return TfliteModel.parse(convert_quantization_aware(model, plan)), model
-    return TfliteModel.parse(quantize(model, plan, calibration)), model
+    return TfliteModel.parse(convert_post_training(model, plan, calibration)), model
 
 
 def check_float_file(model: keras.Model, plan: plans.Plan, images: np.ndarray) -> None:

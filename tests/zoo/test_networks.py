@@ -24,8 +24,8 @@ from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.op_table import supported, total_cost
 from tinyseg.zoo import NETWORKS, build, builder
-from tinyseg.zoo.figures import COUNTS, describe, stored
-from tinyseg.zoo.summary import count_macs, summarise
+from tinyseg.zoo.figures import COUNTS, describe_network, stored_counts
+from tinyseg.zoo.summary import count_macs, summarise_network
 from tinyseg.zoo.weights import load_weights, save_weights
 
 TWO_FORMS = [
@@ -52,17 +52,17 @@ def test_every_network_has_a_row():
 
 
 def test_stored_counts():
-    counts = {name: tuple(row[key] for key in COUNTS) for name, row in stored().items()}
+    counts = {name: tuple(row[key] for key in COUNTS) for name, row in stored_counts().items()}
     assert counts == {name: row.counts for name, row in ROWS.items()}
 
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_counts(name):
-    summary = summarise(name)
+    summary = summarise_network(name)
     counts = (summary["parameters"], summary["trainable_parameters"], summary["macs"])
     assert counts == ROWS[name].counts
     assert tuple(summary["input_shape"]) == NETWORKS[name].input_shape
-    assert describe(name) == summary
+    assert describe_network(name) == summary
 
 
 @pytest.mark.parametrize(("name", "size", "arguments"), VARIANTS)

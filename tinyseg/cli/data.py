@@ -70,10 +70,10 @@ def data_report(source: str, output: Path, as_json: bool) -> None:
       tinyseg data report busi -o build/busi
       tinyseg data report https://host/images.zip:sha256=... -o build/images
     """
-    from tinyseg.data.summary import summarise
+    from tinyseg.data.summary import summarise_dataset
     from tinyseg.reporting.data_report import write
 
-    facts, examples = summarise(source)
+    facts, examples = summarise_dataset(source)
     written = write(facts, examples, output)
     if as_json:
         terminal.print_json(facts)

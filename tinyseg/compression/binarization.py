@@ -38,7 +38,7 @@ def is_binarized(model: keras.Model) -> bool:
     return any(isinstance(layer, ResidualSign | ResidualBinaryKernels) for layer in model.layers)
 
 
-def binarize(source: keras.Model, target: keras.Model, calibration: np.ndarray) -> None:
+def transfer_weights(source: keras.Model, target: keras.Model, calibration: np.ndarray) -> None:
     """Give a binarized network the function of a trained one, as far as its levels allow.
 
     Args:

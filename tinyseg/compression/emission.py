@@ -39,7 +39,7 @@ class Emission(NamedTuple):
     grids: dict[str, np.ndarray]
 
 
-def emit(model: keras.Model) -> Emission:
+def to_standard_layers(model: keras.Model) -> Emission:
     """Replace residual-binarized layers of a network from ``quantization_aware``.
 
     Biases are rounded as the file stores them, in the network itself, too.

@@ -15,11 +15,10 @@ from collections.abc import Iterator
 import numpy as np
 import tf_keras as keras
 
-from tinyseg.compression.folding import CONVOLUTIONS, fold
+from tinyseg.compression.folding import CONVOLUTIONS, Layer, fold
 from tinyseg.errors import InputError
 from tinyseg.zoo.blocks.residual_binarization import ResidualSign
 
-Layer = keras.layers.Layer
 # Operators that act on each channel alone and let positive factors through.
 _TRANSPARENT = (
     keras.layers.MaxPooling2D,

@@ -14,7 +14,7 @@ import tf_keras as keras
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from tinyseg.compression import recipe as recipes
-from tinyseg.compression.emission import emit, round_once, round_twice
+from tinyseg.compression.emission import round_once, round_twice, to_standard_layers
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.tflite.annotate import annotate
@@ -23,7 +23,7 @@ from tinyseg.tflite.lookup import replace_by_tables
 INPUT, OUTPUT = "image", "mask"
 
 
-def quantize(model: keras.Model, plan: Plan, calibration: np.ndarray) -> bytes:
+def convert_post_training(model: keras.Model, plan: Plan, calibration: np.ndarray) -> bytes:
     """Quantize weights and activations to integers (Jacob et al., 2018, arXiv:1712.05877).
 
     Args:
@@ -66,7 +66,7 @@ def convert_quantization_aware(model: keras.Model, plan: Plan) -> bytes:
         Bytes of an int8 ``.tflite`` file with a batch of 1.
     """
     round_once(model)
-    emission = emit(model)
+    emission = to_standard_layers(model)
     converter = _converter(emission.model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     _set_border(converter, plan, tf.int8)

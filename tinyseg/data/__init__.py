@@ -4,81 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tinyseg.data import brats_h5, brats_nifti, class_folders
-from tinyseg.data.brain_mri import is_brain_mri, open_brain_mri
-from tinyseg.data.busi import is_busi, scan_busi
 from tinyseg.data.dataset import Dataset, Sample
-from tinyseg.data.dic1 import is_dic1, scan_dic1
-from tinyseg.data.dsb2018 import is_dsb2018, scan_dsb2018
-from tinyseg.data.em_stack import is_em_stack, scan_em_stack
-from tinyseg.data.folder import is_folder, scan_folder
-from tinyseg.data.isic2018 import is_isic2018, scan_isic2018
+from tinyseg.data.layouts import LAYOUTS
+from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.phantom import load_phantom
-from tinyseg.data.slices import share
 from tinyseg.errors import InputError
 
-__all__ = ["Dataset", "Layout", "Sample", "find", "load", "scan"]
+__all__ = ["Dataset", "Sample", "find", "load", "scan"]
 
-Scan = Callable[[Path], tuple[list[Sample], list[str]]]
-
-
-class Layout(NamedTuple):
-    """A way in which datasets lie in folders.
-
-    Attributes:
-        matches: tells from a folder whether it is laid out so.
-        open: returns the dataset, without what does not pair up, and a line for each of those.
-        location: where the dataset lies below ``$TINYSEG_DATA``, if it can be named.
-        options: by name, what turns the text of an option into an argument of ``open``; it
-            raises ValueError that says what the option takes.
-    """
-
-    matches: Callable[[Path], bool]
-    open: Callable[..., tuple[Dataset, list[str]]]
-    location: str = ""
-    options: Mapping[str, Callable[[str], Any]] = {}
-
-
-def _pictures(scan: Scan, name: str = "") -> Callable[[Path], tuple[Dataset, list[str]]]:
-    """Return what opens image files with mask files; the folder's own name if none is given."""
-
-    def open_pictures(root: Path) -> tuple[Dataset, list[str]]:
-        samples, problems = scan(root)
-        return Dataset(name or root.resolve().name, tuple(samples), root), problems
-
-    return open_pictures
-
-
-def _switch(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError("0 or 1")
-    return text == "1"
-
-
-# The first that matches is taken, so those that ask for less stand below.
-LAYOUTS = {
-    "busi": Layout(is_busi, _pictures(scan_busi, "busi"), "busi/Dataset_BUSI_with_GT"),
-    "folder": Layout(is_folder, _pictures(scan_folder)),
-    "dsb2018": Layout(is_dsb2018, _pictures(scan_dsb2018, "dsb2018"), "dsb2018"),
-    "em_isbi2012": Layout(is_em_stack, _pictures(scan_em_stack, "em_isbi2012"), "em_isbi2012"),
-    "brats2020": Layout(
-        brats_h5.is_brats_h5, brats_h5.open_brats_h5, "brats2020", {"slices": share}
-    ),
-    "brats_nifti": Layout(
-        brats_nifti.is_brats_nifti,
-        brats_nifti.open_brats_nifti,
-        "brats2015_nifti",
-        {"slices": share},
-    ),
-    "isic2018": Layout(is_isic2018, _pictures(scan_isic2018, "isic2018"), "isic2018"),
-    "dic1": Layout(is_dic1, _pictures(scan_dic1, "dic1"), "dic1"),
-    "brain_mri": Layout(is_brain_mri, open_brain_mri, "brain_mri_cls", {"crop": _switch}),
-    "classes": Layout(class_folders.is_class_folders, class_folders.open_class_folders),
-}
 _TASKS = ("segmentation", "classification")
 _OPTIONS = re.compile(r"(?P<place>.+?):(?P<options>\w+=[^,=/]*(,\w+=[^,=/]*)*)")
 

@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 from tinyseg.errors import InputError
 from tinyseg.progress import track
 
-SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
+ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 # Images hardly shrink when packed; what grows beyond both bounds was made to fill the disk.
 MOST_TIMES = 100
 ALWAYS_ALLOWED = 256 << 20
@@ -38,10 +38,10 @@ class _Member(NamedTuple):
 
 def is_archive(name: str) -> bool:
     """Tell from its name whether a file is an archive that can be unpacked."""
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack_archive(archive: Path, folder: Path) -> None:
     """Unpack a ``.zip``, ``.tar`` or ``.tar.gz`` file.
 
     Args:

@@ -13,12 +13,12 @@ from tinyseg.errors import InputError
 
 # Pillow only warns above this size; filtering that warning would not be safe between threads.
 MAX_PIXELS = 89_478_485
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
 def image_files(folder: Path) -> list[Path]:
     """Return the image files of a folder, sorted; none if there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def open_image(path: Path) -> Image.Image:

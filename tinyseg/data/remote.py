@@ -111,10 +111,10 @@ def _fill(folder: Path, place: str, sha256: str) -> str:
     """Fetch into the content folder; return the SHA-256 of the archive, empty for a folder."""
     if "://" not in place:
         if not archives.is_archive(place):
-            kinds = ", ".join(archives.SUFFIXES)
+            kinds = ", ".join(archives.ARCHIVE_SUFFIXES)
             raise InputError(f"{place}: is a file; give a folder or an archive ({kinds})")
         digest = _checked(place, Path(place), sha256)
-        archives.unpack(Path(place), folder / _CONTENT)
+        archives.unpack_archive(Path(place), folder / _CONTENT)
         return digest
     log.info("fetching %s", place)
     system, path = _open(place)
@@ -128,7 +128,7 @@ def _fill(folder: Path, place: str, sha256: str) -> str:
     _fetch_file(system, path, packed, info, place)
     digest = _checked(place, packed, sha256)
     try:
-        archives.unpack(packed, folder / _CONTENT)
+        archives.unpack_archive(packed, folder / _CONTENT)
     except InputError as error:
         raise InputError(str(error).replace(str(packed), place)) from None
     packed.unlink()

@@ -35,7 +35,9 @@ class Shown:
     mask: np.ndarray
 
 
-def summarise(name_or_path: str, examples: int = EXAMPLES) -> tuple[dict[str, Any], list[Shown]]:
+def summarise_dataset(
+    name_or_path: str, examples: int = EXAMPLES
+) -> tuple[dict[str, Any], list[Shown]]:
     """Check and measure a dataset.
 
     Args:

@@ -114,7 +114,7 @@ def _call(model: TfliteModel, accelerator: str | None) -> tuple[dict[str, Any], 
         )
         source.write_bytes(model.content)
         # -P: the worker must not find this module when it imports the real mltk.
-        command = [mltk_python(), "-P", _WORKER, source, report, record]
+        command: list[str | Path] = [mltk_python(), "-P", _WORKER, source, report, record]
         command += [accelerator] if accelerator else []
         # This environment's packages must not leak into MLTK's.
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}

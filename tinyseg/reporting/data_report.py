@@ -31,7 +31,8 @@ def write(facts: dict[str, Any], examples: Sequence[Shown], folder: str | Path) 
     """Write ``report.html`` (self-contained), ``report.md`` with its pictures, ``report.json``.
 
     Args:
-        facts: from :func:`tinyseg.data.summary.summarise`; stored as they are in the JSON file.
+        facts: from :func:`tinyseg.data.summary.summarise_dataset`; stored in the JSON file as they
+            are.
         examples: samples to show, from the same.
         folder: where the files go.
 

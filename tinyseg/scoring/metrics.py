@@ -124,7 +124,7 @@ def _distances(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[source]
 
 
-def summarise(
+def summarise_masks(
     truth: np.ndarray, prediction: np.ndarray, regions: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return means over images of each score, the pooled scores and the number of images.

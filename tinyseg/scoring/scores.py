@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyseg.data.store import ImageStore
 from tinyseg.scoring.classification_metrics import summarise_classes
-from tinyseg.scoring.metrics import Confusion, summarise
+from tinyseg.scoring.metrics import Confusion, summarise_masks
 
 
 class Score(NamedTuple):
@@ -55,17 +55,17 @@ def score_outputs(images: ImageStore, outputs: np.ndarray, threshold: float) -> 
         threshold: probabilities strictly above it are foreground.
 
     Returns:
-        See :func:`tinyseg.scoring.metrics.summarise` and
+        See :func:`tinyseg.scoring.metrics.summarise_masks` and
         :func:`tinyseg.scoring.classification_metrics.summarise_classes`. Of masks some of which
         are empty, ``with_lesion`` holds the scores of the others alone.
     """
     if images.classes:
         return summarise_classes(images.targets.argmax(1), outputs, images.classes)
     masks, decisions = images.masks, decide(outputs, threshold)
-    scores = summarise(masks, decisions, images.regions)
+    scores = summarise_masks(masks, decisions, images.regions)
     marked = masks.any((1, 2, 3))
     if marked.any() and not marked.all():
-        scores["with_lesion"] = summarise(masks[marked], decisions[marked], images.regions)
+        scores["with_lesion"] = summarise_masks(masks[marked], decisions[marked], images.regions)
     return scores
 
 

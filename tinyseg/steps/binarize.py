@@ -32,7 +32,7 @@ def binarize(
     Raises:
         InputError: unusable settings or images, or networks that do not match.
     """
-    from tinyseg.compression.binarization import binarize as transfer
+    from tinyseg.compression.binarization import transfer_weights
     from tinyseg.training.fit import fit, new_network
 
     settings = plan.binarization
@@ -46,7 +46,7 @@ def binarize(
     trained = source.network
     network = new_network(plan)
     images = session.images
-    transfer(trained, network, images.calibration(session.plan))
+    transfer_weights(trained, network, images.calibration(session.plan))
     start = validation_scores(network, session)
     fit(network, session.plan, images.part("train"), images.part("validation"), folder)
     return {**finish(network, session, folder), "start": start}

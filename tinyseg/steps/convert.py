@@ -90,7 +90,7 @@ def to_integers(
             train(aware)
         content = quantization.convert_quantization_aware(aware, plan)
     else:
-        content = quantization.quantize(network, plan, calibration)
+        content = quantization.convert_post_training(network, plan, calibration)
     if few:
         content = pack(content)
     return lowered(content, plan), aware

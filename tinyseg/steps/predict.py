@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from tinyseg import files, presets, progress
-from tinyseg.data.busi import MASK
 from tinyseg.data.images import encode_image, image_files, read_image
+from tinyseg.data.layouts.busi import MASK
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image

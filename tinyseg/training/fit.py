@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -137,37 +138,23 @@ def run_epochs(
     """
     folder = Path(folder)
     settings = plan.training
-    judged = len(validation) > 0
-    goal = goal if judged else LAST_EPOCH
+    goal = goal if len(validation) else LAST_EPOCH
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
     _claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
     steps = -(-len(training) // settings.batch_size)
     learner.compile(optimizer=keras.optimizers.Adam(_schedule(settings, steps)), **losses)
-    state = TrainingState(
-        folder / _STATE,
-        goal,
-        settings.patience,
-        lambda: save_weights(model, folder / WEIGHTS),
-    )
+    keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
+    state = TrainingState(folder / _STATE, goal, settings.patience, keep_best)
     done = state.restore(learner)
     if done:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
     if done < settings.epochs and not state.stalled:
         learner.fit(
-            training_batches(
-                training,
-                plan.preprocessing,
-                settings.batch_size,
-                seed=plan.seed,
-                first_epoch=done,
-                ranges=_ranges(settings),
-            ),
+            _learning_batches(training, plan, done),
             steps_per_epoch=steps,
-            validation_data=evaluation_batches(validation, plan.preprocessing, settings.batch_size)
-            if judged
-            else None,
+            validation_data=_judging_batches(validation, plan),
             initial_epoch=done,
             epochs=settings.epochs,
             verbose=0,
@@ -180,10 +167,29 @@ def run_epochs(
                 state,
             ],
         )
-    if judged:
+    if len(validation):
         log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+
+
+def _learning_batches(training: ImageStore, plan: Plan, first_epoch: int) -> tf.data.Dataset:
+    """Return the batches of a plan's epochs, from one of them on."""
+    return training_batches(
+        training,
+        plan.preprocessing,
+        plan.training.batch_size,
+        seed=plan.seed,
+        first_epoch=first_epoch,
+        ranges=_ranges(plan.training),
+    )
+
+
+def _judging_batches(validation: ImageStore, plan: Plan) -> tf.data.Dataset | None:
+    """Return the batches that choose the epoch; None without images."""
+    if not len(validation):
+        return None
+    return evaluation_batches(validation, plan.preprocessing, plan.training.batch_size)
 
 
 def _watchers(

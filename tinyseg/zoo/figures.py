@@ -18,12 +18,12 @@ COUNTS = ("parameters", "trainable_parameters", "macs")
 
 
 @functools.cache
-def stored() -> Mapping[str, Mapping[str, int]]:
+def stored_counts() -> Mapping[str, Mapping[str, int]]:
     """Return the counts of each network, by name."""
     return files.read_json(FILE)
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe_network(name: str) -> dict[str, Any]:
     """Describe a network at its reference input.
 
     One that is not stored is built, which takes seconds.
@@ -36,16 +36,16 @@ def describe(name: str) -> dict[str, Any]:
         InputError: no such network.
     """
     entry = network(name)
-    counts = stored().get(name)
+    counts = stored_counts().get(name)
     if counts is None:
-        from tinyseg.zoo.summary import summarise
+        from tinyseg.zoo.summary import summarise_network
 
-        return summarise(name)
-    return described(name, entry, counts)
+        return summarise_network(name)
+    return with_counts(name, entry, counts)
 
 
-def described(name: str, entry: Network, counts: Mapping[str, int]) -> dict[str, Any]:
-    """Return what :func:`describe` does, for counts that are known."""
+def with_counts(name: str, entry: Network, counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return what :func:`describe_network` does, for counts that are known."""
     return {
         "name": name,
         "task": entry.task,
@@ -57,9 +57,9 @@ def described(name: str, entry: Network, counts: Mapping[str, int]) -> dict[str,
 
 def main() -> None:
     """Build every network and store its counts."""
-    from tinyseg.zoo.summary import summarise
+    from tinyseg.zoo.summary import summarise_network
 
-    rows = {name: summarise(name) for name in NETWORKS}
+    rows = {name: summarise_network(name) for name in NETWORKS}
     files.write_json(FILE, {name: {key: row[key] for key in COUNTS} for name, row in rows.items()})
 
 

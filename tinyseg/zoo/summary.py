@@ -9,7 +9,7 @@ import tf_keras as keras
 
 from tinyseg.zoo import build, network
 from tinyseg.zoo.blocks.attention import DotProductAttention
-from tinyseg.zoo.figures import described
+from tinyseg.zoo.figures import with_counts
 
 
 def count_macs(model: keras.Model) -> int:
@@ -20,11 +20,11 @@ def count_macs(model: keras.Model) -> int:
     return sum(_layer_macs(layer) for layer in model.layers)
 
 
-def summarise(name: str) -> dict[str, Any]:
+def summarise_network(name: str) -> dict[str, Any]:
     """Build a network at its reference input and describe it.
 
     Returns:
-        As of :func:`tinyseg.zoo.figures.describe`, but counted.
+        As of :func:`tinyseg.zoo.figures.describe_network`, but counted.
 
     Raises:
         InputError: no such network.
@@ -35,7 +35,7 @@ def summarise(name: str) -> dict[str, Any]:
         "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "macs": count_macs(model),
     }
-    return described(name, network(name), counts)
+    return with_counts(name, network(name), counts)
 
 
 def _layer_macs(layer: keras.layers.Layer) -> int:

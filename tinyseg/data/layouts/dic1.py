@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tinyseg.data.dataset import Sample
 from tinyseg.data.images import image_files
-from tinyseg.data.pairing import collect, pair
+from tinyseg.data.layouts.layout import Layout, pictures
+from tinyseg.data.layouts.pairing import collect, pair
 
 _END = "_mask"
 
@@ -35,3 +36,6 @@ def scan_dic1(root: Path) -> tuple[list[Sample], list[str]]:
     )
     samples, problems = pair(images, masks, f"{_END}.tif")
     return samples, twice + mask_twice + problems
+
+
+LAYOUT = Layout(is_dic1, pictures(scan_dic1, "dic1"), "dic1")

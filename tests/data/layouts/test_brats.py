@@ -14,11 +14,12 @@ from tests.data.makers import (
     make_brats_nifti,
     volume,
 )
-from tinyseg.data import brats_nifti, find, load
-from tinyseg.data.brats_h5 import scan_brats_h5
+from tinyseg.data import find, load
 from tinyseg.data.check import check
+from tinyseg.data.layouts import brats_nifti
+from tinyseg.data.layouts.brats_h5 import scan_brats_h5
+from tinyseg.data.layouts.slices import middle, to_8_bit
 from tinyseg.data.pipeline import evaluation_batches, training_batches
-from tinyseg.data.slices import middle, to_8_bit
 from tinyseg.data.splits import make_split
 from tinyseg.data.store import open_store
 from tinyseg.errors import InputError

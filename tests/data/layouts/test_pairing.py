@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tinyseg.data.pairing import collect, pair
+from tinyseg.data.layouts.pairing import collect, pair
 
 
 def paths(*names):

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from tinyseg.data.dataset import Sample, natural_order
-from tinyseg.data.images import SUFFIXES
+from tinyseg.data.images import IMAGE_SUFFIXES
+from tinyseg.data.layouts.layout import Layout, pictures
 
 LABELS = ("benign", "malignant", "normal")
 MASK = re.compile(r"(?P<stem>.*)_mask(_\d+)?", re.DOTALL)
@@ -28,7 +29,7 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
         images: dict[str, Path] = {}
         masks: dict[str, list[Path]] = {}
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             match = MASK.fullmatch(path.stem)
             if match:
@@ -49,3 +50,6 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
                 name = f"{folder.name}/{stem}"
                 samples.append(Sample(name, folder.name, images[stem], tuple(masks[stem])))
     return samples, problems
+
+
+LAYOUT = Layout(is_busi, pictures(scan_busi, "busi"), "busi/Dataset_BUSI_with_GT")

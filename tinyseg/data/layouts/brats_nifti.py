@@ -19,7 +19,8 @@ import nibabel
 import numpy as np
 
 from tinyseg.data.dataset import Dataset, Sample, natural_order
-from tinyseg.data.slices import MIDDLE_HALF, REGIONS, middle, to_8_bit
+from tinyseg.data.layouts.layout import Layout
+from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
 from tinyseg.errors import InputError
 
 # In the order of the channels, which is that of the HDF5 slices.
@@ -235,3 +236,6 @@ def open_brats_nifti(root: Path, slices: float = MIDDLE_HALF) -> tuple[Dataset, 
     """Return the slices, see :func:`scan_brats_nifti`, and what does not pair up."""
     samples, problems = scan_brats_nifti(root, slices)
     return BratsNiftiDataset("brats_nifti", tuple(samples), root, REGIONS), problems
+
+
+LAYOUT = Layout(is_brats_nifti, open_brats_nifti, "brats2015_nifti", {"slices": share})

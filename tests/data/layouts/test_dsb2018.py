@@ -7,7 +7,7 @@ from PIL import Image
 
 from tinyseg.data import find, load
 from tinyseg.data.check import check
-from tinyseg.data.dsb2018 import scan_dsb2018
+from tinyseg.data.layouts.dsb2018 import scan_dsb2018
 from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan

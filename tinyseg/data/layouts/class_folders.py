@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyseg.data.busi import MASK
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import image_files
+from tinyseg.data.layouts.busi import MASK
+from tinyseg.data.layouts.layout import Layout
 
 _PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 # Folders of that name hold a half of pairs, whose other half is missing.
@@ -72,3 +73,6 @@ def open_class_folders(root: Path) -> tuple[Dataset, list[str]]:
 def _folders(root: Path) -> list[Path]:
     hidden = ("__", ".")
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(hidden))
+
+
+LAYOUT = Layout(is_class_folders, open_class_folders)

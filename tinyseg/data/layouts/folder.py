@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from tinyseg.data.dataset import Sample
-from tinyseg.data.images import SUFFIXES
+from tinyseg.data.images import IMAGE_SUFFIXES
+from tinyseg.data.layouts.layout import Layout, pictures
 
 # The suffixes that data sets in use add to an image's name to name its masks.
 _MASK_SUFFIX = re.compile(r"_(mask|segmentation|label|gt)(_?\d+)?$", re.IGNORECASE)
@@ -52,4 +53,7 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+LAYOUT = Layout(is_folder, pictures(scan_folder))

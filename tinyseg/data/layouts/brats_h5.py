@@ -16,7 +16,8 @@ import numpy as np
 
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.data.images import MAX_PIXELS
-from tinyseg.data.slices import MIDDLE_HALF, REGIONS, middle, to_8_bit
+from tinyseg.data.layouts.layout import Layout
+from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
 from tinyseg.errors import InputError
 
 _NAME = re.compile(r"volume_(?P<volume>\d+)_slice_(?P<slice>\d+)")
@@ -31,7 +32,7 @@ class BratsH5Dataset(Dataset):
         return self._read_both(sample)[0]
 
     def _read_both(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-        path = sample.image
+        path = sample.path
         image, mask = _arrays(path)
         if image.ndim != 3 or image.shape[-1] != _CHANNELS:
             raise InputError(
@@ -105,3 +106,6 @@ def open_brats_h5(root: Path, slices: float = MIDDLE_HALF) -> tuple[Dataset, lis
     """Return the slices, see :func:`scan_brats_h5`, and what is doubled."""
     samples, problems = scan_brats_h5(root, slices)
     return BratsH5Dataset("brats2020", tuple(samples), root, REGIONS), problems
+
+
+LAYOUT = Layout(is_brats_h5, open_brats_h5, "brats2020", {"slices": share})

@@ -14,7 +14,7 @@ from tinyseg.errors import InputError
 REGIONS = ("necrosis", "oedema", "enhancing")
 MIDDLE_HALF = 0.5
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 
 def share(text: str) -> float:
@@ -32,7 +32,7 @@ def share(text: str) -> float:
     return value
 
 
-def middle(items: Sequence[Item], part: float) -> Sequence[Item]:
+def middle(items: Sequence[_Item], part: float) -> Sequence[_Item]:
     """Return the middle ``part`` of the items, at least one: 39 to 115 of 155 for a half."""
     count = max(int(len(items) * part), min(1, len(items)))
     start = (len(items) - count) // 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tinyseg.data.dataset import Sample
 from tinyseg.data.images import image_files
+from tinyseg.data.layouts.layout import Layout, pictures
 
 
 def is_dsb2018(root: Path) -> bool:
@@ -56,3 +57,6 @@ def scan_dsb2018(root: Path) -> tuple[list[Sample], list[str]]:
 def _train_folder(root: Path) -> Path:
     below = root / "stage1_train"
     return below if below.is_dir() else root
+
+
+LAYOUT = Layout(is_dsb2018, pictures(scan_dsb2018, "dsb2018"), "dsb2018")

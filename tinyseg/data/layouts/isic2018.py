@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tinyseg.data.dataset import Sample
-from tinyseg.data.images import SUFFIXES
-from tinyseg.data.pairing import collect, pair
+from tinyseg.data.images import IMAGE_SUFFIXES
+from tinyseg.data.layouts.layout import Layout, pictures
+from tinyseg.data.layouts.pairing import collect, pair
 
 _NAME = re.compile(r"(?P<id>ISIC_\d+)(?P<mask>_segmentation)?")
 _MASK_FOLDER = re.compile(r"mask|groundtruth", re.IGNORECASE)
@@ -38,7 +39,7 @@ def scan_isic2018(root: Path) -> tuple[list[Sample], list[str]]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    return (p for p in root.rglob("ISIC_*") if p.suffix.lower() in SUFFIXES and _number(p))
+    return (p for p in root.rglob("ISIC_*") if p.suffix.lower() in IMAGE_SUFFIXES and _number(p))
 
 
 def _number(path: Path) -> str | None:
@@ -50,3 +51,6 @@ def _number(path: Path) -> str | None:
 def _is_mask(path: Path) -> bool:
     named = _NAME.fullmatch(path.stem)
     return bool((named and named["mask"]) or _MASK_FOLDER.search(path.parent.name))
+
+
+LAYOUT = Layout(is_isic2018, pictures(scan_isic2018, "isic2018"), "isic2018")

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tinyseg.data import find, load
 from tinyseg.data.check import check
-from tinyseg.data.em_stack import scan_em_stack
+from tinyseg.data.layouts.em_stack import scan_em_stack
 from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan

@@ -1,10 +1,8 @@
-"""ISIC 2018 and DIC-1."""
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.makers import box, make_dic1, make_isic, noise, save
+from tests.data.makers import box, make_isic, noise, save
 from tinyseg.data import load
 from tinyseg.data.check import check
 from tinyseg.data.store import open_store
@@ -36,23 +34,6 @@ def test_isic_in_images_and_masks_is_an_ordinary_folder(tmp_path):
     save(tmp_path / "images/ISIC_0000020.jpg", noise(20, 3))
     save(tmp_path / "masks/ISIC_0000020_segmentation.png", 255 * box(20))
     assert load(tmp_path).name == tmp_path.name
-
-
-def test_dic1_pairs_by_suffix_and_leaves_weights(tmp_path):
-    make_dic1(tmp_path)
-    dataset = load(tmp_path)
-    assert dataset.name == "dic1"
-    assert [s.name for s in dataset.samples] == [f"img_{n:06d}_1" for n in range(8)]
-    image, mask = dataset.read(dataset.samples[4])
-    np.testing.assert_array_equal(image, noise(4))
-    np.testing.assert_array_equal(mask, box(4))
-
-
-def test_dic1_problems_name_the_cure(tmp_path):
-    make_dic1(tmp_path)
-    (tmp_path / "img_000003_1_mask.tif").unlink()
-    with pytest.raises(InputError, match=r"image without mask; add 'img_000003_1_mask\.tif'"):
-        load(tmp_path)
 
 
 @pytest.mark.real_data

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinyseg.data.dataset import Sample, natural_order
 from tinyseg.data.images import image_files
+from tinyseg.data.layouts.layout import Layout, pictures
 
 # Where the slices lie below the folders that a user may name.
 _PLACES = ("data/membrane/train", "membrane/train", "train", ".")
@@ -57,3 +58,6 @@ def scan_em_stack(root: Path) -> tuple[list[Sample], list[str]]:
 def _train_folder(root: Path) -> Path:
     places = (root / place for place in _PLACES)
     return next((place for place in places if (place / "image").is_dir()), root)
+
+
+LAYOUT = Layout(is_em_stack, pictures(scan_em_stack, "em_isbi2012"), "em_isbi2012")
