@@ -6,9 +6,13 @@ from unittest import mock
 import pytest
 
 from tinyseg import plan as plans
-from tinyseg import transfer, workflow
 from tinyseg.data.pipeline import training_batches
 from tinyseg.plan import TrainingPlan
+from tinyseg.steps.binarize import binarize
+from tinyseg.steps.distill import distill
+from tinyseg.steps.networks import successor
+from tinyseg.steps.session import Session
+from tinyseg.steps.train import train
 from tinyseg.training import fit as training
 from tinyseg.training.fit import rows_to_learn
 
@@ -34,9 +38,9 @@ def plan():
 
 @pytest.fixture(scope="module")
 def trained(plan, tmp_path_factory):
-    """A plan and its weights, from images that are shown as often as they are there."""
+    """A network that was trained on images that are shown as often as they are there."""
     plain = dataclasses.replace(plan, training=TrainingPlan(epochs=1))
-    return plain, workflow.train(plain, tmp_path_factory.mktemp("trained"))["weights"]
+    return Session.open(train(plain, tmp_path_factory.mktemp("trained"))["weights"])
 
 
 @pytest.fixture
@@ -57,8 +61,7 @@ def alike(labels):
 
 
 def test_balanced_training_shows_all_labels_alike(plan):
-    _, images = workflow.open_images(plan)
-    part = images.part("train")
+    part = Session(plan).images.part("train")
     balanced = rows_to_learn(part, plan.training)
     labels = balanced.labels
     assert len({labels.count(label) for label in set(labels)}) == 1
@@ -67,31 +70,29 @@ def test_balanced_training_shows_all_labels_alike(plan):
 
 
 def test_train(plan, shown, tmp_path):
-    workflow.train(plan, tmp_path / "balanced")
+    train(plan, tmp_path / "balanced")
     plain = dataclasses.replace(plan, training=TrainingPlan(epochs=1))
-    workflow.train(plain, tmp_path / "plain")
+    train(plain, tmp_path / "plain")
     assert [alike(labels) for labels in shown] == [True, False]
 
 
-def test_distill_in_each_phase(plan, trained, shown, tmp_path):
-    teacher, weights = trained
+def test_distill_in_each_phase(trained, shown, tmp_path):
     changes = {
         "training.balance": True,
         "distillation.method": "hints_and_soft_masks",
-        "distillation.teacher": weights,
+        "distillation.teacher": str(trained.path),
         "distillation.encoder_epochs": 1,
         "distillation.decoder_epochs": 1,
     }
-    transfer.distill(transfer.successor(teacher, "unet", changes), teacher, tmp_path)
+    distill(successor(trained.plan, "unet", changes), trained, tmp_path)
     assert [alike(labels) for labels in shown] == [True] * 3
 
 
-def test_binarize(plan, trained, shown, tmp_path):
-    source, weights = trained
+def test_binarize(trained, shown, tmp_path):
     changes = {
         "training.balance": True,
         "model.arguments.separable": False,
-        "binarization.source": weights,
+        "binarization.source": str(trained.path),
     }
-    transfer.binarize(transfer.successor(source, "blu_net", changes), source, tmp_path)
+    binarize(successor(trained.plan, "blu_net", changes), trained, tmp_path)
     assert [alike(labels) for labels in shown] == [True]
