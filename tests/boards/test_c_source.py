@@ -384,6 +384,17 @@ def test_arena_is_never_smaller_than_tflm_needs_to_plan_it():
         assert 0 <= size.size - needed - MARGIN < 16
 
 
+@pytest.mark.parametrize("target", ["host", "cortex_m", "cortex_m55"])
+def test_predicted_arena_has_no_margin(target):
+    model = single(Draft((1, 4, 4, 1)))
+    predicted = predict(model, target)
+    size = ArenaSize.predicted(model, target, "some_board")
+    assert size.measured == predicted.total
+    assert size.size % 16 == 0
+    assert 0 <= size.size - predicted.needed < 16
+    assert size.source == f"{predicted.total:,} predicted for some_board"
+
+
 def test_arena_measured_on_the_host_has_room_for_cmsis_nn():
     """arm_convolve_s8 asks for two columns of int16: 2 * 2 * height * width * channels."""
     kernel = Draft((8, 3, 3, 16), "int8", np.ones((8, 3, 3, 16), np.int8))

@@ -9,7 +9,7 @@ from cobs import cobs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tinyseg.boards.board import firmware_folder
+from tinyseg.places import firmware_folder
 from tinyseg.runtime import protocol
 from tinyseg.runtime.protocol import Code, Frame, Request
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-import tinyseg
 from tests import fixtures
 from tests.tflite import few_values
 from tests.tflite.drafts import VALID, File, assert_same, conv, on_reference, options
@@ -18,7 +17,7 @@ from tinyseg.tflite.model import OFFLINE_PLAN
 from tinyseg.tflite.ops.registry import OPS
 
 OPTIONS = {name: op.options for name, op in OPS.items() if op.options}
-MODELS = Path(tinyseg.__file__).parents[1] / "models"
+MODELS = Path(__file__).parents[2] / "models"
 SHIPPED = {f"{path.stem}-{path.parent.name}": path for path in sorted(MODELS.glob("*/*/*.tflite"))}
 
 

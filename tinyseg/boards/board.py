@@ -12,8 +12,8 @@ from typing import Any, NewType
 
 import dacite
 
-import tinyseg
 from tinyseg.errors import InputError
+from tinyseg.places import firmware_folder, firmware_place
 
 ROLES = ("FLASH", "MODEL", "RAM", "ARENA")
 FLASH_KINDS = ("flash", "external_flash")
@@ -115,7 +115,7 @@ class Board:
     @property
     def ported(self) -> bool:
         """Whether there is firmware for it."""
-        return (_checkout() / "boards" / self.name / "board.cmake").is_file()
+        return (firmware_place() / "boards" / self.name / "board.cmake").is_file()
 
     @property
     def target(self) -> str:
@@ -189,22 +189,6 @@ class Board:
         if name == self.roles["RAM"]:
             taken += DATA_BYTES + self.stack
         return max(0, self.memory[name].length - taken)
-
-
-def firmware_folder() -> Path:
-    """Return the folder ``firmware`` of this checkout.
-
-    Raises:
-        InputError: tinyseg was installed without it.
-    """
-    folder = _checkout()
-    if not (folder / "CMakeLists.txt").is_file():
-        raise InputError(f"{folder}: no firmware there; install tinyseg from a checkout")
-    return folder
-
-
-def _checkout() -> Path:
-    return Path(tinyseg.__file__).parents[1] / "firmware"
 
 
 def names() -> list[str]:

@@ -9,8 +9,8 @@ import tensorflow as tf
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tinyseg.boards.board import firmware_folder
 from tinyseg.errors import InputError
+from tinyseg.places import firmware_folder
 from tinyseg.tflite.ops.binary_conv_2d import (
     FRACTION_BITS,
     NAME,

@@ -1,6 +1,6 @@
 """Write the results tables of README.md and docs/results.md from stored figures.
 
-python -m tinyseg.reporting.table [--check]
+python -m tinyseg.experiments.table [--check]
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import files
+from tinyseg.presets import RESULTS
 from tinyseg.reporting.numbers import count, score
 from tinyseg.scoring.scores import lesions
 
-RESULTS = "results.json"
 _EXPERIMENT = Path("docs/experiments/busi_small.json")
 _BEGIN, _END = "<!-- results: made by 'make table' -->", "<!-- end of results -->"
 # Pixel accuracy that the seed of this work states, on a division that is not known.
