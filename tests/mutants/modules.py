@@ -55,6 +55,7 @@ _MORE = {
     "tinyseg/runtime/keras.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
+    "tinyseg/verification/gates.py": ("tests/verification/test_verify_gates.py",),
     "tinyseg/steps/fit_board.py": ("tests/steps/test_fit_budgets.py",),
     "tinyseg/steps/candidates.py": _FITTING,
     "tinyseg/steps/budget.py": _FITTING,
