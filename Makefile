@@ -24,7 +24,7 @@ FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
-	firmware emulate flash doctor bench experiment table docs notebooks test test-slow test-cpp mutants lint format clean
+	firmware emulate flash doctor bench experiment table figures docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -130,10 +130,13 @@ experiment: $(ENV) ## run experiment NAME, for example blu_chain
 	@.venv/bin/python -m tinyseg.experiments.$(NAME) $(ARGS)
 
 table: $(ENV) ## write the results tables of README and docs from stored figures
-	@.venv/bin/python -m tinyseg.reporting.table $(ARGS)
+	@.venv/bin/python -m tinyseg.experiments.table $(ARGS)
+
+figures: $(ENV) ## count the networks' parameters and work anew, for 'tinyseg zoo'
+	@.venv/bin/python -m tinyseg.zoo.figures
 
 docs: $(ENV) ## build the documentation into build/site
-	@.venv/bin/python -m tinyseg.reporting.table --check
+	@.venv/bin/python -m tinyseg.experiments.table --check
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 # A notebook's own commands are those of the environment.
@@ -156,9 +159,10 @@ mutants: $(ENV) $(MUTANTS) toolchain ## put small faults into the code; which do
 
 CPP = $(shell find firmware -name '*.cc' -o -name '*.h')
 
-lint: $(ENV) toolchain ## check style
+lint: $(ENV) toolchain ## check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	clang-format --dry-run --Werror $(CPP)
 
 format: $(ENV) ## apply style

@@ -331,7 +331,7 @@ def override(plan: Plan, changes: Mapping[str, Any]) -> Plan:
         if value is None:
             continue
         *parents, leaf = name.split(".")
-        place = values
+        place: Any = values
         for parent in parents:
             place = place.get(parent)
             if not isinstance(place, dict):

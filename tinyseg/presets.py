@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import tinyseg
-from tinyseg import files
+from tinyseg import files, places, published
 from tinyseg.errors import InputError
+from tinyseg.places import BUILD
 from tinyseg.plan import Plan
 
-BUILD = Path("build")
 WEIGHTS = "weights.h5"
 HISTORY = "history.csv"
+RESULTS = "results.json"
 
 
 def slug(source: str) -> str:
@@ -40,11 +40,11 @@ def find_tflite(model: str, source: str | None, recipe: str) -> Path:
     if model.endswith(".tflite") or Path(model).exists():
         return Path(model)
     name = f"{model}.tflite"
-    places = [BUILD / model / slug(source or "phantom") / recipe, *_shipped(model, source)]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
-    raise InputError(f"{model}: no such file, and no {places[0] / name}; run 'tinyseg quantize'")
+    built = BUILD / model / slug(source or "phantom") / recipe
+    path = _find(name, built, model, source)
+    if path is None:
+        raise InputError(f"{model}: no such file, and no {built / name}; run 'tinyseg quantize'")
+    return path
 
 
 def find_weights(model: str, source: str) -> Path:
@@ -57,14 +57,14 @@ def find_weights(model: str, source: str) -> Path:
     Raises:
         InputError: there are none.
     """
-    places = [BUILD / model / slug(source) / "float", *_shipped(model, source)]
-    for place in places:
-        if (place / WEIGHTS).is_file():
-            return place / WEIGHTS
-    raise InputError(
-        f"{model}: no trained weights in {places[0]} or models/{model}; "
-        f"run 'tinyseg train {model}' or give --weights"
-    )
+    built = BUILD / model / slug(source) / "float"
+    path = _find(WEIGHTS, built, model, source)
+    if path is None:
+        raise InputError(
+            f"{model}: no trained weights in {built} or models/{model}; "
+            f"run 'tinyseg train {model}' or give --weights"
+        )
+    return path
 
 
 def weights_by_hash(model: str, digest: str) -> Path | None:
@@ -74,9 +74,24 @@ def weights_by_hash(model: str, digest: str) -> Path | None:
     return next((p for p in paths if p.is_file() and files.sha256(p) == digest), None)
 
 
+def _find(name: str, built: Path, model: str, source: str | None) -> Path | None:
+    """Return a network's file: made here, or published for the nearest data."""
+    if (built / name).is_file():
+        return built / name
+    held = next((f for f in _shipped(model, source) if (f / name).is_file()), None)
+    listed = [data for data, hashes in published.listed(model).items() if name in hashes]
+    nearest = min(listed, key=lambda data: _far_from(source, data), default=None)
+    if nearest is None or (held and _far_from(source, held.name) <= _far_from(source, nearest)):
+        return held and held / name
+    return published.fetch(model, nearest) / name
+
+
 def _shipped(model: str, source: str | None = None) -> list[Path]:
     """Return the folders ``models/MODEL/DATA``: those of the source first, then of phantoms."""
-    wanted = (slug(source or "phantom"), "phantom")
-    roots = dict.fromkeys((Path.cwd(), Path(tinyseg.__file__).parents[1]))
-    found = [path for root in roots for path in sorted((root / "models" / model).glob("*/"))]
-    return sorted(found, key=lambda path: [path.name != name for name in wanted])
+    roots = [*places.models_folders(), published.fetched_folder()]
+    found = [path for root in roots for path in sorted((root / model).glob("*/"))]
+    return sorted(found, key=lambda path: _far_from(source, path.name))
+
+
+def _far_from(source: str | None, data: str) -> list[bool]:
+    return [data != name for name in (slug(source or "phantom"), "phantom")]

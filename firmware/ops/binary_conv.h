@@ -6,7 +6,7 @@
 //
 //   real output = scale[c] * sum + bias[c]
 //
-// tinyseg/tflite/binary_conv.py is the reference; both give the same bytes.
+// tinyseg/tflite/ops/binary_conv_2d.py is the reference; both give the same bytes.
 #ifndef TINYSEG_OPS_BINARY_CONV_H_
 #define TINYSEG_OPS_BINARY_CONV_H_
 

@@ -216,7 +216,7 @@ def _small(name):
 
 def _chain(content, operators):
     """Return the last operator of a file, repeated."""
-    from tinyseg.tflite.graph import Graph, activation, clone
+    from tinyseg.tflite.graph import Graph, activation
 
     graph = Graph(content)
     last = graph.operators[-1]
@@ -224,7 +224,7 @@ def _chain(content, operators):
     graph.operators[:], source = [], last.inputs[0]
     for number in range(operators):
         target = activation(f"chain_{number}", source.shape, source)
-        graph.operators.append(clone(last, [source], target))
+        graph.operators.append(last.clone([source], target))
         source = target
     graph.outputs[:] = [source]
     return graph.without_signature().to_bytes()
@@ -233,8 +233,8 @@ def _chain(content, operators):
 def lowering():
     """Return seconds of the passes on the shipped network, and how they grow with operators."""
     from tinyseg.tflite import TfliteModel
+    from tinyseg.tflite.arena.memory import predict
     from tinyseg.tflite.lowering import lower
-    from tinyseg.tflite.memory import predict
 
     model = TfliteModel.read("models/attention_unet_ds/phantom/attention_unet_ds.tflite")
     result = {}

@@ -14,9 +14,10 @@ from tinyseg import boards
 from tinyseg.boards import board as board_module
 from tinyseg.boards import emulator, linker_script
 from tinyseg.boards import flash as flashing
-from tinyseg.boards.board import RAM_KINDS, ROLES, Region, firmware_folder
+from tinyseg.boards.board import RAM_KINDS, ROLES, Region
 from tinyseg.boards.build import build
 from tinyseg.errors import InputError
+from tinyseg.places import firmware_folder
 
 BOARDS = boards.names()
 PORTED = [name for name in BOARDS if boards.load(name).ported]

@@ -10,10 +10,10 @@ import pytest
 
 import tinyseg
 from tinyseg import boards
-from tinyseg.boards.board import firmware_folder
 from tinyseg.boards.build import build
 from tinyseg.boards.image import Image, footprint, write_uf2
 from tinyseg.errors import InputError
+from tinyseg.places import firmware_folder
 
 pytestmark = pytest.mark.arm
 

@@ -18,7 +18,7 @@ from tinyseg.boards.c_source import FILES, MARGIN, ArenaSize, export
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
+from tinyseg.tflite.arena.memory import predict
 
 PLAIN = PreprocessingPlan(height=fixtures.SIZE, width=fixtures.SIZE)
 ARENA = ArenaSize(10_000, 11_024, "10,000 measured by hand")
@@ -382,6 +382,17 @@ def test_arena_is_never_smaller_than_tflm_needs_to_plan_it():
         ArenaSize.on_host(16, single(Draft((1, 4, 4, 1)))),
     ):
         assert 0 <= size.size - needed - MARGIN < 16
+
+
+@pytest.mark.parametrize("target", ["host", "cortex_m", "cortex_m55"])
+def test_predicted_arena_has_no_margin(target):
+    model = single(Draft((1, 4, 4, 1)))
+    predicted = predict(model, target)
+    size = ArenaSize.predicted(model, target, "some_board")
+    assert size.measured == predicted.total
+    assert size.size % 16 == 0
+    assert 0 <= size.size - predicted.needed < 16
+    assert size.source == f"{predicted.total:,} predicted for some_board"
 
 
 def test_arena_measured_on_the_host_has_room_for_cmsis_nn():

@@ -13,7 +13,7 @@ from tinyseg.boards import emulator
 from tinyseg.errors import InputError
 from tinyseg.runtime import protocol
 from tinyseg.runtime.protocol import ERROR, Code, Frame, Request
-from tinyseg.tflite.binary_conv import BinaryConvOptions, binary_conv_2d
+from tinyseg.tflite.ops.binary_conv_2d import BinaryConvOptions, binary_conv_2d
 
 EMULATED = [name for name in boards.names() if boards.load(name).machine]
 MACS = 32 * 32 * 64 * 3 * 3 * 64

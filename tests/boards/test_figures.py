@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from tinyseg import boards
-from tinyseg.boards.board import CODE_BYTES, DATA_BYTES, Region, firmware_folder
+from tinyseg.boards.board import CODE_BYTES, DATA_BYTES, Region
 from tinyseg.cli.boards import boards as boards_verb
+from tinyseg.places import firmware_folder
 
 BOARDS = boards.names()
 PORTED = [name for name in BOARDS if boards.load(name).ported]

@@ -23,7 +23,7 @@ from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.binary_conv import (
+from tinyseg.tflite.ops.binary_conv_2d import (
     NAME,
     BinaryConvOptions,
     binary_conv_2d,

@@ -25,7 +25,7 @@ from tinyseg.errors import InputError
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.emulate import serve
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 
 BOARDS = boards.names()
 SIZE = fixtures.SIZE
@@ -188,6 +188,15 @@ def test_export_to_the_build_folder_with_an_arena_of_choice(folder, tmp_path):
     assert record["arena_bytes"] == 4096
 
 
+@pytest.mark.parametrize("board", ["nucleo_h743zi", "mps3_an547"])
+def test_export_for_a_board_reserves_what_memory_predicts(board, folder, tmp_path):
+    path = folder / "small net.tflite"
+    predicted = printed(tinyseg("memory", path, "--board", board, "--json", cwd=tmp_path))
+    record = printed(tinyseg("export-c", path, "--board", board, "--json", cwd=tmp_path))
+    needed = max(predicted["total_bytes"], predicted["setup_bytes"])
+    assert record["arena_bytes"] == -(-needed // 16) * 16
+
+
 def test_what_cannot_be_exported(folder, tmp_path):
     tile = tmp_path / "tile.tflite"
     draft = fixtures.Draft((1, SIZE, SIZE, 3))
@@ -199,6 +208,8 @@ def test_what_cannot_be_exported(folder, tmp_path):
         (["nonet"], ["nonet"]),
         ([tile, "--arena", 4096], ["tile.tflite", "TILE"]),
         ([damaged], ["damaged.tflite"]),
+        ([damaged, "--board", "mps2_an500"], ["damaged.tflite"]),
+        ([folder / "small net.tflite", "--board", "nowhere"], ["nowhere", "mps2_an500"]),
         ([folder / "small net.tflite", "--arena", 0], ["--arena"]),
     ):
         assert_bad_input(tinyseg("export-c", *arguments, cwd=tmp_path), *words)

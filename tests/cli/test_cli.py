@@ -100,6 +100,12 @@ def test_help_imports_nothing_heavy():
     assert not heavy & found
 
 
+def test_listing_the_networks_builds_none():
+    call = "assert CliRunner().invoke(tinyseg.cli.cli, ['zoo']).exit_code == 0"
+    found = modules_after(f"import tinyseg.cli; from click.testing import CliRunner; {call}")
+    assert not {"tensorflow", "tf_keras", "numpy"} & found
+
+
 def test_zoo_json(tmp_path):
     names = ("attention_unet_ds", "unet", "custom_cnn")
     rows = json.loads(tinyseg("zoo", *names, "--json", cwd=tmp_path).stdout)

@@ -12,7 +12,7 @@ import pytest
 from tests import fixtures
 from tinyseg.reporting import memory_chart
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import facts, predict
+from tinyseg.tflite.arena.memory import facts, predict
 
 
 def tinyseg(*arguments, cwd):

@@ -10,7 +10,7 @@ from tinyseg.compression import recipe
 from tinyseg.compression.quantization import calibration_rows, convert_float, convert_post_training
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.zoo import build
 from tinyseg.zoo.summary import count_macs
 

@@ -3,8 +3,9 @@ import stat
 
 import pytest
 
-from tinyseg.data.cache import cache_folder, filling
+from tinyseg.data.cache import filling
 from tinyseg.errors import InputError
+from tinyseg.places import cache_folder
 
 
 def names(folder):

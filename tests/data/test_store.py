@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from tinyseg.data import images, load
-from tinyseg.data.store import cache_folder, open_store
+from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
+from tinyseg.places import cache_folder
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
 

@@ -21,9 +21,8 @@ PYTHON = (
     "tinyseg/compression/quantization_aware.py",
     "tinyseg/compression/clustering.py",
     "tinyseg/tflite/packing.py",
-    "tinyseg/tflite/memory.py",
-    "tinyseg/tflite/op_memory.py",
-    "tinyseg/tflite/placement.py",
+    "tinyseg/tflite/arena/*.py",
+    "tinyseg/tflite/ops/*.py",
     "tinyseg/tflite/lowering/*.py",
     "tinyseg/tflite/patching/*.py",
     "tinyseg/verification/*.py",
@@ -37,17 +36,26 @@ PYTHON = (
 )
 CPP = ("firmware/core/*.cc", "firmware/core/*.h")
 
+# Tables of what is known of operators.
+_OPS = tuple(
+    f"tests/tflite/ops/test_{name}.py" for name in ("registry", "memory_sizes", "memory", "rows")
+)
 _FITTING = ("tests/steps/test_fit_board.py", "tests/steps/test_fit_budgets.py")
 # Modules whose tests do not bear their name alone.
 _MORE = {
     "tinyseg/data/images.py": ("tests/data/test_bad_input.py",),
     "tinyseg/training/fit.py": ("tests/training/test_callbacks.py",),
     "tinyseg/tflite/packing.py": ("tests/tflite/test_unpacking.py", "tests/tflite/test_lookup.py"),
+    "tinyseg/tflite/arena/planner.py": ("tests/tflite/arena/test_memory_by_hand.py",),
+    "tinyseg/tflite/arena/tail.py": ("tests/tflite/arena/test_memory_by_hand.py",),
+    "tinyseg/tflite/ops/registry.py": ("tests/tflite/ops/test_registration.py", *_OPS),
+    "tinyseg/tflite/ops/checks.py": ("tests/tflite/test_lint.py",),
     "tinyseg/tflite/lowering/__init__.py": ("tests/tflite/lowering/test_lower.py",),
     "tinyseg/tflite/patching/__init__.py": ("tests/tflite/patching/test_patch.py",),
     "tinyseg/runtime/keras.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
+    "tinyseg/verification/gates.py": ("tests/verification/test_verify_gates.py",),
     "tinyseg/steps/fit_board.py": ("tests/steps/test_fit_budgets.py",),
     "tinyseg/steps/candidates.py": _FITTING,
     "tinyseg/steps/budget.py": _FITTING,
@@ -74,7 +82,8 @@ def mirror(module: Path, root: Path) -> list[str]:
     own = sorted((root / room).glob(f"test_{module.stem.removeprefix('__')}*.py"))
     own = [path for path in own if _is_of(path.stem, module, root)]
     named = [str(path.relative_to(root)) for path in own]
-    return named + [test for test in _MORE.get(str(module), ()) if test not in named]
+    more = _MORE.get(str(module), _OPS if room == Path("tests/tflite/ops") else ())
+    return named + [test for test in more if test not in named]
 
 
 def _is_of(test: str, module: Path, root: Path) -> bool:

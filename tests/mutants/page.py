@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def scores(tried: Mapping[str, str]) -> list[str]:
 def write(root: Path, tried: Mapping[str, str], equivalents: Mapping[str, str], seed: int) -> None:
     """Put the score, what nobody noticed and the equivalents into docs/testing.md."""
     path = root / "docs/testing.md"
+    commit = subprocess.run(
+        ("git", "rev-parse", "--short", "HEAD"),
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     table = ["| module | faults | noticed |", "| --- | --- | --- |"]
     for module, verdicts in sorted(_by(tried, _module).items()):
         counted = [v for v in verdicts if v != "equivalent"]
@@ -31,7 +39,7 @@ def write(root: Path, tried: Mapping[str, str], equivalents: Mapping[str, str], 
     text = "\n".join(
         [
             _BEGIN,
-            f"Seed {seed}. " + "; ".join(scores(tried)) + ".",
+            f"Seed {seed}, commit {commit.strip()}. " + "; ".join(scores(tried)) + ".",
             "",
             *table,
             "",

@@ -16,6 +16,8 @@ from tests.mutants.modules import mirror
 
 # How long a fault may keep the tests busy: an endless loop is noticed too.
 _PATIENCE_FACTOR, _PATIENCE_S = 4, 60
+# Real images are not everywhere, and output that is sent at once hides what was not flushed.
+_LEFT_OUT = ("TINYSEG_DATA", "PYTHONUNBUFFERED")
 _CONFIGURE = ("cmake", "-G", "Ninja", "-S", "firmware", "-B", "build/host", "-DTINYSEG_SANITIZE=ON")
 _BUILD = ("cmake", "--build", "build/host")
 _TEST = ("ctest", "--test-dir", "build/host", "--stop-on-failure", "--timeout", "60")
@@ -117,8 +119,7 @@ class Copy:
 
     def _environment(self) -> dict[str, str]:
         return {
-            # Real images are not everywhere; the score is to be the same with and without.
-            **{key: value for key, value in os.environ.items() if key != "TINYSEG_DATA"},
+            **{key: value for key, value in os.environ.items() if key not in _LEFT_OUT},
             "PYTHONPATH": str(self.folder),
             # The same random examples for every fault.
             "CI": "true",

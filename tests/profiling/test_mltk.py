@@ -18,7 +18,7 @@ from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
 from tinyseg.profiling.roofline import CORES, bound_cycles
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import cost, total_cost
+from tinyseg.tflite.ops.registry import cost, total_cost
 
 # Stands in for the interpreter of MLTK's environment: called like it, it leaves what the
 # worker would leave, and what it was given.

@@ -7,7 +7,7 @@ from tests import fixtures
 from tests.fixtures import Draft, one_operator
 from tinyseg.profiling.roofline import CORES, Core, bound_cycles
 from tinyseg.tflite import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.ops.registry import cost
 
 
 def tensor(index, *shape, dtype="int8"):

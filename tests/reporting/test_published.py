@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tinyseg import files, plan
-from tinyseg.reporting import table
+from tinyseg.experiments import table
 from tinyseg.scoring.scores import lesions
 from tinyseg.steps.budget import boards_that_hold
 from tinyseg.tflite import TfliteModel

@@ -9,7 +9,7 @@ from cobs import cobs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tinyseg.boards.board import firmware_folder
+from tinyseg.places import firmware_folder
 from tinyseg.runtime import protocol
 from tinyseg.runtime.protocol import Code, Frame, Request
 
@@ -194,3 +194,15 @@ def test_numbers_are_those_of_the_firmware(header, enumeration):
     numbers = dict(re.findall(r"^\s*k(\w+) = (\d+),", listed, re.M))
     names = {member.name.title().replace("_", ""): str(member.value) for member in enumeration}
     assert names == numbers
+
+
+def test_constants_are_those_of_the_firmware():
+    text = (firmware_folder() / "core" / "protocol.h").read_text()
+    listed = re.findall(r"^constexpr uint8_t k(\w+) = (\w+);", text, re.M)
+    assert {name: int(value, 0) for name, value in listed} == {
+        "ProtocolVersion": protocol.VERSION,
+        "ReplyBit": protocol._REPLY,
+        "LogFrame": protocol.LOG,
+        "ErrorFrame": protocol.ERROR,
+        "NoSequence": protocol.NO_SEQUENCE,
+    }

@@ -12,7 +12,7 @@ from tinyseg.runtime.runner import TensorSpec
 from tinyseg.runtime.segmented import SegmentedRunner
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, pack_filter
+from tinyseg.tflite.ops.binary_conv_2d import NAME, BinaryConvOptions, pack_filter
 
 SHAPE = (1, 6, 5, 4)
 SCALE = 0.5

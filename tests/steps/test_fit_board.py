@@ -14,8 +14,8 @@ from tinyseg.steps.budget import Budget
 from tinyseg.steps.candidates import Candidate, candidates, front
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.lowering import lower
-from tinyseg.tflite.memory import predict
 
 TINY = {"separable": True}
 

@@ -20,11 +20,11 @@ from tinyseg.steps.candidates import Candidate, candidates, front
 from tinyseg.steps.convert import to_integers
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.placement import least_arena
 from tinyseg.tflite.input_size import with_input_size
 from tinyseg.tflite.lowering import lower
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import total_cost
-from tinyseg.tflite.placement import least_arena
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.zoo import build
 
 MIB = 1 << 20

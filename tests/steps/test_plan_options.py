@@ -19,7 +19,7 @@ from tinyseg.steps.evaluate import score
 from tinyseg.steps.images import divide_images
 from tinyseg.steps.networks import equalized
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.packing import unpacked
 from tinyseg.zoo import build
 

@@ -14,10 +14,10 @@ import pytest
 from tests import fixtures
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering import lower
-from tinyseg.tflite.memory import predict
 from tinyseg.tflite.model import METADATA_NAME
 
 CORPUS = Path(__file__).with_name("corpus")

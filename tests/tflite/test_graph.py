@@ -6,28 +6,18 @@ import numpy as np
 import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-import tinyseg
 from tests import fixtures
 from tests.tflite import few_values
 from tests.tflite.drafts import VALID, File, assert_same, conv, on_reference, options
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.graph import (
-    Graph,
-    activation,
-    clone,
-    constant,
-    is_constant,
-    make,
-    opcode,
-    scale_of,
-)
-from tinyseg.tflite.graph import options as options_of
+from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make, scale_of
 from tinyseg.tflite.lint import lint
 from tinyseg.tflite.model import OFFLINE_PLAN
-from tinyseg.tflite.op_table import OPTIONS
+from tinyseg.tflite.ops.registry import OPS
 
-MODELS = Path(tinyseg.__file__).parents[1] / "models"
+OPTIONS = {name: op.options for name, op in OPS.items() if op.options}
+MODELS = Path(__file__).parents[2] / "models"
 SHIPPED = {f"{path.stem}-{path.parent.name}": path for path in sorted(MODELS.glob("*/*/*.tflite"))}
 
 
@@ -221,7 +211,7 @@ def test_unedited_sum():
 def test_plan_keeps_a_true_checksum():
     content = fixtures.quantized()
     graph = Graph(content)
-    kernel = next(op for op in graph.operators if opcode(op) == "CONV_2D").inputs[1]
+    kernel = next(op for op in graph.operators if op.opcode == "CONV_2D").inputs[1]
     kernel.array = np.zeros(kernel.shape, np.int8)
     made = TfliteModel.parse(graph.to_bytes())
     assert made.plan["checksum"] == made.checksum() != TfliteModel.parse(content).checksum()
@@ -295,9 +285,9 @@ def test_graph_without_signature():
 
 def test_remove_dead_keeps_what_outputs_need():
     graph = Graph(peculiar())
-    graph.outputs[:] = [next(op for op in graph.operators if opcode(op) == "ADD").inputs[1]]
+    graph.outputs[:] = [next(op for op in graph.operators if op.opcode == "ADD").inputs[1]]
     graph.without_signature().remove_dead()
-    assert [opcode(op) for op in graph.operators] == ["CONV_2D"]
+    assert [op.opcode for op in graph.operators] == ["CONV_2D"]
     assert len(graph.tensors) == 4
     model = TfliteModel.parse(graph.to_bytes())
     assert len(fixtures.unpack(model.content).operatorCodes) == 1
@@ -339,18 +329,18 @@ def test_made_operators_have_options_of_their_kind(name):
     graph = Graph(additions())
     made = make(name, graph.operators[0].inputs, graph.operators[0].outputs[0])
     kind = getattr(schema, f"{OPTIONS[name]}T")
-    assert opcode(made) == name
-    assert type(options_of(made)) is kind
+    assert made.opcode == name
+    assert type(made.options) is kind
     # Zero would be no stride, dilation or multiplier at all.
     ones = {k for k in vars(kind()) if k.startswith(("stride", "dilation")) or "Multiplier" in k}
-    assert all(getattr(options_of(made), key) == 1 for key in ones)
+    assert all(getattr(made.options, key) == 1 for key in ones)
 
 
 def test_made_operators_take_values():
     graph = Graph(additions())
     tensor = graph.inputs[0]
     made = make("CONV_2D", [tensor] * 2, tensor, padding=VALID, strideW=3)
-    assert (options_of(made).padding, options_of(made).strideW) == (VALID, 3)
+    assert (made.options.padding, made.options.strideW) == (VALID, 3)
     with pytest.raises(ValueError, match=r"CONV_2D has no option stride$"):
         make("CONV_2D", [tensor] * 2, tensor, stride=3)
 
@@ -363,9 +353,9 @@ def test_clone_has_options_of_its_own():
     graph = Graph(content)
     (first,) = graph.operators
     (old,) = first.outputs
-    copied = clone(first, first.inputs, activation("copy", (1, 2, 2, 2), old))
-    options_of(copied).padding = VALID
-    assert options_of(first).padding != VALID
+    copied = first.clone(first.inputs, activation("copy", (1, 2, 2, 2), old))
+    copied.options.padding = VALID
+    assert first.options.padding != VALID
     graph.operators.append(copied)
     graph.outputs.append(copied.outputs[0])
     padded, inner = on_reference(graph.to_bytes(), [np.full((1, 4, 4, 3), 7, np.int8)])
@@ -379,8 +369,8 @@ def test_operator_without_options_has_those_by_default():
     content = file.content([source], [target])
     graph = Graph(content)
     (operator,) = graph.operators
-    assert options_of(operator).fusedActivationFunction == 0
-    copied = clone(operator, operator.inputs, operator.outputs[0])
+    assert operator.options.fusedActivationFunction == 0
+    copied = operator.clone(operator.inputs, operator.outputs[0])
     graph.replace(operator, [copied])
     np.testing.assert_array_equal(
         on_reference(graph.to_bytes(), [IMAGE]), on_reference(content, [IMAGE])

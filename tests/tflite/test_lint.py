@@ -218,12 +218,20 @@ def test_unsupported_operator_from_the_converter():
         ("GELU", "", "int8", "GELU"),
         ("CUSTOM", "FlexErf", "int8", "FlexErf"),
         ("RESIZE_BILINEAR", "", "int16", "RESIZE_BILINEAR"),
+        ("EXP", "", "int8", "EXP"),
+        ("LOG", "", "int8", "LOG"),
     ],
 )
 def test_unsupported_operators(opcode, custom, dtype, name):
     draft = Draft([1, 4, 4, 1], dtype)
     line = only(findings_of(one_operator(opcode, [draft], draft, custom=custom)), "unsupported")
     assert line.startswith(f"operator 0 {name} ")
+
+
+def test_a_missing_type_is_named():
+    draft = Draft([1, 4, 4, 1])
+    line = only(findings_of(one_operator("EXP", [draft], draft)), "unsupported")
+    assert "has no int8 kernel" in line
 
 
 def test_unknown_builtin(findings_after):

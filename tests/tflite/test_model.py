@@ -12,7 +12,7 @@ from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import lint, usable
 from tinyseg.tflite.model import layer_of
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from tests.tflite.few_values import (
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.annotate import annotate
 from tinyseg.tflite.lint import lint
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.packing import DECODE, is_packed, pack, packed_bits, unpack
 
 # Distinct values that need so many bits: the fewest, and the most.

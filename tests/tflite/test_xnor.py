@@ -11,7 +11,7 @@ from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions
+from tinyseg.tflite.ops.binary_conv_2d import NAME, BinaryConvOptions
 from tinyseg.tflite.packing import pack, unpack
 from tinyseg.tflite.xnor import lower_binary_convolutions
 from tinyseg.zoo import build

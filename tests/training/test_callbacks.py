@@ -1,5 +1,8 @@
 """What is kept after each epoch, when training stops, and what it tells meanwhile."""
 
+import logging
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -206,3 +209,13 @@ def test_bar_counts_batches_and_takes_the_place_of_lines(monkeypatch):
     assert not bar.live.is_started
     assert (task.completed, task.fields["note"]) == (10, "loss 1.0000  validation Dice 0.5000")
     assert told == []
+
+
+def test_keras_does_not_complain_of_short_batches(caplog):
+    class Slow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            time.sleep(0.1)
+
+    network().fit(np.zeros((8, 2)), np.zeros((8, 1)), 1, verbose=0, callbacks=[Slow()])
+    logging.getLogger("absl").warning("heard")
+    assert [record.getMessage() for record in caplog.records] == ["heard"]

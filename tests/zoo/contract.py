@@ -18,7 +18,7 @@ from tinyseg.compression.quantization_aware import quantization_aware
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import supported, total_cost
+from tinyseg.tflite.ops.registry import supported, total_cost
 from tinyseg.zoo import build, network
 from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 from tinyseg.zoo.summary import count_macs

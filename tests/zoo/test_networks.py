@@ -22,8 +22,9 @@ from tests.zoo.rows import ROWS
 from tinyseg.errors import InputError
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import supported, total_cost
+from tinyseg.tflite.ops.registry import supported, total_cost
 from tinyseg.zoo import NETWORKS, build, builder
+from tinyseg.zoo.figures import COUNTS, describe_network, stored_counts
 from tinyseg.zoo.summary import count_macs, summarise_network
 from tinyseg.zoo.weights import load_weights, save_weights
 
@@ -50,12 +51,18 @@ def test_every_network_has_a_row():
     assert list(ROWS) == list(NETWORKS)
 
 
+def test_stored_counts():
+    counts = {name: tuple(row[key] for key in COUNTS) for name, row in stored_counts().items()}
+    assert counts == {name: row.counts for name, row in ROWS.items()}
+
+
 @pytest.mark.parametrize("name", LIGHT)
 def test_counts(name):
     summary = summarise_network(name)
     counts = (summary["parameters"], summary["trainable_parameters"], summary["macs"])
     assert counts == ROWS[name].counts
     assert tuple(summary["input_shape"]) == NETWORKS[name].input_shape
+    assert describe_network(name) == summary
 
 
 @pytest.mark.parametrize(("name", "size", "arguments"), VARIANTS)

@@ -12,9 +12,9 @@ from typing import Any, NewType
 
 import dacite
 
-import tinyseg
 from tinyseg import extensions
 from tinyseg.errors import InputError
+from tinyseg.places import firmware_folder, firmware_place
 
 GROUP = "tinyseg.boards"
 ROLES = ("FLASH", "MODEL", "RAM", "ARENA")
@@ -119,12 +119,12 @@ class Board:
     @property
     def ported(self) -> bool:
         """Whether there is firmware for it."""
-        folder = self.home or _checkout() / "boards" / self.name
+        folder = self.home or firmware_place() / "boards" / self.name
         return (folder / "board.cmake").is_file()
 
     @property
     def target(self) -> str:
-        """The build of TFLM for its core, see :func:`tinyseg.tflite.memory.predict`."""
+        """The build of TFLM for its core, see :func:`tinyseg.tflite.arena.memory.predict`."""
         return "cortex_m55" if self.core in ("cortex-m55", "cortex-m85") else "cortex_m"
 
     @property
@@ -194,22 +194,6 @@ class Board:
         if name == self.roles["RAM"]:
             taken += DATA_BYTES + self.stack
         return max(0, self.memory[name].length - taken)
-
-
-def firmware_folder() -> Path:
-    """Return the folder ``firmware`` of this checkout.
-
-    Raises:
-        InputError: tinyseg was installed without it.
-    """
-    folder = _checkout()
-    if not (folder / "CMakeLists.txt").is_file():
-        raise InputError(f"{folder}: no firmware there; install tinyseg from a checkout")
-    return folder
-
-
-def _checkout() -> Path:
-    return Path(tinyseg.__file__).parents[1] / "firmware"
 
 
 def names() -> list[str]:

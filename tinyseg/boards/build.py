@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyseg.boards import linker_script
-from tinyseg.boards.board import Board, firmware_folder
+from tinyseg.boards.board import Board
 from tinyseg.boards.image import Image
 from tinyseg.boards.tools import need
 from tinyseg.errors import InputError
+from tinyseg.places import firmware_folder
 
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _CMAKE_ERROR = re.compile(r"CMake Error at [^\n]*\n+(.*?)\n(?:Call Stack|\s*\n)", re.S)

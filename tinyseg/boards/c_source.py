@@ -20,9 +20,9 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import registration
+from tinyseg.tflite.ops.registry import registration
 
 FILES = ("model_data.h", "model_data.cc", "model_ops.h")
 # For what differs between two runs of the allocator: alignment of the arena itself.
@@ -36,9 +36,9 @@ class ArenaSize:
     """Bytes of tensor arena to reserve.
 
     Attributes:
-        measured: what an interpreter used.
-        size: what to reserve, a multiple of 16.
-        source: where it was measured, and the margin.
+        measured: what an interpreter used, or is predicted to use.
+        size: what to reserve, a multiple of 16 as the arena is aligned to.
+        source: where it was measured and the margin, or that it is predicted.
     """
 
     measured: int
@@ -69,6 +69,21 @@ class ArenaSize:
             _round_up(max(measured, predict(model).needed) + margin),
             f"{measured:,} measured in TFLM on the host, {margin:,} of margin for other kernels",
         )
+
+    @classmethod
+    def predicted(cls, model: TfliteModel, target: str, board: str) -> ArenaSize:
+        """Return the size that is predicted, with no margin.
+
+        Args:
+            model: a linted file.
+            target: build of TFLM, see :func:`tinyseg.tflite.memory.predict`.
+            board: for which that is, for people.
+
+        Raises:
+            InputError: the file lacks what a kernel needs.
+        """
+        plan = predict(model, target)
+        return cls(plan.total, _round_up(plan.needed), f"{plan.total:,} predicted for {board}")
 
 
 def _round_up(size: int) -> int:

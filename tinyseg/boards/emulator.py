@@ -91,6 +91,7 @@ def _accept(server: socket.socket, process: subprocess.Popen, board: Board) -> s
             return server.accept()[0]
         if process.poll() is not None:
             # The first line has the reason, the last the cure.
-            reason = " ".join(process.stderr.read().decode(errors="replace").split())
+            said = process.stderr.read() if process.stderr else b""
+            reason = " ".join(said.decode(errors="replace").split())
             raise InputError(f"{board.name}: QEMU does not start ({reason or 'no reason given'})")
     raise InputError(f"{board.name}: QEMU did not connect in {_BOOT_SECONDS} seconds")

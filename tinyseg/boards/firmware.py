@@ -20,8 +20,8 @@ from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import FIRMWARE_OPS
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.ops.registry import FIRMWARE_OPS
 
 
 @dataclasses.dataclass(frozen=True)

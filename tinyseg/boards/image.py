@@ -130,7 +130,12 @@ def write_uf2(image: Image, board: Board) -> Path:
     """Write the ``.uf2`` beside the ``.bin``: blocks of 256 bytes with their addresses.
 
     See the UF2 specification, https://github.com/microsoft/uf2.
+
+    Raises:
+        InputError: the board takes no such files.
     """
+    if board.family_id is None:
+        raise InputError(f"{board.name}: takes no .uf2 files; flash its .hex or .bin")
     content = image.bin.read_bytes()
     first = board.region("FLASH").origin
     count = -(-len(content) // 256)

@@ -63,7 +63,7 @@ def survey() -> list[Tool]:
         for flash in boards.load(name).flash:
             if flash.tool != "uf2":
                 wanted.append((flash.tool, f"flash {name}", flash.package))
-    found = {}
+    found: dict[str, Tool] = {}
     for name, purpose, cure in wanted:
         if name in found:
             found[name] = dataclasses.replace(

@@ -77,21 +77,32 @@ def doctor(as_json: bool) -> None:
 @MODEL
 @DATA
 @RECIPE
+@click.option(
+    "--board", help="Reserve the tensor arena that 'tinyseg memory' predicts for this board."
+)
 @click.option("--arena", type=click.IntRange(1), help="Bytes of tensor arena, if you know better.")
 @OUTPUT
 @JSON
 def export_c(
-    model: str, data: str | None, recipe: str, arena: int | None, output: Path | None, as_json: bool
+    model: str,
+    data: str | None,
+    recipe: str,
+    board: str | None,
+    arena: int | None,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Write a file as C++ source: model, arena size, input table, operators.
 
     \b
-    Example: tinyseg export-c attention_unet_ds -o build/c
+    Examples:
+      tinyseg export-c attention_unet_ds -o build/c
+      tinyseg export-c attention_unet_ds_256k --board nucleo_h743zi
     """
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    paths, size = step.export_c(Session.open_file(model, data, recipe), output, arena)
+    paths, size = step.export_c(Session.open_file(model, data, recipe), output, board, arena)
     if as_json:
         terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
         return

@@ -38,9 +38,9 @@ def zoo(names: tuple[str, ...], as_json: bool) -> None:
     """
     from tinyseg import zoo as networks
     from tinyseg.reporting.numbers import count
-    from tinyseg.zoo.summary import summarise_network
+    from tinyseg.zoo.figures import describe_network
 
-    rows = [summarise_network(name) for name in names or networks.names()]
+    rows = [describe_network(name) for name in names or networks.names()]
     if as_json:
         terminal.print_json(rows)
         return

@@ -63,8 +63,9 @@ def scan(name_or_path: str | os.PathLike[str]) -> tuple[Dataset, list[str]]:
     task = options.pop("task", "")
     if task not in ("", *_TASKS):
         raise InputError(f"{text}: task= takes {' or '.join(_TASKS)}")
+    problems: list[str] = []
     if place == "phantom":
-        dataset, problems = _phantom(text, options), []
+        dataset = _phantom(text, options)
     else:
         root, layout = find(place, options.pop("sha256", ""))
         dataset, problems = layout.open(root, **_arguments(text, layout, options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import lzma
 import re
 import shutil
@@ -119,7 +120,7 @@ def _zip_members(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
         if info.flag_bits & 1:
             raise InputError(f"{archive}: is encrypted; unpack it and give the folder")
         if not info.is_dir():
-            yield _Member(info.filename, info.file_size, lambda info=info: opened.open(info))
+            yield _Member(info.filename, info.file_size, functools.partial(opened.open, info))
 
 
 def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
@@ -127,7 +128,13 @@ def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:
         if not (info.isreg() or info.isdir()):
             raise _link(archive, info.name)
         if not info.isdir():
-            yield _Member(info.name, info.size, lambda info=info: opened.extractfile(info))
+            yield _Member(info.name, info.size, functools.partial(_extracted, opened, info))
+
+
+def _extracted(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    content = opened.extractfile(info)
+    assert content is not None  # A link's or device's would be.
+    return content
 
 
 def _link(archive: Path, name: str) -> InputError:

@@ -63,7 +63,7 @@ def move(
     angle = rng.uniform(-ranges.rotation, ranges.rotation)
     zoom = np.exp(rng.uniform(*np.log(ranges.zoom)))
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, zoom)
-    matrix[:, 2] += rng.uniform(-ranges.shift, ranges.shift, 2) * (width, height)
+    matrix[:, 2] += rng.uniform(-ranges.shift, ranges.shift, 2) * np.array([width, height])
     if rng.random() < 0.5:
         matrix = matrix @ np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
     if ranges.stretch:
@@ -75,11 +75,13 @@ def move(
         )
 
     def moved(picture: np.ndarray, interpolation: int) -> np.ndarray:
-        border = {"borderMode": cv2.BORDER_REFLECT}
+        border = cv2.BORDER_REFLECT
         if ranges.bend:
-            result = cv2.remap(picture, *places, interpolation, **border)
+            result = cv2.remap(picture, *places, interpolation, borderMode=border)
         else:
-            result = cv2.warpAffine(picture, matrix, (width, height), flags=interpolation, **border)
+            result = cv2.warpAffine(
+                picture, matrix, (width, height), flags=interpolation, borderMode=border
+            )
         return result.reshape(picture.shape)
 
     image = moved(image, cv2.INTER_LINEAR)

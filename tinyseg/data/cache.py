@@ -12,12 +12,6 @@ from pathlib import Path
 from tinyseg.errors import InputError
 
 
-def cache_folder() -> Path:
-    """Return where decoded and fetched images go: ``$TINYSEG_CACHE`` or ``~/.cache/tinyseg``."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TINYSEG_CACHE") or Path(base) / "tinyseg")
-
-
 @contextlib.contextmanager
 def filling(folder: Path, cure: str) -> Iterator[Path]:
     """Yield a temporary folder beside ``folder`` that takes its place when the block succeeds.

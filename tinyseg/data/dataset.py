@@ -35,6 +35,12 @@ class Sample:
     group: str = ""
 
     @property
+    def path(self) -> Path:
+        """The image file of a sample that is not generated."""
+        assert self.image is not None
+        return self.image
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files that the sample is read from, none where it is generated."""
         return (self.image, *self.masks) if self.image else ()
@@ -117,7 +123,7 @@ class Dataset:
         return self._read_both(sample)
 
     def _read_image(self, sample: Sample) -> np.ndarray:
-        return images.read_image(sample.image)
+        return images.read_image(sample.path)
 
     def _read_both(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         image = self._read_image(sample)

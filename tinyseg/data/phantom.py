@@ -100,10 +100,9 @@ def generate(label: str, size: int, rng: np.random.Generator) -> tuple[np.ndarra
 
 def _smooth_curve(x: np.ndarray, amplitude: float, rng: np.random.Generator) -> np.ndarray:
     """Return a random smooth function of ``x`` with values around 0."""
-    waves = sum(
-        rng.normal() / order * np.sin(2 * np.pi * (order * x * 0.7 + rng.random()))
-        for order in range(1, 5)
-    )
+    waves = np.zeros_like(x)
+    for order in range(1, 5):
+        waves += rng.normal() / order * np.sin(2 * np.pi * (order * x * 0.7 + rng.random()))
     return amplitude * waves
 
 

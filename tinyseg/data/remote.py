@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from tinyseg import files
 from tinyseg.data import archives
-from tinyseg.data.cache import cache_folder, filling
+from tinyseg.data.cache import filling
 from tinyseg.errors import InputError
+from tinyseg.places import cache_folder
 from tinyseg.progress import track
 
 if TYPE_CHECKING:
@@ -51,6 +52,30 @@ def fetch(place: str, sha256: str = "") -> Path:
             digest = _fill(folder, place, sha256)
             _write_manifest(folder, place, digest)
     return home / _CONTENT
+
+
+def fetch_files(place: str, hashes: Mapping[str, str], folder: Path) -> None:
+    """Fetch files that are known by their SHA-256.
+
+    Args:
+        place: folder, or the URL of one as ``fsspec`` takes it.
+        hashes: SHA-256 of each file by its path below the folder.
+        folder: where they go, by the same paths.
+
+    Raises:
+        InputError: a file is missing or has another SHA-256, or the transfer broke.
+    """
+    system, start = _open(place)
+    for name, digest in hashes.items():
+        target, source = archives.inside(folder, name, place), f"{start.rstrip('/')}/{name}"
+        shown = f"{place.rstrip('/')}/{name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch_file(system, source, target, _asked(shown, system.info, source), shown)
+        found = files.sha256(target)
+        if found != digest:
+            raise InputError(
+                f"{shown}: its SHA-256 is {found}, not {digest}; put the right one there"
+            )
 
 
 def _key(place: str, sha256: str) -> str:
@@ -141,12 +166,13 @@ def _asked(place: str, ask: Any, *arguments: Any, **options: Any) -> Any:
     try:
         return ask(*arguments, **options)
     except Exception as error:  # Each kind of storage raises errors of its own.
+        cause: BaseException = error
         if isinstance(error, FileNotFoundError):
             if error.__cause__ is None:
                 raise InputError(f"{place}: no such file or folder") from None
             # So fsspec reports whatever a web server answers.
-            error = error.__cause__
-        reason = str(error).partition("\n")[0] or type(error).__name__
+            cause = error.__cause__
+        reason = str(cause).partition("\n")[0] or type(cause).__name__
         raise InputError(f"{place}: cannot be fetched ({reason}); try again") from None
 
 

@@ -61,7 +61,8 @@ def make_split(
         raise InputError(
             f"data.fractions: {tuple(fractions)} must be three shares that add up to 1"
         )
-    titles, validation = PARTS, 1
+    titles: tuple[str, ...] = PARTS
+    validation = 1
     if folds:
         if folds < 2 or not -1 <= fold < folds:
             raise InputError(

@@ -15,8 +15,9 @@ import numpy as np
 
 from tinyseg.data import duplicates
 from tinyseg.data.balance import balanced_rows
-from tinyseg.data.cache import cache_folder, filling
+from tinyseg.data.cache import filling
 from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.places import cache_folder
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image, resize_mask
 from tinyseg.progress import track
@@ -149,8 +150,9 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
     return ImageStore(dataset.samples, *arrays, fingerprint, dataset.regions, dataset.classes)
 
 
-def _map(folder: Path) -> list[np.ndarray]:
-    return [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+def _map(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images, masks, signatures = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in _ARRAYS)
+    return images, masks, signatures
 
 
 def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> None:

@@ -131,8 +131,10 @@ def _histograms(image: np.ndarray) -> np.ndarray:
 def _intensity(histograms: list[np.ndarray]) -> dict[str, Any]:
     """Return mean, spread and histogram of each channel; a grey image counts in every one."""
     channels = max(map(len, histograms), default=0)
-    counts = sum(np.broadcast_to(h, (channels, 256)) if len(h) == 1 else h for h in histograms)
-    statistics = [_statistics(row) for row in counts] if channels else []
+    counts = np.zeros((channels, 256), np.int64)
+    for histogram in histograms:
+        counts += histogram
+    statistics = [_statistics(row) for row in counts]
     return {"images": len(histograms), "channels": statistics}
 
 

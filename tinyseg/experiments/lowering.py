@@ -25,11 +25,11 @@ from tinyseg.runtime.runner import TensorSpec, predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict as predict_memory
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import MAX_WORK, PASSES, PATCHES, Lowered, lower
 from tinyseg.tflite.lowering.concatenations import split_depthwise
-from tinyseg.tflite.memory import predict as predict_memory
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching.search import best_schedule
 
 log = logging.getLogger(__name__)

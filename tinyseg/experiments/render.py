@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import files
-from tinyseg.reporting.numbers import count, score
-from tinyseg.reporting.table import (
+from tinyseg.experiments.table import (
     COMPARED,
     FINAL,
     comparison,
@@ -19,6 +18,7 @@ from tinyseg.reporting.table import (
     spread,
     tested_dice,
 )
+from tinyseg.reporting.numbers import count, score
 from tinyseg.scoring.scores import lesions
 
 _TITLES = {

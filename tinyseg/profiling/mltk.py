@@ -11,12 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import tinyseg
-from tinyseg import files
+from tinyseg import files, places
 from tinyseg.errors import InputError
 from tinyseg.profiling.roofline import CORES, bound_cycles
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.ops.registry import cost
 from tinyseg.tflite.packing import unpacked
 
 _WORKER = Path(__file__).with_name("mltk_worker.py")
@@ -29,22 +28,18 @@ TIMEOUT_S = 300
 def mltk_python() -> Path:
     """Return the interpreter of the environment that holds MLTK.
 
-    Looked for at ``$TINYSEG_MLTK_PYTHON``, then in ``.venv-mltk`` of the current folder and of
-    the folder that holds the tinyseg package.
+    Looked for in the order of :func:`tinyseg.places.mltk_places`.
 
     Raises:
         InputError: there is none; the message says how to make one.
     """
-    named = os.environ.get("TINYSEG_MLTK_PYTHON")
-    places = [Path(named)] if named else []
-    source = Path(tinyseg.__file__).parents[1]
-    places += [base / ".venv-mltk" / "bin" / "python" for base in (Path.cwd(), source)]
-    for place in places:
+    for place in places.mltk_places():
         if place.is_file():
             return place
+    folder = places.mltk_folder()
     raise InputError(
-        "silabs-mltk's environment is missing: run 'make mltk', or 'python3 -m venv .venv-mltk && "
-        f".venv-mltk/bin/pip install --no-deps -r {REQUIREMENTS}'"
+        "silabs-mltk's environment is missing: run 'make mltk' in a checkout, or 'python3 -m venv "
+        f"{folder} && {folder}/bin/pip install --no-deps -r {REQUIREMENTS}'"
     )
 
 
@@ -119,7 +114,7 @@ def _call(model: TfliteModel, accelerator: str | None) -> tuple[dict[str, Any], 
         )
         source.write_bytes(model.content)
         # -P: the worker must not find this module when it imports the real mltk.
-        command = [mltk_python(), "-P", _WORKER, source, report, record]
+        command: list[str | Path] = [mltk_python(), "-P", _WORKER, source, report, record]
         command += [accelerator] if accelerator else []
         # This environment's packages must not leak into MLTK's.
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}

@@ -13,7 +13,7 @@ import dataclasses
 import numpy as np
 
 from tinyseg.tflite import Operator
-from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.ops.registry import cost
 
 
 @dataclasses.dataclass(frozen=True)

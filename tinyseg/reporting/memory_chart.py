@@ -28,7 +28,7 @@ def write(
     """Write ``memory.html`` (self-contained) and ``memory.png``.
 
     Args:
-        facts: as :func:`tinyseg.tflite.memory.facts` gives them; ``measured`` may add what an
+        facts: as :func:`tinyseg.tflite.arena.memory.facts` gives them; ``measured`` may add what an
             interpreter took: ``total_bytes``, and ``head_bytes`` and ``tail_bytes`` if known.
         folder: where the files go.
         savings: what each change of the graph would save: its name, and bytes of the total.

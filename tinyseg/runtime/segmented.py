@@ -13,8 +13,8 @@ import numpy as np
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
-from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, binary_conv_2d
 from tinyseg.tflite.graph import Graph
+from tinyseg.tflite.ops.binary_conv_2d import NAME, BinaryConvOptions, binary_conv_2d
 from tinyseg.tflite.packing import unpacked
 
 

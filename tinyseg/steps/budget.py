@@ -6,7 +6,7 @@ import dataclasses
 
 from tinyseg.boards.board import Board, load, names
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
+from tinyseg.tflite.arena.memory import predict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Budget:
     Attributes:
         ram: bytes of the tensor arena.
         flash: bytes of the ``.tflite`` file.
-        target: build of TFLM, as for :func:`tinyseg.tflite.memory.predict`.
+        target: build of TFLM, as for :func:`tinyseg.tflite.arena.memory.predict`.
     """
 
     ram: int

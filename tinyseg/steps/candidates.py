@@ -15,13 +15,13 @@ from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.steps.budget import Budget
 from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.placement import least_arena
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.input_size import with_input_size
 from tinyseg.tflite.lowering import PASSES, avoid_concatenations
 from tinyseg.tflite.lowering.constants import share_constants
 from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_convolutions
-from tinyseg.tflite.op_table import total_cost
-from tinyseg.tflite.placement import least_arena
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.zoo import build, builder
 
 WIDTHS = (4, 8, 12, 16, 24, 32)

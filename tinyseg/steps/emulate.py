@@ -17,7 +17,7 @@ from tinyseg.steps.evaluate import score
 from tinyseg.steps.firmware import make_firmware
 from tinyseg.steps.images import sample
 from tinyseg.steps.session import Session
-from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.ops.registry import cost
 
 
 def emulated_firmware(session: Session, board: str) -> Firmware:

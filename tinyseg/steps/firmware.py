@@ -12,26 +12,38 @@ from tinyseg.boards.board import FlashTool, load
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import Firmware
 from tinyseg.steps.session import Session
+from tinyseg.tflite.lint import usable
 
 
 def export_c(
-    session: Session, folder: Path | None = None, arena: int | None = None
+    session: Session,
+    folder: Path | None = None,
+    board: str | None = None,
+    arena: int | None = None,
 ) -> tuple[list[Path], ArenaSize]:
     """Write a file as C++ source: model, arena size, input table, operators.
 
     Args:
         session: of a ``.tflite`` file.
         folder: where the source goes; None for ``build/c/FILE``.
-        arena: bytes of tensor arena; None for those that TFLM uses on this machine.
+        board: reserve the tensor arena that is predicted for it; None for the one that TFLM uses
+            on this machine, with a margin.
+        arena: bytes of tensor arena, whatever the board.
 
     Returns:
         The files written, and the arena.
 
     Raises:
-        InputError: the file cannot be exported.
+        InputError: no such board, or the file cannot be exported.
     """
     model, name = session.model, session.path.stem
-    size = ArenaSize(arena, arena, "as asked") if arena else firmware.host_arena(model)
+    if arena:
+        size = ArenaSize(arena, arena, "as asked")
+    elif board:
+        usable(model, floats=True)
+        size = ArenaSize.predicted(model, load(board).target, board)
+    else:
+        size = firmware.host_arena(model)
     folder = folder or presets.BUILD / "c" / name
     return c_source.export(model, session.preprocessing, size, folder, name), size
 

@@ -13,16 +13,17 @@ from tinyseg.errors import InputError
 from tinyseg.progress import counter
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import facts, predict
 from tinyseg.tflite.lint import Finding, usable
 from tinyseg.tflite.lowering import lower
-from tinyseg.tflite.memory import facts, predict
 
 
 class Arena(NamedTuple):
     """The tensor arena of a file.
 
     Attributes:
-        facts: see :func:`tinyseg.tflite.memory.facts`; ``measured`` is None or what was measured.
+        facts: see :func:`tinyseg.tflite.arena.memory.facts`; ``measured`` is None, or what was
+            measured.
         savings: name of each pass and the bytes that it saves; None if they were not asked for.
         tables: see :func:`tinyseg.reporting.memory_chart.tables`.
         files: page and pictures written.
@@ -56,7 +57,7 @@ def memory(
 
     Args:
         model: parsed file.
-        target: build of TFLM, see :func:`tinyseg.tflite.memory.predict`.
+        target: build of TFLM, see :func:`tinyseg.tflite.arena.memory.predict`.
         board: predict for this one instead.
         measure: measure it too, on this machine or on an emulated board.
         passes: work out what each pass of lowering saves (slow).

@@ -15,7 +15,6 @@ from tinyseg.errors import GateError, InputError
 from tinyseg.plan import Plan
 from tinyseg.reporting import pages
 from tinyseg.reporting.report import tables
-from tinyseg.reporting.table import RESULTS
 from tinyseg.steps.budget import boards_that_hold
 from tinyseg.steps.images import SPLIT
 from tinyseg.steps.networks import load_trained
@@ -87,7 +86,7 @@ def publish(
     report = done.as_dict()
     report["boards"] = boards_that_hold(TfliteModel.read(target / done.file))
     written.append(files.write_text(target / "README.md", _card(report, plan, picture)))
-    written.append(files.write_json(target / RESULTS, _without_layers(report)))
+    written.append(files.write_json(target / presets.RESULTS, _without_layers(report)))
     written.append(plans.write(integer_plan, target, *written))
     return written
 

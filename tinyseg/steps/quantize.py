@@ -33,7 +33,7 @@ from tinyseg.steps.run import (
 from tinyseg.steps.session import Session
 from tinyseg.steps.verify import verify
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.binary_conv import NAME
+from tinyseg.tflite.ops.binary_conv_2d import NAME
 from tinyseg.tflite.packing import is_packed, packed_bits, unpacked
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.verify import Verification, missed_score

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
 
+from tinyseg.tflite import schema
 from tinyseg.tflite.model import CHECKSUM_LENGTH, METADATA_NAME, TfliteModel, read_plan
 
 SIGNATURE = "serving_default"
@@ -35,7 +31,7 @@ def annotate(
     Returns:
         The bytes of the new file.
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    model = schema.unpack(content)
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].name = input_name
     graph.tensors[graph.outputs[0]].name = output_name
@@ -67,30 +63,16 @@ def seal(model: schema.ModelT) -> bytes:
             plan = read_plan(b"" if data is None else bytes(data))
             if "checksum" in plan:
                 return _to_bytes_with_checksum(model, entry.buffer, plan)
-    return _to_bytes(model)
+    return schema.pack_aligned(model)
 
 
 def _to_bytes_with_checksum(model: schema.ModelT, buffer: int, plan: Mapping[str, Any]) -> bytes:
     unknown = _plan_buffer({**plan, "checksum": "0" * CHECKSUM_LENGTH})
     model.buffers[buffer] = unknown
-    content = _to_bytes(model)
+    content = schema.pack_aligned(model)
     known = _plan_buffer({**plan, "checksum": TfliteModel.parse(content).checksum()})
     # As long as before, so nothing else moves.
     return content.replace(unknown.data.tobytes(), known.data.tobytes())
-
-
-def has_empty_union(part: Any) -> bool:
-    """Tell whether a union has a type and no value, which makes TFLM's alignment tool crash.
-
-    Args:
-        part: a model that is to be sealed, or any part of one.
-    """
-    if isinstance(part, list):
-        return any(map(has_empty_union, part))
-    fields = getattr(part, "__dict__", {})
-    unions = [name for name in fields if f"{name}Type" in fields]
-    empty = any(fields[f"{name}Type"] and fields[name] is None for name in unions)
-    return empty or any(map(has_empty_union, fields.values()))
 
 
 def _plan_buffer(plan: Mapping[str, Any]) -> schema.BufferT:
@@ -103,14 +85,3 @@ def _tensor_map(name: str, index: int) -> schema.TensorMapT:
     entry = schema.TensorMapT()
     entry.name, entry.tensorIndex = name, int(index)
     return entry
-
-
-def _to_bytes(model: schema.ModelT) -> bytes:
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    # flatbuffers' Python packer ignores force_align; TFLM's own tool repairs that.
-    with tempfile.TemporaryDirectory() as folder:
-        packed, aligned = Path(folder, "packed.tflite"), Path(folder, "aligned.tflite")
-        packed.write_bytes(builder.Output())
-        tflite_flatbuffer_align_wrapper.align_tflite_model(str(packed), str(aligned))
-        return aligned.read_bytes()

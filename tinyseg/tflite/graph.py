@@ -1,39 +1,28 @@
 """Edit a ``.tflite`` file: change operators and tensors, write it again.
 
-Operators and tensors are those of TFLM's own model editor; buffers that tensors share stay
-shared, and fields that nobody here knows stay as they are. Read-only work is easier on a
-:class:`~tinyseg.tflite.model.TfliteModel`.
+Buffers that tensors share stay shared, and fields that nobody here knows stay as they are.
+Read-only work is easier on a :class:`~tinyseg.tflite.model.TfliteModel`.
 """
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression import model_editor
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
-    Operator,
-    Quantization,
-    Tensor,
-)
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.annotate import has_empty_union, seal
-from tinyseg.tflite.model import OFFLINE_PLAN, opcode_name
-from tinyseg.tflite.op_table import OPTIONS
+from tinyseg.tflite import schema
+from tinyseg.tflite.annotate import seal
+from tinyseg.tflite.model import OFFLINE_PLAN
+from tinyseg.tflite.nodes import Buffer, Operator, Quantization, Tensor
+from tinyseg.tflite.ops.registry import named
 
 # Where the schema's own default, zero, is no use.
 _DEFAULTS = {
     name: 1
     for name in ("strideH", "strideW", "dilationHFactor", "dilationWFactor", "depthMultiplier")
-}
-_TYPES = {
-    np.dtype(name): getattr(schema.TensorType, name.upper())
-    for name in ("int8", "int16", "int32", "int64", "float32")
 }
 
 
@@ -46,50 +35,69 @@ class Graph:
 
     Attributes:
         operators: in execution order, edited in place.
+        tensors: the tensors; those of new operators only once they are listed.
         inputs, outputs: of the graph.
+        metadata: buffers by name, edited in place; an offline memory plan is dropped.
 
     Raises:
-        InputError: the file is damaged in parts that lint does not look at.
+        InputError: the file is damaged in parts that lint does not look at, or has several graphs.
     """
 
     def __init__(self, content: bytes, path: str = "model") -> None:
         try:
-            self._editor = model_editor.read(content)
-            for tensor in self._editor.subgraphs[0].tensors:
-                _ = tensor.name  # Decoded only now.
-        # The editor checks little, so damage surfaces as any of these.
+            self._model = schema.unpack(content)
+            self._read()
+        # The schema's classes check little, so damage surfaces as any of these.
         except Exception as error:
             raise InputError(
                 f"{path}: damaged ({type(error).__name__}); convert or download it again"
             ) from None
-        if has_empty_union(self._editor._fb):
+        if len(self._model.subgraphs) != 1:
+            raise InputError(
+                f"{path}: {len(self._model.subgraphs)} subgraphs; export a single inference graph"
+            )
+        if schema.has_empty_union(self._model):
             raise InputError(f"{path}: options or parameters are missing; convert it again")
-        for code in self._editor.operator_codes:
-            # Older converters only wrote the field of one byte.
-            code.builtin_code = max(code.builtin_code, code._fb.deprecatedBuiltinCode)
+
+    def _read(self) -> None:
+        model, table = self._model, self._model.subgraphs[0]
+        stored = [b"" if buffer.data is None else bytes(buffer.data) for buffer in model.buffers]
+        self._buffers = [Buffer(data) for data in stored or [b""]]
+        self._codes = list(model.operatorCodes)
+        for code in model.operatorCodes:
+            code.builtinCode = schema.builtin_of(code)
+        self.metadata: dict[str, bytes] = {
+            schema.text(entry.name): self._buffers[entry.buffer].data
+            for entry in model.metadata or []
+        }
         # Places of tensors are those of the graph as it was.
         self.metadata.pop(OFFLINE_PLAN, None)
-        self._graph = self._editor.subgraphs[0]
-        self.operators: list[Operator] = self._graph.operators
-        for operator in self.operators:
-            operator.opcode = self._editor.operator_codes[operator._fb.opcodeIndex].builtin_code
-        self.inputs: list[Tensor] = self._graph.inputs
-        self.outputs: list[Tensor] = self._graph.outputs
+        self.tensors = [self._tensor(stored) for stored in table.tensors]
+        self.operators = [self._operator(stored) for stored in table.operators]
+        self.inputs: list[Tensor] = _pick(self.tensors, table.inputs)
+        self.outputs: list[Tensor] = _pick(self.tensors, table.outputs)
         self._signatures = [
-            (entry, self._graph.tensors[entry.tensorIndex])
-            for signature in self._editor._fb.signatureDefs or []
+            (entry, self.tensors[entry.tensorIndex])
+            for signature in model.signatureDefs or []
             for entry in (*(signature.inputs or []), *(signature.outputs or []))
         ]
 
-    @property
-    def metadata(self) -> dict[str, bytes]:
-        """Buffers by name, edited in place; an offline memory plan is dropped."""
-        return self._editor.metadata
+    def _tensor(self, table: schema.TensorT) -> Tensor:
+        # The first buffer is empty by convention.
+        buffer = None if table.buffer == 0 else self._buffers[table.buffer]
+        tensor = Tensor(quantization=_quantization(table.quantization), buffer=buffer, table=table)
+        _ = tensor.name  # Decoded here, where damage is noticed.
+        return tensor
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        """The tensors; those of new operators only once they are listed."""
-        return self._graph.tensors
+    def _operator(self, table: schema.OperatorT) -> Operator:
+        code = _key(self._codes[table.opcodeIndex])
+        return Operator(
+            schema.opcode_name(*code),
+            _pick(self.tensors, table.inputs, optional=True),
+            _pick(self.tensors, table.outputs),
+            code=code,
+            table=table,
+        )
 
     def producers(self) -> dict[int, Operator]:
         """Return the operator that makes a tensor, by the tensor's ``id``."""
@@ -134,32 +142,65 @@ class Graph:
 
     def without_signature(self) -> Graph:
         """Forget the signature, for a part of a graph that has other inputs and outputs."""
-        self._editor._fb.signatureDefs, self._signatures = None, []
+        self._model.signatureDefs, self._signatures = None, []
         return self
 
     def to_bytes(self) -> bytes:
-        """Return the file, without tensors and buffers that nothing uses; see :func:`seal`."""
+        """Return the file, without tensors and buffers that nothing uses.
+
+        See :func:`~tinyseg.tflite.annotate.seal`.
+        """
         self.drop_unused_tensors()
-        for index, tensor in enumerate(self.tensors):
-            tensor._index = index
+        index = {id(tensor): number for number, tensor in enumerate(self.tensors)}
         for entry, tensor in self._signatures:
-            entry.tensorIndex = tensor._index
-        model_editor.prune_buffers(self._editor)
+            entry.tensorIndex = index.get(id(tensor), entry.tensorIndex)
+        buffers = self._number_buffers()
+        model, table = self._model, self._model.subgraphs[0]
+        model.version = model.version or schema.VERSION
+        model.operatorCodes = self._write_operators(index)
+        for tensor in self.tensors:
+            _write_tensor(tensor)
+        table.tensors = [tensor.table for tensor in self.tensors]
+        table.operators = [operator.table for operator in self.operators]
+        table.inputs = [index[id(tensor)] for tensor in self.inputs]
+        table.outputs = [index[id(tensor)] for tensor in self.outputs]
         # The schema's classes pack lists byte by byte: contents go in later, as arrays.
-        buffers = {id(buffer): buffer for buffer in self._editor.buffers}
-        buffers |= {id(tensor.buffer): tensor.buffer for tensor in self.tensors if tensor.buffer}
-        contents = [(buffer, buffer.data) for buffer in buffers.values()]
-        for buffer, _ in contents:
-            buffer.data = b""
-        try:
-            model = schema.ModelT.InitFromPackedBuf(bytes(self._editor.build()), 0)
-        finally:
-            for buffer, data in contents:
-                buffer.data = data
-        for buffer, data in contents:
-            if data:
-                model.buffers[buffer.index].data = np.frombuffer(data, np.uint8)
-        return seal(model)
+        model.buffers = [_new_buffer(b"") for _ in buffers]
+        model.metadata = []
+        for name, data in self.metadata.items():
+            entry = schema.MetadataT()
+            entry.name, entry.buffer = name, len(model.buffers)
+            model.buffers.append(_new_buffer(data))
+            model.metadata.append(entry)
+        # What is sealed must be another object than what is edited further.
+        written = schema.unpack(schema.pack(model))
+        for buffer in buffers:
+            if buffer.data:
+                written.buffers[buffer.index].data = np.frombuffer(buffer.data, np.uint8)
+        return seal(written)
+
+    def _number_buffers(self) -> list[Buffer]:
+        """Number the buffers in use: those of the file in their order, then new ones."""
+        used = {id(t.buffer): t.buffer for t in self.tensors if t.buffer is not None}
+        self._buffers[1:] = [buffer for buffer in self._buffers[1:] if id(buffer) in used]
+        known = {id(buffer) for buffer in self._buffers}
+        new = [buffer for key, buffer in used.items() if key not in known]
+        for number, buffer in enumerate([*self._buffers, *new]):
+            buffer.index = number
+        return [*self._buffers, *new]
+
+    def _write_operators(self, index: dict[int, int]) -> list[schema.OperatorCodeT]:
+        """Write operators into their tables; return the codes in use."""
+        known = {_key(code): code for code in self._codes}
+        used: dict[tuple[int, str | None], schema.OperatorCodeT] = {}
+        for operator in self.operators:
+            if operator.code not in used:
+                used[operator.code] = known.get(operator.code) or _new_code(operator.code)
+            table = operator.table
+            table.opcodeIndex = list(used).index(operator.code)
+            table.inputs = [-1 if t is None else index[id(t)] for t in operator.inputs]
+            table.outputs = [index[id(t)] for t in operator.outputs]
+        return list(used.values())
 
     def drop_unused_tensors(self) -> None:
         """List the tensors in use, those of new operators included."""
@@ -167,19 +208,7 @@ class Graph:
         groups += [group for op in self.operators for group in (op.inputs, op.outputs)]
         used = {id(t): t for group in groups for t in group if t is not None}
         kept = [tensor for tensor in self.tensors if used.pop(id(tensor), None) is not None]
-        self._graph.tensors[:] = [*kept, *used.values()]
-
-
-def opcode(operator: Operator) -> str:
-    """Return an operator's name as in :class:`~tinyseg.tflite.model.Operator`."""
-    return opcode_name(operator.opcode, operator.custom_code)
-
-
-def options(operator: Operator) -> Any:
-    """Return the schema's options of an operator, those by default if the file has none."""
-    if operator._fb.builtinOptions is None and opcode(operator) in OPTIONS:
-        return getattr(schema, f"{OPTIONS[opcode(operator)]}T")()
-    return operator._fb.builtinOptions
+        self.tensors[:] = [*kept, *used.values()]
 
 
 def make(name: str, inputs: list[Tensor], output: Tensor, **values: Any) -> Operator:
@@ -192,11 +221,8 @@ def make(name: str, inputs: list[Tensor], output: Tensor, **values: Any) -> Oper
         values: fields of the schema's options, such as ``padding``; strides, dilation and depth
             multiplier are 1 and others 0 by default.
     """
-    operator = Operator(
-        opcode=getattr(schema.BuiltinOperator, name), inputs=inputs, outputs=[output]
-    )
-    kind = OPTIONS[name]
-    made = getattr(schema, f"{kind}T")()
+    table = named(name).options
+    made = schema.new_options(table)
     for key, value in {
         **{k: v for k, v in _DEFAULTS.items() if hasattr(made, k)},
         **values,
@@ -204,35 +230,26 @@ def make(name: str, inputs: list[Tensor], output: Tensor, **values: Any) -> Oper
         if not hasattr(made, key):
             raise ValueError(f"{name} has no option {key}")
         setattr(made, key, value)
-    operator._fb.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-    operator._fb.builtinOptions = made
+    operator = Operator(name, inputs, [output])
+    operator.set_options(made, table)
     return operator
-
-
-def clone(operator: Operator, inputs: list[Tensor | None], output: Tensor) -> Operator:
-    """Return a copy of an operator, with its options, for other tensors."""
-    copied = copy.copy(operator)
-    copied._fb = copy.copy(operator._fb)
-    copied._fb.builtinOptions = copy.copy(options(operator))
-    copied.inputs, copied.outputs = inputs, [output]
-    return copied
 
 
 def constant(name: str, values: np.ndarray, quantization: Quantization | None = None) -> Tensor:
     """Return a new constant tensor."""
     values = np.ascontiguousarray(values)
     return Tensor(
-        shape=values.shape,
-        dtype=_TYPES[values.dtype],
-        data=values,
+        name,
+        values.shape,
+        values.dtype.name,
         quantization=quantization,
-        name=name,
+        buffer=Buffer(values.tobytes()),
     )
 
 
 def activation(name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Return a new activation with type and quantization of another tensor."""
-    return Tensor(shape=shape, dtype=like.dtype, quantization=like.quantization, name=name)
+    return Tensor(name, shape, like.dtype, quantization=like.quantization)
 
 
 def is_constant(tensor: Tensor | None) -> bool:
@@ -243,3 +260,50 @@ def is_constant(tensor: Tensor | None) -> bool:
 def scale_of(tensor: Tensor) -> tuple[float, int]:
     """Return scale and zero point of a tensor quantized as a whole."""
     return float(tensor.quantization.scales[0]), int(tensor.quantization.zero_points[0])
+
+
+def _pick(tensors: list[Tensor], indices: Any, optional: bool = False) -> list[Tensor | None]:
+    """Look tensors up; an optional input is -1 where it is absent."""
+    found = [] if indices is None else [int(index) for index in indices]
+    if any(index < (-1 if optional else 0) for index in found):
+        raise ValueError("negative index of a tensor")
+    return [None if index == -1 else tensors[index] for index in found]
+
+
+def _quantization(table: schema.QuantizationParametersT | None) -> Quantization | None:
+    if table is None or table.scale is None or not len(table.scale):
+        return None
+    scales, axis = list(table.scale), table.quantizedDimension
+    zeros = [0] if table.zeroPoint is None else list(table.zeroPoint)
+    return Quantization(scales, zeros, None if axis == 0 and len(scales) == 1 else axis)
+
+
+def _write_tensor(tensor: Tensor) -> None:
+    table, scheme = tensor.table, tensor.quantization
+    table.buffer = 0 if tensor.buffer is None else tensor.buffer.index
+    if scheme is None:
+        return
+    # Other fields stay, such as the range that the converter saw.
+    table.quantization = table.quantization or schema.QuantizationParametersT()
+    table.quantization.scale, table.quantization.zeroPoint = scheme.scales, scheme.zero_points
+    if scheme.axis is not None:
+        table.quantization.quantizedDimension = scheme.axis
+
+
+def _key(code: schema.OperatorCodeT) -> tuple[int, str | None]:
+    name = code.customCode
+    return code.builtinCode, name.decode() if isinstance(name, bytes) else name
+
+
+def _new_code(key: tuple[int, str | None]) -> schema.OperatorCodeT:
+    code = schema.OperatorCodeT()
+    code.builtinCode, name = key
+    if name:
+        code.customCode = name
+    return code
+
+
+def _new_buffer(data: bytes) -> schema.BufferT:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8) if data else []
+    return buffer

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import Buffer, Operator, Tensor
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.graph import Graph, is_constant, opcode
+from tinyseg.tflite.graph import Graph, is_constant
 from tinyseg.tflite.model import TfliteModel
-
-# Constants of operators that name a size: input number, and where height and width are in it.
-_SIZES = {
-    "RESIZE_NEAREST_NEIGHBOR": (1, 0),
-    "RESIZE_BILINEAR": (1, 0),
-    "TRANSPOSE_CONV": (0, 1),
-}
+from tinyseg.tflite.nodes import Buffer, Operator, Tensor
+from tinyseg.tflite.ops.registry import op_of
 
 
 def with_input_size(model: TfliteModel, height: int, width: int) -> TfliteModel:
@@ -57,7 +51,7 @@ def _scaled(tensor: Tensor, ratios: tuple, path: str) -> tuple[int, ...]:
 
 
 def _scale_constant(operator: Operator) -> None:
-    place = _SIZES.get(opcode(operator))
+    place = op_of(operator).image_size
     if place is None:
         return
     number, first = place
@@ -66,6 +60,4 @@ def _scale_constant(operator: Operator) -> None:
         return
     values = old.array.copy()
     values[first : first + 2] = operator.outputs[0].shape[1:3]
-    made = old.copy()
-    made.buffer = Buffer(values.astype(np.int32).tobytes())
-    operator.inputs[number] = made
+    operator.inputs[number] = old.with_buffer(Buffer(values.astype(np.int32).tobytes()))

@@ -6,24 +6,14 @@ import dataclasses
 from typing import Literal
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import DECODE, INPUTS, OPTIONS, cost, supported
+from tinyseg.tflite.ops import decode
+from tinyseg.tflite.ops.registry import cost, lacking_type, op_of, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
-# Int8 operators that compute with the scales of their activations.
-_SCALED = (
-    "ADD",
-    "CONV_2D",
-    "DEPTHWISE_CONV_2D",
-    "FULLY_CONNECTED",
-    "LOGISTIC",
-    "MUL",
-    "TRANSPOSE_CONV",
-)
 NOT_QUANTIZED = "not quantized; make it int8 with 'tinyseg quantize'"
 
 
@@ -57,7 +47,7 @@ def lint(model: TfliteModel) -> list[Finding]:
         Findings, errors first.
     """
     findings = _check_graph(model)
-    decoders = [operator for operator in model.operators if operator.opcode == DECODE]
+    decoders = [operator for operator in model.operators if operator.opcode == decode.NAME]
     encoded = {t.index for op in decoders for t in op.inputs if t is not None}
     for tensor in model.tensors:
         findings += _check_tensor(tensor, tensor.index in encoded)
@@ -157,14 +147,7 @@ def _scales_fit(tensor: Tensor) -> bool:
 
 
 def _check_operator(operator: Operator) -> list[Finding]:
-    checks = (
-        _check_support,
-        _check_hybrid,
-        _check_options,
-        _check_scales,
-        _check_relu6,
-        _check_transpose_conv,
-    )
+    checks = (_check_support, *op_of(operator).checks, _check_options, _check_scales)
     try:
         # Whoever counts work later needs the same tensors, dimensions and options.
         cost(operator)
@@ -177,37 +160,27 @@ def _check_operator(operator: Operator) -> list[Finding]:
 def _check_support(operator: Operator) -> tuple[str, str] | None:
     if supported(operator):
         return None
-    return "unsupported", "TensorFlow Lite Micro has no kernel for it; replace the layer"
-
-
-def _check_hybrid(operator: Operator) -> tuple[str, str] | None:
-    if operator.opcode not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-        return None
-    data, weights = operator.inputs[:2]
-    if data.dtype != "float32" or weights.dtype == "float32":
-        return None
-    return "error", (
-        f"{weights.dtype} weights with float32 activations (dynamic-range or float16 "
-        "quantization); use full-integer quantization"
-    )
+    dtype = lacking_type(operator) if op_of(operator).tflm else None
+    kernel = f"{dtype} kernel" if dtype else "kernel"
+    return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; replace the layer"
 
 
 def _check_options(operator: Operator) -> tuple[str, str] | None:
-    expected = OPTIONS.get(operator.opcode)
-    if expected is None or operator.custom:
+    op = op_of(operator)
+    if op.options is None:
         return None
-    needed = operator.inputs[: INPUTS[operator.opcode]]
-    if len(needed) < INPUTS[operator.opcode] or None in needed or not operator.outputs:
+    needed = operator.inputs[: len(op.inputs)]
+    if len(needed) < len(op.inputs) or None in needed or not operator.outputs:
         return "error", "lacks an input or output; damaged"
     if operator.options is None:
         return None
-    if type(operator.options).__name__ == f"{expected}T":
+    if type(operator.options).__name__ == f"{op.options}T":
         return None
     return "error", "has the options of another operator; damaged"
 
 
 def _check_scales(operator: Operator) -> tuple[str, str] | None:
-    if operator.opcode not in _SCALED or operator.outputs[0].dtype != "int8":
+    if not op_of(operator).scaled or operator.outputs[0].dtype != "int8":
         return None
     for tensor in (*operator.inputs, *operator.outputs):
         if tensor is None or tensor.constant or tensor.dtype != "int8":
@@ -215,29 +188,6 @@ def _check_scales(operator: Operator) -> tuple[str, str] | None:
         if not tensor.scales.size or not tensor.zero_points.size:
             return "error", f"'{tensor.name}' has no scale or zero point; damaged"
     return None
-
-
-def _check_relu6(operator: Operator) -> tuple[str, str] | None:
-    if operator.opcode != "RELU6" or operator.inputs[0].dtype != "int8":
-        return None
-    if np.array_equal(operator.inputs[0].scales, operator.outputs[0].scales):
-        return None
-    return "error", "a standalone int8 RELU6 that rescales is wrong in TFLM; fuse it"
-
-
-def _check_transpose_conv(operator: Operator) -> tuple[str, str] | None:
-    if operator.opcode != "TRANSPOSE_CONV":
-        return None
-    _, height, width, channels = operator.inputs[1].shape
-    options = operator.options
-    if (height, width, options.strideH) != (4, 4, 2) or channels > 16:
-        return None
-    if options.padding != schema.Padding.SAME:
-        return None
-    return "warning", (
-        "4x4 stride-2 SAME with at most 16 input channels is wrong in CMSIS-NN before July 2026 "
-        "(CMSIS-NN #233); use a 2x2 or 3x3 kernel"
-    )
 
 
 def _name(operator: Operator) -> str:

@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
-    Operator,
-    Quantization,
-    Tensor,
-)
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.graph import Graph, constant, make, opcode, scale_of
+from tinyseg.tflite.graph import Graph, constant, make, scale_of
 from tinyseg.tflite.model import layer_of
+from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.schema import TensorType
 
 _ENTRIES = 128
 
@@ -44,7 +40,7 @@ def replace_by_tables(
     operators = []
     for operator in graph.operators:
         layer = layer_of(operator.outputs[0].name)
-        if layer in missing and opcode(operator) == "LEAKY_RELU":
+        if layer in missing and operator.opcode == "LEAKY_RELU":
             missing.remove(layer)
             operators += _look_up(operator.inputs[0], operator.outputs[0], functions[layer], layer)
         else:
@@ -67,10 +63,8 @@ def _look_up(
     reals = function(np.arange(_ENTRIES, dtype=np.float32) * np.float32(scale))
     values = _quantize(reals, target.quantization)
     table = constant(f"{target.name}_table", values, target.quantization)
-    indices = Tensor(
-        shape=source.shape, dtype=schema.TensorType.INT32, name=f"{target.name}_indices"
-    )
-    types = {"inDataType": schema.TensorType.INT8, "outDataType": schema.TensorType.INT32}
+    indices = Tensor(f"{target.name}_indices", source.shape, "int32")
+    types = {"inDataType": TensorType.INT8, "outDataType": TensorType.INT32}
     return [make("CAST", [source], indices, **types), make("GATHER", [table, indices], target)]
 
 

@@ -1,8 +1,4 @@
-"""Read a ``.tflite`` file into plain objects.
-
-The schema classes are those that ship with TensorFlow Lite Micro's own Python package, so
-the reader knows exactly the operators that its interpreter may know.
-"""
+"""Read a ``.tflite`` file into plain objects."""
 
 from __future__ import annotations
 
@@ -14,31 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
+from tinyseg.tflite import schema
 
 METADATA_NAME = "tinyseg"
 # Hex digits of the checksum in the plan.
 CHECKSUM_LENGTH = 64
 # Where TFLM finds places of tensors in the arena.
 OFFLINE_PLAN = "OfflineMemoryAllocation"
-
-_TYPES = {
-    schema.TensorType.FLOAT32: "float32",
-    schema.TensorType.FLOAT16: "float16",
-    schema.TensorType.INT32: "int32",
-    schema.TensorType.UINT8: "uint8",
-    schema.TensorType.INT64: "int64",
-    schema.TensorType.STRING: "string",
-    schema.TensorType.BOOL: "bool",
-    schema.TensorType.INT16: "int16",
-    schema.TensorType.INT8: "int8",
-    schema.TensorType.INT4: "int4",
-    schema.TensorType.UINT16: "uint16",
-    schema.TensorType.UINT32: "uint32",
-}
-_OPCODES = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +34,7 @@ class Tensor:
             tensor or per channel along ``axis``.
         axis: quantized dimension.
         data: constant content, None for an activation.
+        variable: whether kernels keep state in it from one inference to the next.
     """
 
     index: int
@@ -64,6 +45,7 @@ class Tensor:
     zero_points: np.ndarray
     axis: int
     data: bytes | None
+    variable: bool = False
 
     @property
     def constant(self) -> bool:
@@ -153,7 +135,7 @@ class TfliteModel:
         Raises:
             InputError: truncated, damaged, or not a TensorFlow Lite model.
         """
-        if len(content) < 8 or content[4:8] != b"TFL3":
+        if len(content) < 8 or content[4:8] != schema.IDENTIFIER:
             raise InputError(f"{path}: not a .tflite file (no TFL3 identifier); convert it again")
         try:
             return _parse(content, path)
@@ -213,17 +195,12 @@ def layer_of(tensor_name: str) -> str:
     return parts[1] if len(parts) > 1 else parts[0]
 
 
-def opcode_name(builtin: int, custom: str | None) -> str:
-    """Return ``CONV_2D`` and the like for an operator code, a custom operator's own name."""
-    if builtin == schema.BuiltinOperator.CUSTOM:
-        return custom or ""
-    return _OPCODES.get(builtin, f"BUILTIN_{builtin}")
-
-
 def _parse(content: bytes, path: str) -> TfliteModel:
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
-    if model.version != 3:
-        raise InputError(f"{path}: schema version {model.version}, expected 3; convert it again")
+    model = schema.unpack(content)
+    if model.version != schema.VERSION:
+        raise InputError(
+            f"{path}: schema version {model.version}, expected {schema.VERSION}; convert it again"
+        )
     if not model.subgraphs:
         raise InputError(f"{path}: holds no graph; convert it again")
     graph = model.subgraphs[0]
@@ -245,9 +222,9 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
             raise InputError(f"{path}: operator {index} has no operator code; damaged")
         code = model.operatorCodes[operator.opcodeIndex]
-        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-        custom = builtin == schema.BuiltinOperator.CUSTOM
-        name = opcode_name(builtin, _text(code.customCode))
+        builtin = schema.builtin_of(code)
+        custom = builtin == schema.CUSTOM
+        name = schema.opcode_name(builtin, schema.text(code.customCode))
         operators.append(
             Operator(
                 index,
@@ -260,14 +237,14 @@ def _parse(content: bytes, path: str) -> TfliteModel:
             )
         )
     metadata = {
-        _text(entry.name): bytes(_buffer(model.buffers, entry.buffer, path) or b"")
+        schema.text(entry.name): bytes(_buffer(model.buffers, entry.buffer, path) or b"")
         for entry in model.metadata or []
     }
     return TfliteModel(
         path,
         content,
         model.version,
-        _text(model.description),
+        schema.text(model.description),
         tensors,
         tuple(operators),
         pick(graph.inputs),
@@ -285,13 +262,14 @@ def _tensor(index: int, tensor: Any, buffers: list, path: str) -> Tensor:
     data = _buffer(buffers, tensor.buffer, path)
     return Tensor(
         index,
-        _text(tensor.name),
+        schema.text(tensor.name),
         tuple(int(size) for size in tensor.shape) if tensor.shape is not None else (),
-        _TYPES.get(tensor.type, f"type_{tensor.type}"),
+        schema.dtype_name(tensor.type),
         np.asarray([] if scales is None else scales, np.float32),
         np.asarray([] if zero_points is None else zero_points, np.int64),
         quantization.quantizedDimension if quantization is not None else 0,
         data,
+        bool(tensor.isVariable),
     )
 
 
@@ -300,7 +278,3 @@ def _buffer(buffers: list, index: int, path: str) -> bytes | None:
         raise InputError(f"{path}: refers to buffer {index} of {len(buffers)}; damaged")
     data = buffers[index].data
     return bytes(data) if data is not None and len(data) else None
-
-
-def _text(value: bytes | str | None) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""

@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import Any
 
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.compression import compress, spec
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.annotate import has_empty_union, seal
+from tinyseg.tflite import schema
+from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.op_table import DECODE
+from tinyseg.tflite.ops.decode import NAME as DECODE
+from tinyseg.tflite.ops.registry import op_of
+from tinyseg.tflite.tables import drop_buffers_and_codes, drop_tensors, renumber
 
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 MAX_BITS = 7
 # Bytes of the DECODE Common Metadata (DCM) in front of the tables.
 HEADER = 16
@@ -147,8 +147,9 @@ def _weights(model: TfliteModel) -> list[Tensor]:
     """Return the constant int8 weights that TFLM's decoder can produce, each once."""
     found = {}
     for operator in model.operators:
-        if operator.opcode in WEIGHTED and not operator.custom and len(operator.inputs) > 1:
-            weights = operator.inputs[1]
+        number = op_of(operator).weights
+        if number is not None and len(operator.inputs) > number:
+            weights = operator.inputs[number]
             if weights is not None and weights.constant and weights.dtype == "int8":
                 found[weights.index] = weights
     return [weights for weights in found.values() if _channel_axis(weights) is not None]
@@ -185,7 +186,7 @@ def _with_builtin_codes(content: bytes) -> bytes:
 
     It would take all operators of such a file for the same.
     """
-    model = _objects(content)
+    model = schema.unpack(content)
     old = [code for code in model.operatorCodes if code.builtinCode < code.deprecatedBuiltinCode]
     for code in old:
         code.builtinCode = code.deprecatedBuiltinCode
@@ -195,7 +196,7 @@ def _with_builtin_codes(content: bytes) -> bytes:
 def _tidy(content: bytes) -> schema.ModelT:
     """Remove what the compressor leaves behind, and make single tables work in TFLM."""
     parsed = TfliteModel.parse(content)
-    model = _objects(content)
+    model = schema.unpack(content)
     tensors = model.subgraphs[0].tensors
     for packed in _packed_tensors(parsed):
         # The scales belong to the decoded weights and fit no shape here.
@@ -288,17 +289,13 @@ def _packed_tensors(model: TfliteModel) -> list[_Packed]:
 def _check(model: TfliteModel) -> None:
     """Refuse damage; whatever is changed gets a new checksum, with which it would look sound."""
     usable(model, floats=True)
-    if has_empty_union(_objects(model.content)):
+    if schema.has_empty_union(schema.unpack(model.content)):
         raise InputError(f"{model.path}: options or parameters are missing; convert it again")
-
-
-def _objects(content: bytes) -> schema.ModelT:
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
 
 
 def _unpack(model: TfliteModel) -> bytes:
     """Return the bytes of a linted file without its ``TFLM_DECODE`` operators."""
-    edited = _objects(model.content)
+    edited = schema.unpack(model.content)
     graph = edited.subgraphs[0]
     stored: dict[bytes, int] = {}
     all_packed = _packed_tensors(model)
@@ -319,55 +316,7 @@ def _unpack(model: TfliteModel) -> bytes:
     kept = [not _decodes(operator) for operator in model.operators]
     graph.operators = [op for op, keep in zip(graph.operators, kept, strict=True) if keep]
     place = {packed.decoded.index: packed.encoded.index for packed in all_packed}
-    _renumber(edited, {index: place.get(index, index) for index in range(len(graph.tensors))})
-    _drop_tensors(edited, {*place, *(packed.ancillary.index for packed in all_packed)})
-    _drop_buffers_and_codes(edited)
+    renumber(edited, {index: place.get(index, index) for index in range(len(graph.tensors))})
+    drop_tensors(edited, {*place, *(packed.ancillary.index for packed in all_packed)})
+    drop_buffers_and_codes(edited)
     return seal(edited)
-
-
-def _index_lists(model: schema.ModelT) -> list[tuple[Any, str]]:
-    """Return where tensors of the first subgraph are named: objects and their attributes."""
-    graph = model.subgraphs[0]
-    lists = [(graph, "inputs"), (graph, "outputs")]
-    for operator in graph.operators:
-        lists += [(operator, name) for name in ("inputs", "outputs", "intermediates")]
-    return [(holder, name) for holder, name in lists if getattr(holder, name) is not None]
-
-
-def _signature_entries(model: schema.ModelT) -> list[schema.TensorMapT]:
-    signatures = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
-    return [entry for s in signatures for entry in (*(s.inputs or []), *(s.outputs or []))]
-
-
-def _renumber(model: schema.ModelT, number: dict[int, int]) -> None:
-    """Replace tensor numbers; what is no tensor (-1 for an absent one) stays."""
-    for holder, name in _index_lists(model):
-        old = map(int, getattr(holder, name))
-        setattr(holder, name, [number.get(index, index) for index in old])
-    for entry in _signature_entries(model):
-        entry.tensorIndex = number.get(entry.tensorIndex, entry.tensorIndex)
-
-
-def _drop_tensors(model: schema.ModelT, candidates: set[int]) -> None:
-    """Drop those of the tensors that nothing refers to."""
-    used = {index for holder, name in _index_lists(model) for index in getattr(holder, name)}
-    used |= {entry.tensorIndex for entry in _signature_entries(model)}
-    graph = model.subgraphs[0]
-    kept = [i for i in range(len(graph.tensors)) if i in used or i not in candidates]
-    graph.tensors = [graph.tensors[index] for index in kept]
-    _renumber(model, {old: new for new, old in enumerate(kept)})
-
-
-def _drop_buffers_and_codes(model: schema.ModelT) -> None:
-    """Drop data and operator codes that nothing refers to."""
-    graph = model.subgraphs[0]
-    holders = [*graph.tensors, *(model.metadata or [])]
-    # The first buffer is empty by convention.
-    kept = sorted({0} | {holder.buffer for holder in holders})
-    model.buffers = [model.buffers[index] for index in kept]
-    for holder in holders:
-        holder.buffer = kept.index(holder.buffer)
-    kept = sorted({operator.opcodeIndex for operator in graph.operators})
-    model.operatorCodes = [model.operatorCodes[index] for index in kept]
-    for operator in graph.operators:
-        operator.opcodeIndex = kept.index(operator.opcodeIndex)

@@ -8,15 +8,11 @@ without vector instructions this is several times faster; those with MVE gain no
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
-    Operator,
-    Quantization,
-    Tensor,
-)
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.binary_conv import NAME, BinaryConvOptions, pack_filter, requantization
-from tinyseg.tflite.graph import Graph, constant, is_constant, opcode, options
+from tinyseg.tflite.graph import Graph, constant, is_constant
+from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.ops.binary_conv_2d import NAME, BinaryConvOptions, pack_filter, requantization
+from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 # These hand on the values of their inputs.
 _TRANSPARENT = ("MAX_POOL_2D", "RESIZE_NEAREST_NEIGHBOR", "CONCATENATION")
@@ -35,7 +31,7 @@ def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
     producers = graph.producers()
     replaced = []
     for operator in graph.operators:
-        if opcode(operator) != "CONV_2D":
+        if operator.opcode != "CONV_2D":
             continue
         magnitude = _sign_magnitude(operator.inputs[0], producers)
         weights = _weight_magnitudes(operator.inputs[1])
@@ -52,11 +48,11 @@ def _sign_magnitude(tensor: Tensor, producers: dict[int, Operator]) -> int:
     operator = producers.get(id(tensor))
     if operator is None or tensor.quantization is None or tensor.quantization.zero_points[0] != 0:
         return 0
-    if opcode(operator) in _TRANSPARENT:
+    if operator.opcode in _TRANSPARENT:
         sources = [item for item in operator.inputs if not is_constant(item)]
         found = {_sign_magnitude(item, producers) for item in sources}
         return found.pop() if len(found) == 1 else 0
-    if opcode(operator) != "GATHER" or not is_constant(operator.inputs[0]):
+    if operator.opcode != "GATHER" or not is_constant(operator.inputs[0]):
         return 0
     values = np.unique(operator.inputs[0].array).astype(int)
     return int(values[1]) if len(values) == 2 and values[0] == -values[1] else 0
@@ -72,7 +68,7 @@ def _weight_magnitudes(kernel: Tensor) -> np.ndarray | None:
 
 
 def _suits(operator: Operator) -> bool:
-    biases, settings = operator.inputs[2:], options(operator)
+    biases, settings = operator.inputs[2:], operator.options
     undilated = settings.dilationHFactor == settings.dilationWFactor == 1
     return undilated and all(bias is None or is_constant(bias) for bias in biases)
 
@@ -84,25 +80,23 @@ def _replace(operator: Operator, magnitude: int, weights: np.ndarray) -> None:
     input_scale = np.float64(source.quantization.scales[0])
     scales = input_scale * np.asarray(kernel.quantization.scales, np.float64)
     bias = rest[0].array * scales if rest and rest[0] is not None else np.zeros(len(weights))
-    settings = options(operator)
+    settings = operator.options
     low, high = _output_range(settings.fusedActivationFunction, target.quantization)
     encoded = BinaryConvOptions(
         (settings.strideH, settings.strideW),
-        "same" if settings.padding == schema.Padding.SAME else "valid",
+        "same" if settings.padding == Padding.SAME else "valid",
         low,
         high,
     ).encode()
     filters = pack_filter(kernel.array.transpose(1, 2, 3, 0))
     to = requantization(scales * magnitude * weights, bias, target.quantization.scales[0])
     operator.inputs = [source, constant(kernel.name, filters), constant(f"{kernel.name}_to", to)]
-    operator.opcode, operator.custom_code = schema.BuiltinOperator.CUSTOM, NAME
-    operator._fb.builtinOptionsType, operator._fb.builtinOptions = 0, None
-    operator._fb.customOptions = list(encoded)
+    operator.become_custom(NAME, encoded)
 
 
 def _output_range(activation: int, quantization: Quantization) -> tuple[int, int]:
     scale, zero_point = quantization.scales[0], quantization.zero_points[0]
-    kinds = schema.ActivationFunctionType
+    kinds = ActivationFunctionType
     low = {kinds.NONE: -128, kinds.RELU: zero_point, kinds.RELU6: zero_point}[activation]
     high = zero_point + round(6 / scale) if activation == kinds.RELU6 else 127
     return max(low, -128), min(high, 127)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg import files, progress
+
+# Keras complains of callbacks that take as long as a batch, which those of small networks do.
+logging.getLogger("absl").addFilter(lambda record: "is slow compared to" not in str(record.msg))
 
 
 class Goal(NamedTuple):

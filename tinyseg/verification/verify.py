@@ -20,7 +20,7 @@ from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.op_table import supported
+from tinyseg.tflite.ops.registry import supported
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr

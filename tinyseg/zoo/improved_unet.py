@@ -55,7 +55,7 @@ def improved_unet(
     )
 
 
-class Gate(Protocol):
+class SkipGate(Protocol):
     """What a skip connection passes through."""
 
     def __call__(
@@ -75,7 +75,7 @@ def added_u_shape(
     deployable: bool,
     name: str,
     *,
-    gate: Gate,
+    gate: SkipGate,
 ) -> keras.Model:
     """Build the graph that ``improved_unet`` and ``brain_attention_unet`` share.
 

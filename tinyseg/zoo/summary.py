@@ -9,6 +9,7 @@ import tf_keras as keras
 
 from tinyseg.zoo import build, network
 from tinyseg.zoo.blocks.attention import DotProductAttention
+from tinyseg.zoo.figures import with_counts
 
 
 def count_macs(model: keras.Model) -> int:
@@ -23,24 +24,18 @@ def summarise_network(name: str) -> dict[str, Any]:
     """Build a network at its reference input and describe it.
 
     Returns:
-        ``name``, ``task``, ``input_shape``, ``parameters``, ``trainable_parameters``, ``macs``,
-        ``stopped_by``.
+        As of :func:`tinyseg.zoo.figures.describe_network`, but counted.
 
     Raises:
         InputError: no such network.
     """
-    entry = network(name)
-    shape = entry.input_shape
-    model = build(name, {}, shape)
-    return {
-        "name": name,
-        "task": entry.task,
-        "input_shape": list(shape),
+    model = build(name, {}, network(name).input_shape)
+    counts = {
         "parameters": model.count_params(),
         "trainable_parameters": sum(math.prod(w.shape) for w in model.trainable_weights),
         "macs": count_macs(model),
-        "stopped_by": list(entry.stopped_by),
     }
+    return with_counts(name, network(name), counts)
 
 
 def _layer_macs(layer: keras.layers.Layer) -> int:

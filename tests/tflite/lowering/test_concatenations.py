@@ -5,10 +5,10 @@ import pytest
 
 from tests.tflite.drafts import SAME, File, assert_same, conv, options
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import avoid_concatenations
 from tinyseg.tflite.lowering.concatenations import divide_concatenation, split_depthwise
-from tinyseg.tflite.memory import predict
 
 
 def joined(file, source, widths, axis=3, fused=0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests import fixtures
 from tests.tflite.drafts import File, assert_same, conv, on_reference, options
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.graph import Graph, is_constant, opcode
+from tinyseg.tflite.graph import Graph, is_constant
 from tinyseg.tflite.lowering.fixed_batch import fix_batch
 
 SHAPE = (1, 7, 5, 3)
@@ -127,7 +127,7 @@ def test_what_is_not_int32_stays(other):
     file.operator("STRIDED_SLICE", inputs, target, options("StridedSlice"))
     graph = Graph(file.content([source], [target]))
     assert not fix_batch(graph)
-    assert [opcode(operator) for operator in graph.operators] == ["STRIDED_SLICE"]
+    assert [operator.opcode for operator in graph.operators] == ["STRIDED_SLICE"]
 
 
 @pytest.mark.parametrize("computed", [0, 1])
@@ -187,7 +187,7 @@ def test_network_needs_no_shapes_any_more():
 def test_shapes_of_int64_stay():
     graph = Graph(resized("int64"))
     assert not fix_batch(graph)
-    assert [opcode(operator) for operator in graph.operators][1] == "SHAPE"
+    assert [operator.opcode for operator in graph.operators][1] == "SHAPE"
 
 
 def test_slices_of_values_stay():
@@ -210,4 +210,4 @@ def test_slice_that_adds_an_axis_stays():
     file.operator("STRIDED_SLICE", [shape, *limits], target, masks)
     graph = Graph(file.content([source], [target]))
     assert len(fix_batch(graph)) == 1
-    assert [opcode(operator) for operator in graph.operators] == ["STRIDED_SLICE"]
+    assert [operator.opcode for operator in graph.operators] == ["STRIDED_SLICE"]

@@ -10,11 +10,12 @@ from tests.tflite.patching.networks import unet
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import predict
 from tinyseg.runtime.tflm import TflmRunner
-from tinyseg.tflite import TfliteModel, memory
-from tinyseg.tflite.graph import Graph, opcode
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena import memory
+from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import ALL_PASSES, PASSES, avoid_concatenations, lower
 from tinyseg.tflite.model import OFFLINE_PLAN
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.packing import is_packed, pack, unpacked
 
 
@@ -198,4 +199,4 @@ def test_unknown_pass(small):
 def test_lowering_twice_changes_no_more_operators(small):
     once = lower(small).model
     twice = lower(once).model
-    assert [opcode(o) for o in Graph(twice.content).operators] == once.opcodes
+    assert [o.opcode for o in Graph(twice.content).operators] == once.opcodes

@@ -8,9 +8,9 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.tflite.drafts import SAME, VALID, File, assert_same, conv, options
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.graph import Graph, opcode
+from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_convolutions
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 
 RELU = schema.ActivationFunctionType.RELU
 
@@ -115,7 +115,7 @@ def test_bias_keeps_its_scales(kernel):
     content = transposed(kernel, bias_scales=[0.0005, 0.00085])
     assert_lowered(content)
     graph = Graph(lowered(content)[0])
-    biases = [op.inputs[2] for op in graph.operators if opcode(op) == "CONV_2D"]
+    biases = [op.inputs[2] for op in graph.operators if op.opcode == "CONV_2D"]
     assert sum(bias.shape[0] for bias in biases) == 8
     for bias in biases:
         expected = np.tile(np.float32([0.0005, 0.00085]), bias.shape[0] // 2)

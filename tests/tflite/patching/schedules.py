@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.tflite.drafts import VALID, assert_same
 from tests.tflite.patching.networks import chain, lopsided, unet
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching.emit import emit
 from tinyseg.tflite.patching.schedule import Assessor
 from tinyseg.tflite.patching.unroll import Network, Region

@@ -9,10 +9,10 @@ from tests.tflite.drafts import assert_same
 from tests.tflite.patching import networks
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import PASSES
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching import patch
 from tinyseg.tflite.patching.emit import emit
 from tinyseg.tflite.patching.schedule import Assessor

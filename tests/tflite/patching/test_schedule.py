@@ -8,8 +8,8 @@ import pytest
 from tests.tflite.patching.networks import unet
 from tests.tflite.patching.schedules import NETWORKS, assert_as_said, random_regions, whole
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching.emit import emit
 from tinyseg.tflite.patching.schedule import Assessor
 from tinyseg.tflite.patching.unroll import MAX_CONCATENATION, Network, Region

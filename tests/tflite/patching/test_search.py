@@ -6,8 +6,8 @@ import pytest
 
 from tests.tflite.patching.networks import lopsided, unet
 from tests.tflite.patching.schedules import assert_as_said, whole
-from tinyseg.tflite.memory import predict
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching.schedule import Assessor
 from tinyseg.tflite.patching.search import Plan, _places, _Search, best_schedule
 from tinyseg.tflite.patching.unroll import Network, Region

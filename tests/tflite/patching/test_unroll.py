@@ -15,7 +15,7 @@ from tests.tflite.patching.schedules import (
     whole,
 )
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.patching.rows import Margin, Rows
+from tinyseg.tflite.ops.rows import Margin, Rows
 from tinyseg.tflite.patching.unroll import Network, Piece, Region, Step, _cut_early
 
 IMAGE, MIDDLE, LAST = "image", "middle", "last"

@@ -33,7 +33,7 @@ class BrainMriDataset(Dataset):
     crop: bool = True
 
     def _read_image(self, sample: Sample) -> np.ndarray:
-        image = images.read_image(sample.image)
+        image = images.read_image(sample.path)
         return crop_to_brain(image) if self.crop else image
 
 
@@ -52,7 +52,8 @@ def crop_to_brain(image: np.ndarray) -> np.ndarray:
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
     bright = cv2.threshold(cv2.GaussianBlur(grey, (3, 3), 0), _DARK, 255, cv2.THRESH_BINARY)[1]
-    bright = cv2.dilate(cv2.erode(bright, None, iterations=2), None, iterations=2)
+    square = np.ones((3, 3), np.uint8)
+    bright = cv2.dilate(cv2.erode(bright, square, iterations=2), square, iterations=2)
     contours = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
     if not contours:
         return image

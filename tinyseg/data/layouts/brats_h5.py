@@ -32,7 +32,7 @@ class BratsH5Dataset(Dataset):
         return self._read_both(sample)[0]
 
     def _read_both(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-        path = sample.image
+        path = sample.path
         image, mask = _arrays(path)
         if image.ndim != 3 or image.shape[-1] != _CHANNELS:
             raise InputError(

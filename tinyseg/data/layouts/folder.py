@@ -30,7 +30,8 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
     for path in _image_files(root / "masks"):
         key = path.relative_to(root / "masks").with_suffix("").as_posix()
         masks.setdefault(key if key in names else _MASK_SUFFIX.sub("", key), []).append(path)
-    samples, problems, seen = [], [], {}
+    samples, problems = [], []
+    seen: dict[str, Path] = {}
     for path in images:
         name = path.relative_to(root / "images").with_suffix("")
         key = name.as_posix()

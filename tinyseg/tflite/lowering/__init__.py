@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from tinyseg.errors import InputError
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.placement import least_arena, place
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering.broadcasts import match_shapes
@@ -20,12 +22,10 @@ from tinyseg.tflite.lowering.constants import share_constants
 from tinyseg.tflite.lowering.fixed_batch import fix_batch
 from tinyseg.tflite.lowering.integer_border import make_border_integer
 from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_convolutions
-from tinyseg.tflite.memory import predict
 from tinyseg.tflite.model import OFFLINE_PLAN, TfliteModel
-from tinyseg.tflite.op_table import total_cost
+from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.packing import is_packed, pack, unpacked
 from tinyseg.tflite.patching import patch
-from tinyseg.tflite.placement import least_arena, place
 
 PASSES: dict[str, Callable[[Graph], list[str]]] = {
     "fixed_batch": fix_batch,

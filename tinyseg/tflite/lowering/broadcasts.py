@@ -8,14 +8,10 @@ constant of each channel is repeated for every pixel by RESIZE_NEAREST_NEIGHBOR.
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
-    Operator,
-    Quantization,
-    Tensor,
-)
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.graph import Graph, activation, clone, constant, is_constant, make, opcode
+from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
+from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.schema import Padding
 
 _RESIZE = "RESIZE_NEAREST_NEIGHBOR"
 
@@ -28,7 +24,7 @@ def match_shapes(graph: Graph) -> list[str]:
     """
     matched = []
     for operator in list(graph.operators):
-        if opcode(operator) not in ("MUL", "ADD"):
+        if operator.opcode not in ("MUL", "ADD"):
             continue
         made: list[Operator] = []
         shape = operator.outputs[0].shape
@@ -42,7 +38,7 @@ def match_shapes(graph: Graph) -> list[str]:
 
 def _match(graph: Graph, tensor: Tensor, shape: tuple[int, ...], made: list[Operator]) -> Tensor:
     """Return a tensor in another shape, or itself; appends the operators that this takes."""
-    if len(shape) != 4 or tensor.shape == shape or tensor.dtype != schema.TensorType.INT8:
+    if len(shape) != 4 or tensor.shape == shape or tensor.dtype != "int8":
         return tensor
     of_channels = (shape[3],), (1, 1, 1, shape[3])
     if is_constant(tensor) and tensor.shape in of_channels and shape[0] == 1:
@@ -63,11 +59,11 @@ def _over_pixels(tensor: Tensor, shape: tuple[int, ...], made: list[Operator]) -
 
 def _over_channels(graph: Graph, gate: Tensor, channels: int, made: list[Operator]) -> Tensor:
     producer = graph.producers().get(id(gate))
-    if producer is None or opcode(producer) != _RESIZE:
+    if producer is None or producer.opcode != _RESIZE:
         return _repeat(gate, channels, made)
     small = _repeat(producer.inputs[0], channels, made)
     wide = activation(f"{gate.name}/channels", (*gate.shape[:3], channels), gate)
-    made.append(clone(producer, [small, *producer.inputs[1:]], wide))
+    made.append(producer.clone([small, *producer.inputs[1:]], wide))
     return wide
 
 
@@ -78,5 +74,5 @@ def _repeat(source: Tensor, channels: int, made: list[Operator]) -> Tensor:
     zeros = Quantization(scales, [0] * channels, 0)
     kernel = constant(f"{target.name}/kernel", np.ones((channels, 1, 1, 1), np.int8), ones)
     bias = constant(f"{target.name}/bias", np.zeros(channels, np.int32), zeros)
-    made.append(make("CONV_2D", [source, kernel, bias], target, padding=schema.Padding.VALID))
+    made.append(make("CONV_2D", [source, kernel, bias], target, padding=Padding.VALID))
     return target

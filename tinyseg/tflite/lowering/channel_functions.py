@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
-    Operator,
-    Quantization,
-    Tensor,
-)
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tinyseg.tflite import arithmetic
-from tinyseg.tflite.graph import Graph, constant, is_constant, make, opcode, options, scale_of
+from tinyseg.tflite.graph import Graph, constant, is_constant, make, scale_of
+from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 _STORED = np.arange(-128, 128)
 _FUNCTIONS = {"MUL": arithmetic.mul, "ADD": arithmetic.add}
@@ -52,7 +48,7 @@ def lower_channel_functions(graph: Graph) -> list[str]:
 
 
 def _suits(operator: Operator) -> bool:
-    if opcode(operator) not in _FUNCTIONS or len(operator.inputs) != 2:
+    if operator.opcode not in _FUNCTIONS or len(operator.inputs) != 2:
         return False
     source, target = _source(operator), operator.outputs[0]
     if source is None or is_constant(source):
@@ -61,10 +57,10 @@ def _suits(operator: Operator) -> bool:
     return (
         len(target.shape) == 4
         and source.shape == target.shape
-        and all(t.dtype == schema.TensorType.INT8 for t in (source, factor, target))
+        and all(t.dtype == "int8" for t in (source, factor, target))
         and factor.quantization is not None
         and factor.array.size in (1, *factor.shape[-1:])
-        and options(operator).fusedActivationFunction == schema.ActivationFunctionType.NONE
+        and operator.options.fusedActivationFunction == ActivationFunctionType.NONE
     )
 
 
@@ -122,7 +118,7 @@ def _convolution(chain: list[Operator]) -> Operator | None:
             ),
         ],
         target,
-        padding=schema.Padding.VALID,
+        padding=Padding.VALID,
     )
 
 
@@ -135,7 +131,7 @@ def _tables(chain: list[Operator]) -> np.ndarray:
         (factor,) = [tensor for tensor in operator.inputs if tensor is not source]
         factors = np.broadcast_to(factor.array.reshape(-1, 1), (channels, 1))
         target = operator.outputs[0]
-        result = _FUNCTIONS[opcode(operator)](
+        result = _FUNCTIONS[operator.opcode](
             (values, *scale_of(source)), (factors, *scale_of(factor)), scale_of(target)
         )
         values, source = arithmetic.clamp(result), target

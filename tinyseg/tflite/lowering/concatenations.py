@@ -8,22 +8,9 @@ one pixel reads the concatenation in any order: some rows after the others.
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
-    Operator,
-    Quantization,
-    Tensor,
-)
 
-from tinyseg.tflite.graph import (
-    Graph,
-    activation,
-    clone,
-    constant,
-    is_constant,
-    make,
-    opcode,
-    options,
-)
+from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
+from tinyseg.tflite.nodes import Operator, Quantization, Tensor
 
 # Rows are divided into so many parts.
 _PARTS = 4
@@ -37,7 +24,7 @@ def split_depthwise(graph: Graph) -> list[str]:
     """
     split = []
     for operator in list(graph.operators):
-        if opcode(operator) != "DEPTHWISE_CONV_2D" or not _suits(graph, operator):
+        if operator.opcode != "DEPTHWISE_CONV_2D" or not _suits(graph, operator):
             continue
         joined = _concatenation(graph, operator)
         parts, first = [], 0
@@ -47,7 +34,7 @@ def split_depthwise(graph: Graph) -> list[str]:
             first += source.shape[3]
         (target,) = operator.outputs
         outputs = [part.outputs[0] for part in parts]
-        graph.replace(operator, [*parts, clone(joined, outputs, target)])
+        graph.replace(operator, [*parts, joined.clone(outputs, target)])
         graph.operators.remove(joined)
         split.append(target.name)
     return split
@@ -80,8 +67,8 @@ def divide_concatenation(graph: Graph, position: int) -> list[str]:
         shape = (1, last - first, *channels.shape[2:])
         rows = activation(channels.name + label, shape, channels)
         result = activation(target.name + label, (*shape[:3], target.shape[3]), target)
-        made.append(clone(joined, sources, rows))
-        made.append(clone(operator, [rows, *operator.inputs[1:]], result))
+        made.append(joined.clone(sources, rows))
+        made.append(operator.clone([rows, *operator.inputs[1:]], result))
         results.append(result)
     made.append(make("CONCATENATION", results, target, axis=1))
     graph.replace(operator, made)
@@ -90,9 +77,9 @@ def divide_concatenation(graph: Graph, position: int) -> list[str]:
 
 
 def _reads_pixels(operator: Operator) -> bool:
-    if opcode(operator) != "CONV_2D" or tuple(operator.inputs[1].shape[1:3]) != (1, 1):
+    if operator.opcode != "CONV_2D" or tuple(operator.inputs[1].shape[1:3]) != (1, 1):
         return False
-    return (options(operator).strideH, options(operator).strideW) == (1, 1)
+    return (operator.options.strideH, operator.options.strideW) == (1, 1)
 
 
 def _cut(source: Tensor, first: int, last: int, made: list[Operator]) -> Tensor:
@@ -120,8 +107,8 @@ def _concatenation(graph: Graph, operator: Operator) -> Operator | None:
     joined = graph.producers().get(id(source))
     suits = (
         joined is not None
-        and opcode(joined) == "CONCATENATION"
-        and options(joined).axis in (3, -1)
+        and joined.opcode == "CONCATENATION"
+        and joined.options.axis in (3, -1)
         and len(source.shape) == 4
         and source.shape[0] == 1
         and not any(map(is_constant, joined.inputs))
@@ -147,7 +134,7 @@ def _part(operator: Operator, source: Tensor, first: int) -> Operator:
         )
         for tensor in (kernel, *rest)
     ]
-    return clone(operator, [source, *constants], output)
+    return operator.clone([source, *constants], output)
 
 
 def _select(quantization: Quantization | None, chosen: slice) -> Quantization | None:

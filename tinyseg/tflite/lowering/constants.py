@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import Buffer, Tensor
-
 from tinyseg.tflite.graph import Graph, is_constant
+from tinyseg.tflite.nodes import Buffer, Tensor
 
 
 def share_constants(graph: Graph) -> list[str]:
@@ -21,7 +20,7 @@ def share_constants(graph: Graph) -> list[str]:
     merged = []
     for operator in graph.operators:
         for position, tensor in enumerate(operator.inputs):
-            if not is_constant(tensor) or tensor.is_variable:
+            if not is_constant(tensor) or tensor.variable:
                 continue
             tensor.buffer = buffers.setdefault(bytes(tensor.buffer.data), tensor.buffer)
             first = tensors.setdefault(_key(tensor), tensor)

@@ -7,9 +7,9 @@ STRIDED_SLICE and PACK; a microcontroller's batch is always one.
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import Buffer, Operator
 
-from tinyseg.tflite.graph import Graph, is_constant, opcode, options
+from tinyseg.tflite.graph import Graph, is_constant
+from tinyseg.tflite.nodes import Buffer, Operator
 
 
 def fix_batch(graph: Graph) -> list[str]:
@@ -31,17 +31,17 @@ def fix_batch(graph: Graph) -> list[str]:
 
 
 def _evaluate(operator: Operator) -> np.ndarray | None:
-    name = opcode(operator)
+    name = operator.opcode
     if name == "SHAPE":
-        return np.array(operator.inputs[0].shape) if operator.outputs[0].dtype == 2 else None
+        return np.array(operator.inputs[0].shape) if operator.outputs[0].dtype == "int32" else None
     if name not in ("STRIDED_SLICE", "PACK") or not all(map(is_constant, operator.inputs)):
         return None
     arrays = [tensor.array for tensor in operator.inputs]
     if any(array.dtype != np.int32 for array in arrays):
         return None
     if name == "PACK":
-        return np.stack(arrays, options(operator).axis)
-    return _strided_slice(*arrays, options(operator))
+        return np.stack(arrays, operator.options.axis)
+    return _strided_slice(*arrays, operator.options)
 
 
 def _strided_slice(

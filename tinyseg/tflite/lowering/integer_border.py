@@ -6,9 +6,8 @@ those operators do; float32 input and output take four times the memory.
 
 from __future__ import annotations
 
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import Tensor
-
-from tinyseg.tflite.graph import Graph, opcode
+from tinyseg.tflite.graph import Graph
+from tinyseg.tflite.nodes import Tensor
 
 
 def make_border_integer(graph: Graph) -> list[str]:
@@ -20,14 +19,14 @@ def make_border_integer(graph: Graph) -> list[str]:
     made = []
     for tensor in list(graph.inputs):
         readers = graph.consumers()[id(tensor)]
-        if len(readers) == 1 and opcode(readers[0]) == "QUANTIZE" and _is_float(tensor):
+        if len(readers) == 1 and readers[0].opcode == "QUANTIZE" and _is_float(tensor):
             _move(graph, tensor, readers[0].outputs[0])
             graph.operators.remove(readers[0])
             made.append(readers[0].outputs[0].name)
     for tensor in list(graph.outputs):
         producer = graph.producers().get(id(tensor))
         read = graph.consumers()[id(tensor)]
-        if producer and opcode(producer) == "DEQUANTIZE" and _is_float(tensor) and not read:
+        if producer and producer.opcode == "DEQUANTIZE" and _is_float(tensor) and not read:
             _move(graph, tensor, producer.inputs[0])
             graph.operators.remove(producer)
             made.append(producer.inputs[0].name)
@@ -35,7 +34,7 @@ def make_border_integer(graph: Graph) -> list[str]:
 
 
 def _is_float(tensor: Tensor) -> bool:
-    return tensor.numpy_dtype == "float32"
+    return tensor.dtype == "float32"
 
 
 def _move(graph: Graph, old: Tensor, new: Tensor) -> None:

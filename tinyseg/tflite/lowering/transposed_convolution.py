@@ -13,16 +13,10 @@ import dataclasses
 import itertools
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import (
-    Operator,
-    Quantization,
-    Tensor,
-)
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make, opcode, options
-
-_INT8 = schema.TensorType.INT8
+from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
+from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +43,7 @@ def lower_transposed_convolutions(graph: Graph) -> list[str]:
     """
     replaced = []
     for operator in list(graph.operators):
-        if opcode(operator) == "TRANSPOSE_CONV" and _suits(operator):
+        if operator.opcode == "TRANSPOSE_CONV" and _suits(operator):
             graph.replace(operator, _sub_pixel(operator))
             replaced.append(operator.outputs[0].name)
     return replaced
@@ -57,25 +51,25 @@ def lower_transposed_convolutions(graph: Graph) -> list[str]:
 
 def _suits(operator: Operator) -> bool:
     _, kernel, source, *bias = operator.inputs
-    settings, target = options(operator), operator.outputs[0]
+    settings, target = operator.options, operator.outputs[0]
     stride = settings.strideH
     sizes = [stride * size for size in source.shape[1:3]]
     return (
-        source.dtype == kernel.dtype == _INT8
+        source.dtype == kernel.dtype == "int8"
         and is_constant(kernel)
         and all(tensor is None or is_constant(tensor) for tensor in bias)
         and kernel.quantization is not None
         and stride == settings.strideW
         and sizes == list(target.shape[1:3])
         and min(kernel.shape[1:3]) >= stride
-        and settings.fusedActivationFunction == schema.ActivationFunctionType.NONE
+        and settings.fusedActivationFunction == ActivationFunctionType.NONE
     )
 
 
 def _sub_pixel(operator: Operator) -> list[Operator]:
     _, kernel, source, *rest = operator.inputs
     (target,) = operator.outputs
-    stride, channels = options(operator).strideH, kernel.shape[0]
+    stride, channels = operator.options.strideH, kernel.shape[0]
     bias = rest[0].array if rest and rest[0] is not None else np.zeros(channels, np.int32)
     pads = [_padding(operator, axis) for axis in (0, 1)]
     phases = list(itertools.product(range(stride), repeat=2))
@@ -111,7 +105,7 @@ def _sub_pixel(operator: Operator) -> list[Operator]:
                 "CONV_2D",
                 [padded[margin], filters, offsets],
                 part,
-                padding=schema.Padding.VALID,
+                padding=Padding.VALID,
             )
         )
         parts.append(part)
@@ -127,8 +121,8 @@ def _sub_pixel(operator: Operator) -> list[Operator]:
 
 def _padding(operator: Operator, axis: int) -> int:
     """Return the rows or columns that the transposed convolution cuts off in front."""
-    settings = options(operator)
-    if settings.padding == schema.Padding.VALID:
+    settings = operator.options
+    if settings.padding == Padding.VALID:
         return 0
     _, kernel, source, *_ = operator.inputs
     size, output = source.shape[1 + axis], operator.outputs[0].shape[1 + axis]

@@ -6,7 +6,7 @@ computed again where they are needed instead of being stored: less memory for mo
 same bytes (compare Lin et al., "MCUNetV2: Memory-efficient patch-based inference for tiny deep
 learning", NeurIPS 2021, arXiv 2110.15352).
 
-``rows`` knows which rows an operator needs, ``schedule`` unrolls a network into strips and tells
+The operators know which rows they need, ``schedule`` unrolls a network into strips and says
 what that takes, ``search`` finds the best schedule, ``emit`` writes it as a graph.
 """
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.compression.model_editor import Operator, Tensor
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tinyseg.tflite.graph import Graph, activation, clone, constant, is_constant, make, options
+from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
 from tinyseg.tflite.model import TfliteModel
-from tinyseg.tflite.patching.rows import Margin
+from tinyseg.tflite.nodes import Operator, Tensor
+from tinyseg.tflite.ops.registry import op_of
+from tinyseg.tflite.ops.rows import Margin
 from tinyseg.tflite.patching.schedule import Schedule
 from tinyseg.tflite.patching.unroll import Network, Piece, Step
+from tinyseg.tflite.schema import Padding
 
 
 def emit(model: TfliteModel, schedule: Schedule) -> bytes:
@@ -75,18 +76,17 @@ class _Writer:
             for tensor in old.inputs
         ]
         output = self._new(step.output)
-        new = clone(old, inputs, output)
+        new = old.clone(inputs, output)
         if output.shape == old.outputs[0].shape and not any(map(_padded, step.inputs)):
             return new
-        name = step.operator.opcode
-        if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"):
-            options(new).padding = schema.Padding.VALID
-        elif name == "RESIZE_NEAREST_NEIGHBOR":
-            new.inputs[1] = self._constant("size", np.array(output.shape[1:3], np.int32))
-        elif name == "PAD":
-            how = self._network.rules[step.operator.index]
-            height = step.operator.inputs[0].shape[1]
-            _, margin = how.needs(step.output.rows, height)
+        op, how = op_of(step.operator), self._network.rules[step.operator.index]
+        if op.padding:
+            new.options.padding = Padding.VALID
+        elif op.image_size is not None:
+            number, _ = op.image_size
+            new.inputs[number] = self._constant("size", np.array(output.shape[1:3], np.int32))
+        elif how.pads:
+            _, margin = how.needs(step.output.rows, step.operator.inputs[0].shape[1])
             new.inputs[1] = self._constant("paddings", _paddings(margin, 4))
         return new
 

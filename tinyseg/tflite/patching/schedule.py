@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyseg.tflite.memory import operator_overhead
-from tinyseg.tflite.op_table import cost
+from tinyseg.tflite.arena.tail import operator_overhead
+from tinyseg.tflite.ops.registry import cost
 from tinyseg.tflite.patching.unroll import Network, Piece, Region, Step
 
 _OPCODES = {"slice": "SLICE", "pad": "PAD", "concat": "CONCATENATION"}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tinyseg.tflite.model import Operator, TfliteModel
-from tinyseg.tflite.patching.rows import activations
+from tinyseg.tflite.ops.rows import activations
 from tinyseg.tflite.patching.schedule import Assessor, Schedule
 from tinyseg.tflite.patching.unroll import Network, Region
 

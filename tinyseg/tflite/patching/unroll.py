@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyseg.tflite.memory import align
+from tinyseg.tflite.arena.planner import align
 from tinyseg.tflite.model import Operator, TfliteModel
-from tinyseg.tflite.patching.rows import Margin, Rows, activations, rule
+from tinyseg.tflite.ops.registry import rule
+from tinyseg.tflite.ops.rows import Margin, Rows, activations
 
 # TFLM's CONCATENATION takes no more.
 MAX_CONCATENATION = 10

@@ -1,0 +1,175 @@
+"""The wheel alone, in an environment of its own and run from another folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ("tinyseg", "firmware", "models", "setup.py", "setup.cfg", "pyproject.toml", "README.md")
+NETWORK = "attention_unet_ds_256k"
+LARGE = "attention_unet_ds"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("wheel")
+
+
+@pytest.fixture(scope="module")
+def wheel(home):
+    """A wheel of the files as they are now; what an earlier build left must not get into it."""
+    source = home / "source"
+    for name in SOURCES:
+        path, target = ROOT / name, source / name
+        target.parent.mkdir(exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, target)
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", home / "dist", source)
+    return next((home / "dist").glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def command(home, wheel):
+    """``tinyseg`` of an environment that shares what tinyseg needs with this one, but not tinyseg.
+
+    A folder that a .pth file names comes after the environment's own, and its own .pth files, an
+    editable tinyseg among them, are not read.
+    """
+    folder = home / "environment"
+    venv.create(folder)
+    pip("--python", folder / "bin" / "python", "install", "--no-deps", "--no-index", wheel)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    shared = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    (packages / "shared.pth").write_text("\n".join(shared))
+    return folder / "bin" / "tinyseg"
+
+
+@pytest.fixture(scope="module")
+def tinyseg(home, command):
+    """Run a verb in an empty folder."""
+    folder = home / "elsewhere"
+    folder.mkdir()
+
+    def run(*arguments, **variables):
+        return subprocess.run(
+            [command, *map(str, arguments)], cwd=folder, env=clean(home, variables),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def result(tinyseg):
+    """Run a verb that has to succeed; return what it prints with --json."""
+
+    def run(*arguments):
+        done = tinyseg(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def pip(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--quiet", *map(str, arguments)], env=clean(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def clean(home=None, variables=None):
+    """Variables that lead to no checkout."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key != "PYTHONPATH" and not key.startswith("TINYSEG_")
+    }
+    return {**kept, **({"TINYSEG_CACHE": str(home / "cache")} if home else {}), **(variables or {})}
+
+
+def files_of(folder):
+    return {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_what_it_holds(wheel):
+    with zipfile.ZipFile(wheel) as opened:
+        names = {name.removeprefix("tinyseg/") for name in opened.namelist()}
+    assert {"py.typed", "boards/mps2_an500.toml", "zoo/figures.json"} <= names
+    assert {f"models/{NETWORK}/phantom/{name}" for name in ("plan.json", "weights.h5")} <= names
+    assert not [name for name in names if name.startswith(("experiments", f"models/{LARGE}/"))]
+    for part in ("boards", "cmake", "core", "ops", "selftest", "tflm"):
+        assert {f"firmware/{part}/{path}" for path in files_of(ROOT / "firmware" / part)} <= names
+
+
+def test_it_is_what_runs(home, command):
+    code = "import tinyseg; print(tinyseg.__file__)"
+    python = command.with_name("python")
+    done = subprocess.run(
+        [python, "-c", code], cwd=home, env=clean(), capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip()).is_relative_to(home)
+
+
+def test_boards_have_firmware(result):
+    folders = {path.parent.name for path in (ROOT / "firmware" / "boards").glob("*/board.cc")}
+    assert {row["name"] for row in result("boards") if row["firmware"]} == folders
+
+
+def test_zoo(result):
+    assert [row["name"] for row in result("zoo", NETWORK, "unet")] == [NETWORK, "unet"]
+
+
+def test_memory_lower_and_export(result):
+    predicted = result("memory", NETWORK)
+    assert predicted["total_bytes"] > 0
+    assert result("lower", NETWORK)
+    written = result("export-c", NETWORK)
+    assert len(written["files"]) == 3
+
+
+def test_verify(result):
+    result("verify", NETWORK, "--images", 1)
+
+
+def test_predict(home, result):
+    image = np.random.default_rng(0).integers(0, 256, (90, 80), np.uint8)
+    cv2.imwrite(str(home / "image.png"), image)
+    result("predict", NETWORK, home / "image.png")
+
+
+def test_large_networks_are_fetched_once(home, tinyseg):
+    refused = tinyseg("memory", LARGE)
+    assert refused.returncode == 2
+    assert "set TINYSEG_MODELS to a folder or URL" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    fetched = tinyseg("memory", LARGE, TINYSEG_MODELS=str(ROOT / "models"))
+    assert fetched.returncode == 0, fetched.stderr
+    assert tinyseg("memory", LARGE).returncode == 0
+
+
+@pytest.mark.arm
+def test_firmware_compiles(home, command):
+    code = (
+        "from tinyseg import boards; from tinyseg.boards.build import build; "
+        "print(build(boards.load('mps2_an500'), 'selftest').elf)"
+    )
+    done = subprocess.run(
+        [command.with_name("python"), "-c", code], cwd=home, env=clean(), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_file()

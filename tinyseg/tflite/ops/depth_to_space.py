@@ -1,0 +1,33 @@
+"""Operators that move pixels between channels, space and batch."""
+
+from __future__ import annotations
+
+from tinyseg.tflite.model import Operator
+from tinyseg.tflite.ops.memory import Memory, output_dimensions, same
+from tinyseg.tflite.ops.op import FLOAT32, INT8, Op
+from tinyseg.tflite.ops.rows import Rule
+
+_TYPES = (INT8, FLOAT32)
+_MEMORY = Memory(same(4), more=output_dimensions)
+
+
+def _enlarge(operator: Operator) -> Rule | None:
+    return Rule(scale=operator.options.blockSize)
+
+
+def _reduce(operator: Operator) -> Rule | None:
+    return Rule(operator.options.blockSize, operator.options.blockSize)
+
+
+DEPTH_TO_SPACE = Op(
+    "DEPTH_TO_SPACE", options="DepthToSpaceOptions", types=_TYPES, memory=_MEMORY, rows=_enlarge
+)
+SPACE_TO_DEPTH = Op(
+    "SPACE_TO_DEPTH", options="SpaceToDepthOptions", types=_TYPES, memory=_MEMORY, rows=_reduce
+)
+BLOCKS = (
+    DEPTH_TO_SPACE,
+    SPACE_TO_DEPTH,
+    Op("BATCH_TO_SPACE_ND", types=_TYPES),
+    Op("SPACE_TO_BATCH_ND", types=_TYPES, memory=Memory(data=same(4))),
+)

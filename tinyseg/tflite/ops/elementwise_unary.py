@@ -1,0 +1,62 @@
+"""Operators of one tensor, element by element."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyseg.tflite.model import Operator
+from tinyseg.tflite.ops.cost import per_input
+from tinyseg.tflite.ops.memory import Memory, same
+from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op, family
+from tinyseg.tflite.ops.rows import pointwise
+
+_ALL = (INT8, INT16, FLOAT32)
+
+
+def _keeps_scale(operator: Operator) -> tuple[str, str] | None:
+    if operator.inputs[0].dtype != "int8":
+        return None
+    if np.array_equal(operator.inputs[0].scales, operator.outputs[0].scales):
+        return None
+    return "error", "a standalone int8 RELU6 that rescales is wrong in TFLM; fuse it"
+
+
+ELEMENTWISE_UNARY = (
+    Op("ABS", types=_ALL, memory=Memory(data=same(28)), rows=pointwise),
+    Op("ELU", types=(INT8, FLOAT32), memory=Memory(data=same(256)), rows=pointwise),
+    Op("HARD_SWISH", types=(INT8, FLOAT32), memory=Memory(data=same(20)), rows=pointwise),
+    Op("LEAKY_RELU", types=_ALL, memory=Memory(same(4), same(24)), rows=pointwise),
+    Op(
+        "LOGISTIC",
+        types=_ALL,
+        in_place=True,
+        memory=Memory(data=same(16)),
+        rows=pointwise,
+        scaled=True,
+    ),
+    Op("NEG", types=(FLOAT32,), rows=pointwise),
+    Op("PRELU", inputs=("data", "slope"), types=_ALL, memory=Memory(data=same(28)), rows=pointwise),
+    Op(
+        "RELU",
+        cost=per_input(2),
+        types=_ALL,
+        in_place=True,
+        memory=Memory(data=same(28)),
+        rows=pointwise,
+    ),
+    Op(
+        "RELU6",
+        cost=per_input(2),
+        types=_ALL,
+        in_place=True,
+        memory=Memory(data=same(8)),
+        rows=pointwise,
+        checks=(_keeps_scale,),
+    ),
+    Op("RSQRT", types=_ALL, memory=Memory(data=same(28))),
+    Op("TANH", types=_ALL, memory=Memory(data=same(16)), rows=pointwise),
+    *family("CEIL COS EXP FLOOR LOG ROUND SIN SQRT SQUARE", types=(FLOAT32,)),
+    Op("LOGICAL_NOT", types=(BOOL,)),
+    Op("ZEROS_LIKE", types=(INT8, INT32, INT64, FLOAT32)),
+    *family("GELU SIGN", tflm=False),
+)

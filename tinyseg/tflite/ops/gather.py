@@ -1,0 +1,41 @@
+"""Operators that look values up by their index."""
+
+from __future__ import annotations
+
+from tinyseg.tflite.model import Operator
+from tinyseg.tflite.ops.memory import Memory, output_dimensions, same
+from tinyseg.tflite.ops.op import FLOAT32, INT8, INT32, Op
+from tinyseg.tflite.ops.rows import POINTWISE, Rule
+
+
+def _rows(operator: Operator) -> Rule | None:
+    """Rows of the indices, if each is looked up in one table."""
+    table, indices, *rest = operator.inputs
+    scalar = operator.options is None or operator.options.axis == 0
+    fits = table.constant and len(table.shape) == 1 and not indices.constant and not rest
+    return POINTWISE if fits and scalar else None
+
+
+GATHER = Op(
+    "GATHER",
+    inputs=("data", "indices"),
+    options="GatherOptions",
+    types=(INT8, INT32, FLOAT32),
+    memory=Memory(same(8), more=output_dimensions),
+    rows=_rows,
+)
+LOOKUPS = (
+    GATHER,
+    Op(
+        "GATHER_ND",
+        inputs=("data", "indices"),
+        types=(INT8, INT32, FLOAT32),
+        memory=Memory(more=output_dimensions),
+    ),
+    Op(
+        "EMBEDDING_LOOKUP",
+        inputs=("indices", "data"),
+        types=(INT8, FLOAT32),
+        memory=Memory(data=(16, 8), more=output_dimensions),
+    ),
+)

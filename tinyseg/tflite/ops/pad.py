@@ -1,0 +1,52 @@
+"""PAD, PADV2, MIRROR_PAD."""
+
+from __future__ import annotations
+
+from tinyseg.tflite.model import Operator
+from tinyseg.tflite.ops.cost import per_output
+from tinyseg.tflite.ops.memory import ENUM, Memory, same
+from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, INT32, INT64, Op
+from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.target import Target
+
+
+def _rows(operator: Operator) -> Rule | None:
+    paddings = operator.inputs[1]
+    if not paddings.constant or paddings.dtype != "int32" or len(operator.inputs) != 2:
+        return None
+    batch, rows, columns, channels = paddings.array().tolist()
+    if any((*batch, *channels)):
+        return None
+    return Rule(1, 1, 1, rows[0], columns[0], columns[1], pads=True)
+
+
+def _mirror_scratch(operator: Operator, target: Target) -> list[int]:
+    return 2 * [4 * len(operator.inputs[0].shape)]
+
+
+PAD = Op(
+    "PAD",
+    inputs=("data", "paddings"),
+    options="PadOptions",
+    cost=per_output(6),
+    types=(INT8, INT16, INT32, FLOAT32),
+    memory=Memory(data=same(56)),
+    rows=_rows,
+    int8_kernel=True,
+)
+PADS = (
+    PAD,
+    Op(
+        "PADV2",
+        inputs=("data", "paddings", "value"),
+        types=(INT8, INT16, INT32, FLOAT32),
+        memory=Memory(data=same(56)),
+        method="AddPadV2",
+    ),
+    Op(
+        "MIRROR_PAD",
+        inputs=("data", "paddings"),
+        types=(INT8, INT32, INT64, FLOAT32),
+        memory=Memory(ENUM, same(20), scratch=_mirror_scratch),
+    ),
+)

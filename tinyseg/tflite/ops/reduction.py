@@ -1,0 +1,45 @@
+"""Operators that reduce axes: means, sums, extremes, their places, running sums."""
+
+from __future__ import annotations
+
+from tinyseg.tflite.model import Operator
+from tinyseg.tflite.ops.memory import ENUM, Memory, is_integer, same
+from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, Op, family
+from tinyseg.tflite.target import Target
+
+_AXES = ("data", "axes")
+
+
+def _scratch(operator: Operator, target: Target) -> list[int]:
+    data, axes = operator.inputs[:2]
+    return [4 * len(data.shape), 4 * axes.elements]
+
+
+def _scratch_of_sums(operator: Operator, target: Target) -> list[int]:
+    sums = [4 * operator.outputs[0].elements] if is_integer(operator.inputs[0]) else []
+    return sums + _scratch(operator, target)
+
+
+def _cumsum_more(operator: Operator, target: Target) -> list[int]:
+    return [36] if operator.inputs[0].dtype == "int8" else []
+
+
+_PLAIN = Memory(same(1), same(44), scratch=_scratch)
+REDUCTIONS = (
+    *family(
+        "MEAN SUM",
+        inputs=_AXES,
+        types=(INT8, INT16, FLOAT32),
+        memory=Memory(same(1), same(44), scratch=_scratch_of_sums),
+    ),
+    *family("REDUCE_MAX REDUCE_MIN", inputs=_AXES, types=(INT8, FLOAT32), memory=_PLAIN),
+    Op("REDUCE_ALL", inputs=_AXES, types=(BOOL,), memory=_PLAIN),
+    *family("ARG_MAX ARG_MIN", inputs=_AXES, types=(INT8, FLOAT32), memory=Memory(ENUM)),
+    Op(
+        "CUMSUM",
+        inputs=_AXES,
+        types=(INT8, FLOAT32),
+        memory=Memory(same(2), more=_cumsum_more),
+        method="AddCumSum",
+    ),
+)

@@ -1,0 +1,11 @@
+"""Custom operators of TFLM that no segmentation network has; nobody has looked at them."""
+
+from __future__ import annotations
+
+from tinyseg.tflite.ops.op import family
+
+SIGNAL = family("""
+    CIRCULAR_BUFFER SignalDelay SignalEnergy SignalFftAutoScale SignalFilterBank
+    SignalFilterBankLog SignalFilterBankSquareRoot SignalFramer SignalIrfft SignalOverlapAdd
+    SignalPCAN SignalRfft SignalStacker SignalWindow TFLite_Detection_PostProcess
+""")

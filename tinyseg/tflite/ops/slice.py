@@ -1,0 +1,25 @@
+"""Operators that cut tensors, into one part or several."""
+
+from __future__ import annotations
+
+from tinyseg.tflite.ops.memory import Memory, same
+from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, Op
+
+_TYPES = (INT8, INT16, INT32, FLOAT32)
+
+SLICE = Op("SLICE", inputs=("data", "begin", "size"), options="SliceOptions", types=(*_TYPES, BOOL))
+STRIDED_SLICE = Op(
+    "STRIDED_SLICE",
+    inputs=("data", "begin", "end", "strides"),
+    options="StridedSliceOptions",
+    types=(*_TYPES, BOOL),
+    memory=Memory(same(24), same(84)),
+)
+SLICES = (
+    SLICE,
+    STRIDED_SLICE,
+    Op("DYNAMIC_UPDATE_SLICE", inputs=("data", "update", "begin"), types=_TYPES),
+    Op("SPLIT", inputs=("axis", "data"), types=_TYPES, memory=Memory(same(4))),
+    Op("SPLIT_V", inputs=("data", "sizes", "axis"), types=_TYPES, memory=Memory(same(4))),
+    Op("UNPACK", types=_TYPES, memory=Memory(same(8))),
+)

@@ -1,0 +1,131 @@
+"""The schema of ``.tflite`` files: the only place that reads and writes raw flatbuffers.
+
+The classes are those that ship with TensorFlow Lite Micro's own Python package, so the reader
+knows exactly the operators that its interpreter may know. ``model.py`` turns the tables into
+plain objects to read, ``graph.py`` into objects to edit; other modules take enumerations from
+here, and nobody else imports the schema.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as raw
+from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
+
+ActivationFunctionType = raw.ActivationFunctionType
+Padding = raw.Padding
+TensorType = raw.TensorType
+BufferT = raw.BufferT
+MetadataT = raw.MetadataT
+ModelT = raw.ModelT
+OperatorCodeT = raw.OperatorCodeT
+OperatorT = raw.OperatorT
+QuantizationParametersT = raw.QuantizationParametersT
+SignatureDefT = raw.SignatureDefT
+TensorMapT = raw.TensorMapT
+TensorT = raw.TensorT
+
+IDENTIFIER = b"TFL3"
+VERSION = 3
+CUSTOM = raw.BuiltinOperator.CUSTOM
+# Element types by number, as NumPy names them where it has them.
+DTYPES = {
+    raw.TensorType.FLOAT32: "float32",
+    raw.TensorType.FLOAT16: "float16",
+    raw.TensorType.INT32: "int32",
+    raw.TensorType.UINT8: "uint8",
+    raw.TensorType.INT64: "int64",
+    raw.TensorType.STRING: "string",
+    raw.TensorType.BOOL: "bool",
+    raw.TensorType.INT16: "int16",
+    raw.TensorType.INT8: "int8",
+    raw.TensorType.INT4: "int4",
+    raw.TensorType.UINT16: "uint16",
+    raw.TensorType.UINT32: "uint32",
+}
+_NUMBERS = {name: number for number, name in DTYPES.items()}
+_OPCODES = {value: name for name, value in vars(raw.BuiltinOperator).items() if name.isupper()}
+
+
+def unpack(content: bytes) -> ModelT:
+    """Return a file's tables as objects; damage surfaces as any exception."""
+    return raw.ModelT.InitFromObj(raw.Model.GetRootAsModel(content, 0))
+
+
+def pack(model: ModelT) -> bytes:
+    """Return the bytes of a file, buffers not aligned."""
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def pack_aligned(model: ModelT) -> bytes:
+    """Return the bytes of a file, buffers aligned to 16 bytes.
+
+    flatbuffers' Python packer ignores ``force_align``; TFLM's own tool repairs that.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        packed, aligned = Path(folder, "packed.tflite"), Path(folder, "aligned.tflite")
+        packed.write_bytes(pack(model))
+        tflite_flatbuffer_align_wrapper.align_tflite_model(str(packed), str(aligned))
+        return aligned.read_bytes()
+
+
+def has_empty_union(part: Any) -> bool:
+    """Tell whether a union has a type and no value, which makes TFLM's alignment tool crash.
+
+    Args:
+        part: a model that is to be written, or any part of one.
+    """
+    if isinstance(part, list):
+        return any(map(has_empty_union, part))
+    fields = getattr(part, "__dict__", {})
+    unions = [name for name in fields if f"{name}Type" in fields]
+    empty = any(fields[f"{name}Type"] and fields[name] is None for name in unions)
+    return empty or any(map(has_empty_union, fields.values()))
+
+
+def dtype_name(number: int) -> str:
+    """Return the name of an element type, ``type_99`` and the like for unknown ones."""
+    return DTYPES.get(number, f"type_{number}")
+
+
+def dtype_number(name: str) -> int:
+    """Return the number of an element type; the reverse of :func:`dtype_name`."""
+    return _NUMBERS[name] if name in _NUMBERS else int(name.removeprefix("type_"))
+
+
+def builtin_of(code: OperatorCodeT) -> int:
+    """Return the number of an operator code; older converters only wrote the field of one byte."""
+    return max(code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def opcode_name(builtin: int, custom: str | None) -> str:
+    """Return ``CONV_2D`` and the like for an operator code, a custom operator's own name."""
+    if builtin == CUSTOM:
+        return custom or ""
+    return _OPCODES.get(builtin, f"BUILTIN_{builtin}")
+
+
+def builtin_number(name: str) -> int:
+    """Return the number of a builtin operator by its name, such as ``CONV_2D``."""
+    return getattr(raw.BuiltinOperator, name)
+
+
+def new_options(table: str) -> Any:
+    """Return options of a table, such as ``Conv2DOptions``, as the schema has them by default."""
+    return getattr(raw, f"{table}T")()
+
+
+def options_number(table: str) -> int:
+    """Return the number of a table of options in the union that holds it."""
+    return getattr(raw.BuiltinOptions, table)
+
+
+def text(value: bytes | str | None) -> str:
+    """Return a string of the schema; what is no UTF-8 is replaced."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
