@@ -10,7 +10,21 @@ import click
 from tinyseg.cli import terminal
 from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on, leading
 
-BOARD = click.option("--board", required=True, help="A board's name; see 'tinyseg boards'.")
+
+def _with_firmware(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse a board without firmware before anything of the model is looked for."""
+    from tinyseg.boards import load
+
+    load(value).need_port()
+    return value
+
+
+BOARD = click.option(
+    "--board",
+    required=True,
+    callback=_with_firmware,
+    help="A board's name; see 'tinyseg boards'.",
+)
 MODEL = click.argument("model", metavar="MODEL|FILE.tflite")
 PORT = click.option(
     "--port", required=True, metavar="PORT", help="/dev/ttyACM0, or socket://HOST:PORT."

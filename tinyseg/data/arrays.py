@@ -44,7 +44,7 @@ class ArrayDataset(Dataset):
         return digest.hexdigest()
 
 
-def from_arrays(images: np.ndarray, truth: np.ndarray) -> ArrayDataset:
+def from_arrays(images: np.ndarray, truth: np.ndarray) -> Dataset:
     """Make a dataset of arrays.
 
     Args:

@@ -53,7 +53,9 @@ class Quantized:
             >>> quantized.path.name
             'attention_unet_ds.tflite'
         """
-        return self._session.path
+        path = self._session.path
+        assert path is not None  # A file of integers lies somewhere.
+        return path
 
     @property
     def content(self) -> bytes:
@@ -229,7 +231,7 @@ class Quantized:
             board=board,
             measure=measure,
             passes=passes,
-            folder=folder and Path(folder),
+            folder=_path(folder),
         )
 
     def lower(
@@ -297,10 +299,14 @@ class Quantized:
         """
         from tinyseg.steps.profile import profile
 
-        return profile(self._session.model, accelerator, folder and Path(folder))[0]
+        return profile(self._session.model, accelerator, _path(folder))[0]
 
     def export_c(
-        self, folder: str | os.PathLike[str] | None = None, *, arena: int | None = None
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        board: str | None = None,
+        arena: int | None = None,
     ) -> list[Path]:
         """Write the file as C++ source: model, arena size, input table, operators.
 
@@ -311,17 +317,19 @@ class Quantized:
 
         Args:
             folder: where the source goes; None for ``build/c/NAME``.
-            arena: bytes of tensor arena; None for what TensorFlow Lite Micro uses on this machine.
+            board: reserve the tensor arena that is predicted for it; None for what TensorFlow Lite
+                Micro uses on this machine, with a margin.
+            arena: bytes of tensor arena, whatever the board.
 
         Returns:
             The files written.
 
         Raises:
-            InputError: the file cannot be exported.
+            InputError: no such board, or the file cannot be exported.
         """
         from tinyseg.steps.firmware import export_c
 
-        return export_c(self._session, folder and Path(folder), arena)[0]
+        return export_c(self._session, _path(folder), board, arena)[0]
 
     def _with(self, images: Pictures | None) -> Session:
         """Return the session of the file with the images that the user named, if any."""
@@ -337,3 +345,7 @@ def home_for(
         return Path(folder), None
     kept = tempfile.TemporaryDirectory(prefix="tinyseg-")
     return Path(kept.name), kept
+
+
+def _path(folder: str | os.PathLike[str] | None) -> Path | None:
+    return None if folder is None else Path(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def predict(
 
 def probabilities(
     session: Session,
-    images: np.ndarray | str | Path | Iterable[str | Path],
+    images: np.ndarray | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     backend: str = "tflite",
 ) -> np.ndarray:
     """Run a network or file on images in memory, or on image files, and write nothing.
@@ -77,7 +78,7 @@ def probabilities(
         pixels = (resize_image(image, preprocessing) for image in to_pixels(images))
         inputs = [normalise(image, preprocessing) for image in pixels]
     else:
-        places = [images] if isinstance(images, str | Path) else images
+        places = [images] if isinstance(images, str | os.PathLike) else images
         found = find_images(Path(place) for place in places)
         inputs = [read_input(path, preprocessing)[1] for path in found]
     return runners.predict(session.runner(backend), np.stack(inputs))

@@ -46,5 +46,5 @@ def known() -> dict[str, Layout]:
     Raises:
         InputError: a package's layout cannot be imported.
     """
-    added = {name: extensions.load(GROUP, name, Layout) for name in extensions.names(GROUP)}
-    return {**added, **LAYOUTS}
+    found = ((name, extensions.load(GROUP, name, Layout)) for name in extensions.names(GROUP))
+    return {**{name: layout for name, layout in found if layout is not None}, **LAYOUTS}
