@@ -72,8 +72,14 @@ def python_modules(root: Path, chosen: Iterable[str] = ()) -> list[Path]:
 
 
 def cpp_modules(root: Path, chosen: Iterable[str] = ()) -> list[Path]:
-    """Return the C++ files to put faults into, relative to ``root``; all if none are chosen."""
-    return _matching(root, chosen or CPP, ".cc", ".h")
+    """Return the C++ files to put faults into, relative to ``root``; all if none are chosen.
+
+    Headers that only declare have nothing to be wrong.
+    """
+    found = _matching(root, chosen or CPP, ".cc", ".h")
+    return [
+        path for path in found if path.suffix == ".cc" or "return " in (root / path).read_text()
+    ]
 
 
 def mirror(module: Path, root: Path) -> list[str]:

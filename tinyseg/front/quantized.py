@@ -54,7 +54,7 @@ class Quantized:
             'attention_unet_ds.tflite'
         """
         path = self._session.path
-        assert path is not None  # A file of integers lies somewhere.
+        assert path is not None
         return path
 
     @property
@@ -317,8 +317,7 @@ class Quantized:
 
         Args:
             folder: where the source goes; None for ``build/c/NAME``.
-            board: reserve the tensor arena that is predicted for it; None for what TensorFlow Lite
-                Micro uses on this machine, with a margin.
+            board: reserve the arena predicted for it; None for what this machine uses, and more.
             arena: bytes of tensor arena, whatever the board.
 
         Returns:
