@@ -28,7 +28,7 @@ from tinyseg.tflite.packing import is_packed
 from tinyseg.zoo import build
 from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 
-SHIPPED = Path(__file__).parents[2] / "models"
+SHIPPED = Path(__file__).parents[3] / "models"
 
 
 def greedy(requests):
