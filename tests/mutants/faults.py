@@ -34,8 +34,8 @@ _LEFT_OUT = re.compile(
     "|ReplaceBinaryOperator_Bit.*_[^B].*|ReplaceUnaryOperator_.*_(UAdd|USub|Invert|Not)"
 )
 
-# Another type than uint8_t does not compile, nor does most of what these rules make.
-_C_TYPES = re.compile(r"u?int\S*")
+# Another name with a number in it does not compile, nor does most of what these rules make.
+_C_NAMES = re.compile(r"[A-Za-z_]\w*\d\w*")
 _C_LEFT_OUT = ("break;", "continue;", "==> %", "==> =")
 
 
@@ -140,7 +140,7 @@ def _cpp_places(source: str) -> Iterator[_Place]:
         old = lines[number - 1]
         if any(part in rule for part in _C_LEFT_OUT):
             continue
-        if _C_TYPES.findall(text) == _C_TYPES.findall(old) and text.split() != old.split():
+        if _C_NAMES.findall(text) == _C_NAMES.findall(old) and text.split() != old.split():
             changed = "".join([*lines[: number - 1], text, *lines[number:]])
             yield _Place(number, rule, lambda changed=changed: changed)
 

@@ -217,5 +217,5 @@ def test_keras_does_not_complain_of_short_batches(caplog):
             time.sleep(0.1)
 
     network().fit(np.zeros((8, 2)), np.zeros((8, 1)), 1, verbose=0, callbacks=[Slow()])
-    logging.getLogger("absl").warning("heard")
+    logging.getLogger("tensorflow").warning("heard")
     assert [record.getMessage() for record in caplog.records] == ["heard"]

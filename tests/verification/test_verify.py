@@ -284,10 +284,15 @@ def test_several_errors_are_counted(model, images):
     assert_refused(r"\(and [23] more\)", file, images)
 
 
-def test_model_that_only_tflm_refuses(images):
-    """Lint does not know that EXP takes floats only; TFLM's reason comes through."""
+def test_operator_without_a_kernel_for_its_type(images):
+    """TFLM has EXP in float32 alone: nothing is run, and the operator and its type are named."""
     content = one_operator("EXP", [Draft([1, 32, 32, 3])], Draft([1, 32, 32, 1]))
-    assert_refused("TFLM cannot run it", TfliteModel.parse(content, "exp.tflite"), images)
+    verdict = verify(TfliteModel.parse(content, "exp.tflite"), images, PREPROCESSING)
+    (line,) = verdict.failures
+    assert line.startswith("exp.tflite: ")
+    assert "EXP" in line
+    assert "int8" in line
+    assert (verdict.unsupported_ops, verdict.arena) == (("EXP",), None)
 
 
 def test_usable_accepts_float_files_on_request(model):

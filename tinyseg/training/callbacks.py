@@ -15,7 +15,9 @@ import tf_keras as keras
 from tinyseg import files, progress
 
 # Keras complains of callbacks that take as long as a batch, which those of small networks do.
-logging.getLogger("absl").addFilter(lambda record: "is slow compared to" not in str(record.msg))
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "is slow compared to" not in str(record.msg)
+)
 
 
 class Goal(NamedTuple):
