@@ -391,6 +391,18 @@ def test_socket_url():
         thread.join()
 
 
+def test_socket_url_is_waited_for_whatever_the_process_waits_by_default():
+    """By default this process waits for nothing, not even for a connection on its own machine."""
+    before = socket.getdefaulttimeout()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.setdefaulttimeout(0)
+        try:
+            with open_port(f"socket://127.0.0.1:{server.getsockname()[1]}") as port:
+                assert port.read() == b""
+        finally:
+            socket.setdefaulttimeout(before)
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]

@@ -173,8 +173,10 @@ def shorten(position, length):
 
 DAMAGE = {
     "decode type": (set_byte(0, 1), "'tensor_1': packed in a way"),
-    "version": (set_byte(1, 2), "'tensor_1': packed in a way"),
-    "version of the table": (set_byte(4, 2), "'tensor_1': packed in a way"),
+    "later version": (set_byte(1, 2), "'tensor_1': packed in a way"),
+    "earlier version": (set_byte(1, 0), "'tensor_1': packed in a way"),
+    "later version of the table": (set_byte(4, 2), "'tensor_1': packed in a way"),
+    "earlier version of the table": (set_byte(4, 0), "'tensor_1': packed in a way"),
     "no bits": (set_byte(5, 0xF0), "'tensor_1': packed in a way"),
     "more bits than there are": (set_byte(5, 0xF3), "'tensor_1': holds too few"),
     "stride": (set_byte(6, 4), "'tensor_1': points beyond"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests import fixtures
+from tests.tflite.drafts import File, options
 from tinyseg.tflite import TfliteModel
 from tinyseg.verification.sqnr import layer_sqnr, sqnr_db
 
@@ -98,6 +99,23 @@ def test_ratio_of_a_layer_is_that_of_its_tensors(models, rows):
     expected = 10 * np.log10(np.sum(found[0] ** 2) / np.sum((found[0] - found[1]) ** 2))
     # There the optimised kernels ran, which differ in last places.
     assert rows[operator.index]["sqnr_db"] == pytest.approx(expected, abs=0.1)
+
+
+def test_the_signal_is_the_float_file_s():
+    """Three times the image in floats, once in integers: two of three are error."""
+
+    def tripled(dtype, factor):
+        file = File()
+        source, target = (
+            file.tensor((1, 2, 3, 2), dtype, scale=0.25, name=name) for name in ("image", "scores")
+        )
+        constant = file.constant([factor], dtype, scale=0.25)
+        file.operator("MUL", [source, constant], target, options("Mul"))
+        return TfliteModel.parse(file.content([source], [target]))
+
+    image = np.arange(-5, 7, dtype=np.float32).reshape(2, 3, 2) / 4
+    (row,) = layer_sqnr(tripled("float32", 3), tripled("int8", 4), image)
+    assert row["sqnr_db"] == pytest.approx(10 * np.log10(9 / 4), abs=1e-5)
 
 
 def test_wider_activations_are_less_noisy(models, rows):

@@ -99,6 +99,18 @@ def test_input_with_two_conversions_stays():
     assert {tensor.dtype for tensor in model.outputs} == {"int8"}
 
 
+def test_input_that_nothing_reads_stays():
+    file = File()
+    unread, source = (file.tensor((1, 4, 3, 2), "float32", name=n) for n in ("unread", "picture"))
+    stored, target = file.tensor((1, 4, 3, 2)), file.tensor((1, 4, 3, 2), scale=0.1)
+    file.operator("QUANTIZE", [source], stored)
+    file.operator("ADD", [stored, stored], target, options("Add"))
+    made, changed = edited(file.content([unread, source], [target]))
+    assert changed == ["picture"]
+    inputs = TfliteModel.parse(made).inputs
+    assert [(t.name, t.dtype) for t in inputs] == [("unread", "float32"), ("picture", "int8")]
+
+
 def test_result_that_is_read_inside_stays():
     model = TfliteModel.parse(edited(bordered(inner=True))[0])
     assert [tensor.dtype for tensor in model.outputs] == ["float32", "int8"]

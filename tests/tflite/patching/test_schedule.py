@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.tflite.drafts import File, conv
 from tests.tflite.patching.networks import unet
 from tests.tflite.patching.schedules import NETWORKS, assert_as_said, random_regions, whole
 from tinyseg.tflite import TfliteModel
@@ -100,6 +101,17 @@ def test_many_strips_are_estimated_from_three(name):
     assert near.overhead == pytest.approx(exact.overhead, rel=0.04)
     assert near.regions == exact.regions
     assert near.arena == near.head + near.overhead
+
+
+@pytest.mark.parametrize("strips", [5, 8, 16])
+def test_the_end_is_the_peak_where_the_result_is_the_largest(strips):
+    """All strips of the result, and the tensor that they become: twice its bytes."""
+    file = File()
+    source = file.tensor((1, 80, 4, 2), zero_point=5)
+    model = TfliteModel.parse(file.content([source], [conv(file, source, 16)]))
+    measure = Assessor(Network(model)).assess
+    for exact in (True, False):
+        assert measure([whole(model, strips)], exact=exact).head == 2 * 80 * 4 * 16
 
 
 def test_stored_skip_is_not_computed_again():

@@ -143,6 +143,27 @@ def test_parts_of_strips_do_not_share_pieces():
         assert len(set(outputs)) == len(outputs)
 
 
+def test_parts_of_one_strip_do_not_share_pieces_with_the_next():
+    """Each row of the windows needs all rows below: every part and every waist does."""
+    file = File()
+    source = file.tensor((1, 4, 3, 2), zero_point=5)
+    below = conv(file, source, 2)
+    sides = []
+    for seed, name in ((1, MIDDLE), (2, "side")):
+        target = file.tensor((1, 4, 3, 2), scale=0.1, zero_point=-3, name=name)
+        sides.append(conv(file, below, 2, (7, 1), seed, target))
+    last = file.tensor((1, 4, 3, 2), scale=0.2, name=LAST)
+    file.operator("ADD", sides, last, options("Add"))
+    model = TfliteModel.parse(file.content([source], [last]))
+    region = region_of(model, 2, MIDDLE, 2)
+    steps = Network(model).unroll(region)
+    # All rows once for the waist and once for each of its two parts, in both strips.
+    whole_again = [step.output for step in steps if step.operator is model.operators[0]]
+    assert [(piece.tensor, *piece.rows) for piece in whole_again] == 6 * [(below, 0, 4)]
+    assert len({step.output for step in steps}) == len(steps)
+    assert_as_said(model, [region])
+
+
 def test_several_sinks():
     """Both are computed in strips, with nothing but what they need, and joined in their order."""
     model = two_windows()
