@@ -290,7 +290,7 @@ def running(arguments, cwd):
         started = psutil.Process(process.pid).children(recursive=True)
         assert [child.name() for child in started if child.name().startswith("qemu")]
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0, process.stderr.read()
+        assert process.wait(timeout=120) == 0, process.stderr.read()
         _, alive = psutil.wait_procs(started, timeout=10)
         assert alive == []
     finally:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyseg.reporting import numbers, report, table
+from tinyseg.experiments import table
+from tinyseg.reporting import numbers, report
 from tinyseg.reporting.pictures import Example, curves, error_map
 
 SCORES = {
