@@ -283,14 +283,15 @@ def running(arguments, cwd):
     """A process that runs until Ctrl-C, which must leave no other process behind."""
     process = subprocess.Popen(
         arguments, cwd=cwd, env=variables(cwd, {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        # Where the tests run in the background, Ctrl-C is ignored, which processes inherit.
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         yield process
         started = psutil.Process(process.pid).children(recursive=True)
         assert [child.name() for child in started if child.name().startswith("qemu")]
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=120) == 0, process.stderr.read()
+        assert process.wait(timeout=30) == 0, process.stderr.read()
         _, alive = psutil.wait_procs(started, timeout=10)
         assert alive == []
     finally:
