@@ -22,7 +22,7 @@ _CONFIGURE = ("cmake", "-G", "Ninja", "-S", "firmware", "-B", "build/host", "-DT
 _BUILD = ("cmake", "--build", "build/host")
 # All in one process: ctest starts one for each test.
 _TESTS = (
-    ("timeout", "600", "build/host/unit_tests", "--gtest_fail_fast"),
+    ("timeout", "60", "build/host/unit_tests", "--gtest_fail_fast"),
     ("ctest", "--test-dir", "build/host", "--tests-regex", "replay", "--timeout", "60"),
 )
 
