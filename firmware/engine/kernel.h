@@ -1,0 +1,90 @@
+// What a kernel is given: its node, its parameters, rows of its sources, a row to write.
+#ifndef TINYSEG_ENGINE_KERNEL_H_
+#define TINYSEG_ENGINE_KERNEL_H_
+
+#include "engine/program.h"
+
+namespace tinyseg {
+namespace engine {
+
+// The numbers are part of the program's format.
+enum class Kernel : uint8_t {
+  kCopyRows = 0,         // PAD, SLICE, CONCATENATION along rows, columns or channels.
+  kConvolution = 1,      // CONV_2D, FULLY_CONNECTED.
+  kDepthwise = 2,        // DEPTHWISE_CONV_2D.
+  kTransposed = 3,       // TRANSPOSE_CONV.
+  kTable = 4,            // Any function of one int8 value, or of it and its channel.
+  kAdd = 5,              // ADD, SUB.
+  kMultiply = 6,         // MUL.
+  kMaxPool = 7,
+  kAveragePool = 8,
+  kResizeNearest = 9,
+  kResizeBilinear = 10,
+  kReshape = 11,         // RESHAPE, SQUEEZE, EXPAND_DIMS: the same bytes in other rows.
+  kTranspose = 12,
+  kSoftmax = 13,
+  kMean = 14,            // MEAN, SUM over rows and columns, or over channels.
+  kMatrixMultiply = 15,  // BATCH_MATMUL.
+  kDepthToSpace = 16,
+  kSpaceToDepth = 17,
+  kBinaryConvolution = 18,
+  kMinMax = 19,          // MINIMUM, MAXIMUM.
+  kSquaredDifference = 20,
+  kDecode = 21,          // Weights in few bits; not in use yet.
+};
+constexpr uint32_t kKernelCount = 22;
+
+// Gives rows of a node's sources. Kernels reach all memory through it.
+class Rows {
+ public:
+  Rows(const uint8_t* program, const Node* nodes, uint8_t* const* regions)
+      : program_(program), nodes_(nodes), regions_(regions) {}
+
+  const Header& header() const { return *reinterpret_cast<const Header*>(program_); }
+  const Node& node(uint32_t index) const { return nodes_[index]; }
+  const Link* links(const Node& node) const {
+    return reinterpret_cast<const Link*>(program_ + node.links);
+  }
+  const Node& source(const Node& node, uint32_t link) const {
+    return nodes_[links(node)[link].source];
+  }
+
+  // Bytes of the program at an offset: parameters, weights, tables.
+  template <typename T>
+  const T* at(uint32_t offset) const {
+    return reinterpret_cast<const T*>(program_ + offset);
+  }
+  template <typename T>
+  const T& params(const Node& node) const {
+    return *at<T>(node.params);
+  }
+
+  // Where row `row` of a node lies. The row must be there: the link's rule says which are.
+  uint8_t* row(const Node& node, uint32_t row) const;
+
+  // Row `row` of the node's source number `link`.
+  const int8_t* input(const Node& node, uint32_t link, uint32_t row) const {
+    return reinterpret_cast<const int8_t*>(this->row(source(node, link), row));
+  }
+
+  uint8_t* scratch() const { return regions_[0] + header().scratch; }
+
+ private:
+  const uint8_t* const program_;
+  const Node* const nodes_;
+  uint8_t* const* const regions_;
+};
+
+// Computes row `row` of a node into `output`.
+using KernelFunction = void (*)(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+
+// The kernels that are linked; null for those that a network does without. Firmware has a table
+// with its network's kernels only, the host library one with all.
+struct KernelTable {
+  KernelFunction functions[kKernelCount];
+};
+
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNEL_H_

@@ -1,0 +1,1 @@
+"""An engine of our own: a ``.tflite`` file as a program that computes row by row."""

@@ -1,0 +1,139 @@
+"""A network as nodes that compute rows: compiled, then placed in memory, then packed."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import NamedTuple
+
+from tinyseg.tflite.ops.rows import Rows
+
+
+class Kernel(enum.IntEnum):
+    """Kernels of the runtime, by the numbers of ``firmware/engine/kernel.h``."""
+
+    COPY_ROWS = 0
+    CONVOLUTION = 1
+    DEPTHWISE = 2
+    TRANSPOSED = 3
+    TABLE = 4
+    ADD = 5
+    MULTIPLY = 6
+    MAX_POOL = 7
+    AVERAGE_POOL = 8
+    RESIZE_NEAREST = 9
+    RESIZE_BILINEAR = 10
+    RESHAPE = 11
+    TRANSPOSE = 12
+    SOFTMAX = 13
+    MEAN = 14
+    MATRIX_MULTIPLY = 15
+    DEPTH_TO_SPACE = 16
+    SPACE_TO_DEPTH = 17
+    BINARY_CONVOLUTION = 18
+    MIN_MAX = 19
+    SQUARED_DIFFERENCE = 20
+
+
+class Need(NamedTuple):
+    """Which rows of a source a row needs.
+
+    Row r needs ``(r * step + low) // divisor`` to ``(r * step + high) // divisor``, both
+    included, as far as the source has them.
+    """
+
+    step: int = 1
+    low: int = 0
+    high: int = 0
+    divisor: int = 1
+
+    def rows(self, row: int, height: int) -> Rows:
+        """Return the rows of a source of so many rows; empty where it has none of them."""
+        first = max((row * self.step + self.low) // self.divisor, 0)
+        last = min((row * self.step + self.high) // self.divisor + 1, height)
+        return Rows(min(first, height), max(last, 0))
+
+
+def whole(height: int) -> Need:
+    """Return the need of all rows of a source."""
+    return Need(0, 0, height - 1, 1)
+
+
+class Link(NamedTuple):
+    """A source of a node.
+
+    Attributes:
+        source: index of the node.
+        need: which of its rows.
+    """
+
+    source: int
+    need: Need = Need()
+
+
+class Data(NamedTuple):
+    """Bytes in flash: weights, tables, channels' factors; equal ones are stored once."""
+
+    content: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """Computes rows of one tensor, the lowest first.
+
+    Attributes:
+        kernel: what computes a row; None for an input and a constant.
+        links: sources, each an earlier node.
+        rows, width, channels: of the tensor.
+        element: bytes of an element.
+        params: the kernel's parameters, 32-bit numbers and places of data, in the order of
+            ``firmware/engine/params.h``.
+        macs: multiply-accumulates of one row.
+        scratch: bytes that the kernel needs while it computes a row.
+        constant: content of a constant.
+        name: of the tensor in the file, for people.
+        op: index of the operator in the file, for ticks and messages.
+    """
+
+    kernel: Kernel | None
+    links: tuple[Link, ...]
+    rows: int
+    width: int
+    channels: int
+    element: int = 1
+    params: tuple[int | Data, ...] = ()
+    macs: int = 0
+    scratch: int = 0
+    constant: bytes | None = None
+    name: str = ""
+    op: int = 0
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return self.width * self.channels * self.element
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A network.
+
+    Attributes:
+        nodes: sources before those that read them; the inputs come first.
+        inputs: number of input nodes.
+        outputs: nodes whose rows go to the caller, in the file's order.
+        path: of the file, for messages.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: int
+    outputs: tuple[int, ...]
+    path: str = "model"
+
+    def readers(self) -> list[list[tuple[int, Link]]]:
+        """Return for each node those that read it, with the link."""
+        readers: list[list[tuple[int, Link]]] = [[] for _ in self.nodes]
+        for index, node in enumerate(self.nodes):
+            for link in node.links:
+                readers[link.source].append((index, link))
+        return readers
