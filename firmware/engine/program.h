@@ -66,12 +66,12 @@ struct Node {
   uint16_t period;
   uint16_t rows;
   uint16_t width;
-  uint16_t channels;
-  uint16_t row_bytes;  // width * channels * bytes of an element.
-  uint16_t op;         // Number of the .tflite operator whose ticks it counts for.
+  uint16_t op;  // Number of the .tflite operator whose ticks it counts for.
+  uint32_t channels;
+  uint32_t row_bytes;  // width * channels * bytes of an element.
 };
 
-static_assert(sizeof(Node) == 28, "as tinyseg/engine/blob.py packs it");
+static_assert(sizeof(Node) == 32, "as tinyseg/engine/blob.py packs it");
 static_assert(sizeof(Link) == 16, "as tinyseg/engine/blob.py packs it");
 
 }  // namespace engine
