@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyseg.engine.builder import Builder, refuse
 from tinyseg.engine.program import Program
-from tinyseg.engine.rules import RULES
+from tinyseg.engine.rules import INDICES, RULES
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering import PASSES
@@ -42,11 +42,9 @@ def _add(builder: Builder, operator: Operator) -> None:
     rule = RULES.get(operator.opcode)
     if rule is None or operator.custom:
         raise refuse(builder.model, operator, "the engine has no such operator")
-    computed = [
-        t for t in (*operator.inputs, *operator.outputs) if t is not None and not t.constant
-    ]
-    for tensor in computed:
-        if tensor.dtype != "int8":
+    for tensor in (*operator.inputs, *operator.outputs):
+        computed = tensor is not None and not tensor.constant
+        if computed and tensor.dtype != "int8" and operator.opcode not in INDICES:
             raise refuse(builder.model, operator, f"it computes with {tensor.dtype}")
     try:
         rule(builder, operator)

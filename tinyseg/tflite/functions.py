@@ -69,12 +69,11 @@ def _relu6(operator: Operator) -> np.ndarray:
 def _leaky_relu(operator: Operator) -> np.ndarray:
     scale, zero, target, target_zero = _scales(operator)
     alpha = np.float32(operator.options.alpha)
-    slope = np.float64(np.float32(scale) * alpha / np.float32(target))
+    plain = np.float32(scale) / np.float32(target)
+    slope = np.float32(scale) * alpha / np.float32(target)
     values = _STORED - zero
-    positive = multiply(
-        values, *quantize_multiplier(np.float64(np.float32(scale) / np.float32(target)))
-    )
-    negative = multiply(values, *quantize_multiplier(slope))
+    positive = multiply(values, *quantize_multiplier(np.float64(plain)))
+    negative = multiply(values, *quantize_multiplier(np.float64(slope)))
     return clamp(np.where(values >= 0, positive, negative) + target_zero)
 
 
@@ -144,7 +143,7 @@ def _saturate16(values: np.ndarray) -> np.ndarray:
 
 
 def _high_product16(values: np.ndarray, multiplier: int) -> np.ndarray:
-    """gemmlowp's SaturatingRoundingDoublingHighMul of int16."""
+    """Gemmlowp's SaturatingRoundingDoublingHighMul of int16."""
     product = values * multiplier
     nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
     return np.sign(nudged) * (np.abs(nudged) >> 15)
@@ -168,13 +167,13 @@ def _half_away(reals: np.ndarray) -> np.ndarray:
 
 
 def _divide_by_power(values: np.ndarray, exponent: int) -> np.ndarray:
-    """gemmlowp's RoundingDivideByPOT: half away from zero."""
+    """Gemmlowp's RoundingDivideByPOT: half away from zero."""
     mask = (1 << exponent) - 1
     return (values >> exponent) + ((values & mask) > (mask >> 1) + (values < 0))
 
 
 def _product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
-    """gemmlowp's SaturatingRoundingDoublingHighMul."""
+    """Gemmlowp's SaturatingRoundingDoublingHighMul."""
     product = np.asarray(a, np.int64) * b
     nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
     return np.sign(nudged) * (np.abs(nudged) >> 31)

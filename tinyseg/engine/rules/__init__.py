@@ -21,12 +21,14 @@ RULES: dict[str, Rule] = {
     "ADD": elementwise.add,
     "AVERAGE_POOL_2D": reductions.pool,
     "BATCH_MATMUL": reductions.matrices,
+    "CAST": functions.cast,
     "CONCATENATION": shapes.concatenation,
     "CONV_2D": convolutions.convolution,
     "DEPTHWISE_CONV_2D": convolutions.depthwise,
     "DEPTH_TO_SPACE": shapes.depth_to_space,
     "EXPAND_DIMS": shapes.reshape,
     "FULLY_CONNECTED": convolutions.fully_connected,
+    "GATHER": functions.gather,
     "MAXIMUM": elementwise.extreme,
     "MAX_POOL_2D": reductions.pool,
     "MEAN": reductions.mean,
@@ -49,3 +51,5 @@ RULES: dict[str, Rule] = {
     "TRANSPOSE": shapes.transpose,
     "TRANSPOSE_CONV": convolutions.transposed,
 }
+# Operators that may compute with int32: indices of tables.
+INDICES = ("CAST", "GATHER")

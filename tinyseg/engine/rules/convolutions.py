@@ -18,7 +18,7 @@ def convolution(builder: Builder, operator: Operator) -> None:
     data, weights, bias = _operands(operator)
     options, output = operator.options, operator.outputs[0]
     kernel = _weights(weights)
-    out_channels, height, width, in_channels = kernel.shape
+    _, height, width, in_channels = kernel.shape
     if builder.shape(data)[2] != in_channels:
         raise ValueError("it is a grouped convolution")
     top, left = padding_before(operator, height, width)
@@ -110,7 +110,7 @@ def fully_connected(builder: Builder, operator: Operator) -> None:
     output = operator.outputs[0]
     kernel = _weights(weights)
     source = builder.node(data, operator.index)
-    _, width, channels = builder.shape(output)
+    _, width, _ = builder.shape(output)
     depth = kernel.shape[-1]
     if builder.nodes[source].channels != depth:
         source = _features(builder, source, depth, operator.index)

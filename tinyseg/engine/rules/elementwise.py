@@ -91,9 +91,9 @@ def _operand(
     source = builder.node(tensor, op)
     rows, width, channels = builder.shape(output)
     node = builder.nodes[source]
-    for own, whole in zip((node.rows, node.width, node.channels), (rows, width, channels)):
-        if own not in (1, whole):
-            raise ValueError(f"shapes {tensor.shape} and {output.shape} do not go together")
+    sizes = ((node.rows, rows), (node.width, width), (node.channels, channels))
+    if any(own not in (1, whole) for own, whole in sizes):
+        raise ValueError(f"shapes {tensor.shape} and {output.shape} do not go together")
     need = Need() if node.rows == rows else Need(0, 0, 0)
     steps = (node.channels if node.width > 1 else 0, 1 if node.channels > 1 else 0)
     return Link(source, need), steps

@@ -28,11 +28,8 @@ def of_constant(builder: Builder, operator: Operator) -> bool:
     (data,) = [tensor for tensor in operator.inputs if not tensor.constant]
     output = operator.outputs[0]
     channels = builder.shape(output)[2]
-    by_channel = constant.elements in (1, channels) and constant.shape[-1:] in (
-        (),
-        (1,),
-        (channels,),
-    )
+    last = constant.shape[-1:]
+    by_channel = constant.elements in (1, channels) and last in ((), (1,), (channels,))
     if not by_channel or builder.shape(data) != builder.shape(output):
         return False
     values = constant.array().astype(np.int64).reshape(-1, 1)
@@ -47,6 +44,27 @@ def of_constant(builder: Builder, operator: Operator) -> bool:
     low, high = factors.clamp(output, operator.options.fusedActivationFunction)
     _add(builder, operator, data, arithmetic.clamp(results, low, high))
     return True
+
+
+def cast(builder: Builder, operator: Operator) -> None:
+    """Take a CAST of int8 to int32 as the int8 values that it holds."""
+    data, output = operator.inputs[0], operator.outputs[0]
+    if (data.dtype, output.dtype) != ("int8", "int32"):
+        raise ValueError(f"it casts {data.dtype} to {output.dtype}")
+    builder.rename(output, data)
+
+
+def gather(builder: Builder, operator: Operator) -> None:
+    """Add a GATHER from a constant, with the indices that a CAST makes of int8 values."""
+    values, indices = operator.inputs
+    cast_of = [o for o in builder.model.operators if indices in o.outputs and o.opcode == "CAST"]
+    if not values.constant or values.dtype != "int8" or len(values.shape) != 1 or not cast_of:
+        raise ValueError("it looks up other than int8 values in a constant")
+    entries = np.zeros(256, np.int8)
+    # Indices are never negative.
+    found = values.array()[:128]
+    entries[128 : 128 + len(found)] = found
+    _add(builder, operator, cast_of[0].inputs[0], entries[None])
 
 
 def _add(builder: Builder, operator: Operator, data: Tensor, entries: np.ndarray) -> None:

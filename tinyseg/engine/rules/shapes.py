@@ -66,11 +66,7 @@ def piece(builder: Builder, operator: Operator) -> None:
 def split(builder: Builder, operator: Operator) -> None:
     """Add a SPLIT or SPLIT_V: a slice for each part."""
     first = operator.opcode == "SPLIT"
-    data, axis = (
-        (operator.inputs[1], operator.inputs[0])
-        if first
-        else (operator.inputs[0], operator.inputs[2])
-    )
+    data, axis = operator.inputs[::-1] if first else (operator.inputs[0], operator.inputs[2])
     dimension = int(axis.array().ravel()[0]) % len(data.shape)
     begin = [0] * len(data.shape)
     for output in operator.outputs:
