@@ -34,8 +34,8 @@ struct Window {
 struct ConvolutionParams {
   Window window;
   int32_t input_zero, output_zero, least, most;  // The last two clamp the output.
-  uint32_t weights;    // int8 [channels out][height][width][channels in].
-  uint32_t channels;   // Channel[channels out].
+  uint32_t weights;                              // int8 [channels out][height][width][channels in].
+  uint32_t channels;                             // Channel[channels out].
 };
 
 // kDepthwise: several sources as above.
@@ -135,7 +135,7 @@ struct SoftmaxParams {
 // kMean: over all rows and columns (over_channels 0: one row of one pixel) or over channels.
 struct MeanParams {
   int32_t over_channels;
-  int32_t over_rows;    // Else each row has its own result.
+  int32_t over_rows;  // Else each row has its own result.
   int32_t over_columns;
   int32_t input_zero, output_zero;
   Factor factor;
