@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyseg.boards.c_source import common_values, numbers, render
 from tinyseg.engine.program import Kernel
-from tinyseg.engine.source import Compiled
+from tinyseg.engine.compiled import Compiled
 from tinyseg.plan import PreprocessingPlan
 
 FILES = ("model_data.h", "model_program.h", "model_program.cc")

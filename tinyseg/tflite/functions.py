@@ -131,6 +131,33 @@ def _hard_swish(operator: Operator) -> np.ndarray:
     return clamp(results + target_zero)
 
 
+def _rsqrt(operator: Operator) -> np.ndarray:
+    """Return 1 / sqrt; TFLM's kernel fails on values below the zero point."""
+    scale, zero, target, target_zero = _scales(operator)
+    bits = 20
+    factor, shift = quantize_multiplier(1 / (np.sqrt(scale) * target))
+    results = np.full(256, 127, np.int64)
+    for place, value in enumerate(_STORED - zero):
+        if value > 0:
+            inverse = multiply(np.int64(1), *_inverse_root(int(value), bits))
+            results[place] = multiply(inverse, factor, shift - bits) + target_zero
+    return clamp(results)
+
+
+def _inverse_root(value: int, bits: int) -> tuple[np.int64, np.int64]:
+    """Return ``GetInvSqrtQuantizedMultiplierExp`` of TFLite, times two to the bits."""
+    if value <= 1:
+        return np.int64(_ONE), np.int64(bits)
+    pairs = (32 - value.bit_length() - 1) // 2 - 1
+    fixed = np.int64((value << 2 * pairs) >> 1)
+    half, three_halves = _divide_by_power(fixed, 1), (1 << 28) + (1 << 27)
+    x = np.int64(1 << 28)
+    for _ in range(5):
+        cube = _shifted_left(_product(_product(x, x), x), 6)
+        x = _shifted_left(_product(three_halves, x) - _product(half, cube), 3)
+    return _product(x, 1518500250), np.int64(bits - (11 - pairs))
+
+
 def _sixteen(multiplier: np.ndarray, shift: np.ndarray) -> tuple[int, int]:
     """Return a 32-bit multiplier as ``DownScaleInt32ToInt16Multiplier`` does."""
     high = (1 << 31) - 1 - (1 << 15)
@@ -157,6 +184,7 @@ _FUNCTIONS: dict[str, Callable[[Operator], np.ndarray]] = {
     "QUANTIZE": _quantize,
     "RELU": _relu,
     "RELU6": _relu6,
+    "RSQRT": _rsqrt,
     "TANH": _tanh,
 }
 

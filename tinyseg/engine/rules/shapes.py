@@ -52,15 +52,14 @@ def pad(builder: Builder, operator: Operator) -> None:
 
 
 def piece(builder: Builder, operator: Operator) -> None:
-    """Add a SLICE or STRIDED_SLICE that keeps the number of dimensions."""
+    """Add a SLICE or STRIDED_SLICE."""
     data, output = operator.inputs[0], operator.outputs[0]
     begin = [int(start) for start in operator.inputs[1].array().ravel()]
     steps = [1] * len(begin)
     if operator.opcode == "STRIDED_SLICE":
         begin, steps = _strided(operator, begin)
-    if len(output.shape) != len(data.shape):
-        raise ValueError("it drops a dimension")
-    _cut(builder, operator.index, data, output, begin, steps)
+    shrunk = getattr(operator.options, "shrinkAxisMask", 0)
+    _cut(builder, operator.index, (data, output), begin, steps, shrunk)
 
 
 def split(builder: Builder, operator: Operator) -> None:
@@ -70,14 +69,14 @@ def split(builder: Builder, operator: Operator) -> None:
     dimension = int(axis.array().ravel()[0]) % len(data.shape)
     begin = [0] * len(data.shape)
     for output in operator.outputs:
-        _cut(builder, operator.index, data, output, list(begin), [1] * len(begin))
+        _cut(builder, operator.index, (data, output), list(begin), [1] * len(begin))
         begin[dimension] += output.shape[dimension]
 
 
 def _strided(operator: Operator, begin: list[int]) -> tuple[list[int], list[int]]:
     options, data = operator.options, operator.inputs[0]
     steps = [int(step) for step in operator.inputs[3].array().ravel()]
-    if options.ellipsisMask or options.newAxisMask or options.shrinkAxisMask or min(steps) < 1:
+    if options.ellipsisMask or options.newAxisMask or min(steps) < 1:
         raise ValueError("it has masks or steps that the engine does not know")
     starts = []
     for axis, (start, size) in enumerate(zip(begin, data.shape, strict=True)):
@@ -87,18 +86,37 @@ def _strided(operator: Operator, begin: list[int]) -> tuple[list[int], list[int]
 
 
 def _cut(
-    builder: Builder, op: int, data: Tensor, output: Tensor, begin: list[int], steps: list[int]
+    builder: Builder,
+    op: int,
+    tensors: tuple[Tensor, Tensor],
+    begin: list[int],
+    steps: list[int],
+    shrunk: int = 0,
 ) -> None:
+    data, output = tensors
     up, left, front = ([0] * 3 + begin)[-3:]
     down, right, deep = ([1] * 3 + steps)[-3:]
     if any(begin[:-3]) or deep != 1:
         raise ValueError("it takes steps along channels or batches")
-    _, width, channels = builder.shape(output)
+    shape = _kept(data, output, shrunk)
     source = builder.node(data, op)
     element = builder.nodes[source].element
-    params = (element, 0, left, front, 0, 0, width, channels, right)
+    params = (element, 0, left, front, 0, 0, shape[_WIDTH], shape[_CHANNELS], right)
     links = (Link(source, Need(down, up, up)),)
-    builder.add(output, Kernel.COPY_ROWS, links, params, op=op)
+    if shape == builder.shape(output):
+        builder.add(output, Kernel.COPY_ROWS, links, params, op=op)
+        return
+    node = Node(Kernel.COPY_ROWS, links, *shape, element=element, params=params, name="", op=op)
+    made = reshaped(node, builder.append(node), builder.shape(output), op)
+    builder.add(output, Kernel.RESHAPE, made.links, op=op)
+
+
+def _kept(data: Tensor, output: Tensor, shrunk: int) -> Shape:
+    """Return rows, width and channels of a slice before it drops the dimensions of a mask."""
+    left = iter(output.shape)
+    sizes = [1 if shrunk >> axis & 1 else next(left) for axis in range(len(data.shape))]
+    rows, width, channels = ([1] * 3 + sizes)[-3:]
+    return rows, width, channels
 
 
 def reshape(builder: Builder, operator: Operator) -> None:

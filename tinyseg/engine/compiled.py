@@ -1,0 +1,51 @@
+"""A file with its program and the places of its rows: all that the runtime needs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tinyseg.engine.blob import pack
+from tinyseg.engine.compiler import compile_model, integer
+from tinyseg.engine.placement import Placement, place
+from tinyseg.engine.program import Program
+from tinyseg.tflite.model import TfliteModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """A compiled file.
+
+    Attributes:
+        model: the file.
+        integer: the file of integers that was compiled.
+        program: nodes that compute rows.
+        placement: where the rows lie.
+        content: the bytes that the runtime reads.
+    """
+
+    model: TfliteModel
+    integer: TfliteModel
+    program: Program
+    placement: Placement
+    content: bytes
+
+    @property
+    def ram(self) -> int:
+        """Bytes of memory: rows, scratch and state."""
+        return sum(self.placement.regions)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of an inference."""
+        return sum(node.macs * node.rows for node in self.program.nodes)
+
+
+def compiled(model: TfliteModel) -> Compiled:
+    """Compile a file.
+
+    Raises:
+        InputError: the engine cannot run it.
+    """
+    program = compile_model(model)
+    placement = place(program)
+    return Compiled(model, integer(model), program, placement, pack(program, placement))

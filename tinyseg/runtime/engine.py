@@ -1,0 +1,186 @@
+"""Our own engine on this machine: the sources of the firmware, compiled once and called here."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tinyseg.engine.compiled import Compiled, compiled
+from tinyseg.errors import InputError
+from tinyseg.places import cache_folder, firmware_folder
+from tinyseg.runtime.runner import TensorSpec, border
+from tinyseg.tflite import TfliteModel
+
+_SOURCES = ("engine/*.cc", "engine/kernels/portable/*.cc", "core/crc32.cc", "ops/binary_conv.cc")
+_PARTS = ("core", "engine", "ops")
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-exceptions", "-fno-rtti", "-shared", "-fPIC")
+_COMPILERS = ("c++", "g++", "clang++")
+_ALIGNMENT = 16
+
+
+class _Status(ctypes.Structure):
+    _fields_ = (
+        ("code", ctypes.c_uint32),
+        ("detail", ctypes.c_uint32),
+        ("text", ctypes.c_char_p),
+    )
+
+
+_Trace = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint8)
+)
+
+
+class EngineRunner:
+    """Runs an int8 file on the engine; its bytes are those of TensorFlow Lite Micro.
+
+    Args:
+        model: parsed file, or what it was compiled to.
+        progress: called after each image.
+
+    Raises:
+        InputError: the engine cannot run the file, or no C++ compiler is there.
+    """
+
+    def __init__(
+        self, model: TfliteModel | Compiled, *, progress: Callable[[], None] = lambda: None
+    ) -> None:
+        self.compiled = compiled(model) if isinstance(model, TfliteModel) else model
+        self.input, self.output = border(self.compiled.model)
+        self._stored = [TensorSpec.of(t) for t in self.compiled.integer.inputs]
+        self._made = [TensorSpec.of(t) for t in self.compiled.integer.outputs]
+        self._progress = progress
+        self._library = library()
+        self._memory = [_aligned(size) for size in self.compiled.placement.regions]
+        self._program = _aligned(len(self.compiled.content))
+        self._program[:] = np.frombuffer(self.compiled.content, np.uint8)
+        self._engine = _aligned(self._library.tinyseg_engine_bytes())
+        self._start()
+
+    def run(self, inputs: np.ndarray) -> np.ndarray:
+        """See :meth:`tinyseg.runtime.Runner.run`."""
+        outputs = np.empty((len(inputs), *self.output.shape[1:]), self.output.dtype)
+        for stored, output in zip(inputs, outputs, strict=True):
+            (made,) = self.run_all([self._integers(stored)])
+            output[...] = self._reals(made).reshape(output.shape)
+            self._progress()
+        return outputs
+
+    def run_all(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Run one set of int8 inputs and return all int8 outputs, as the file shapes them."""
+        outputs = [np.empty(spec.shape, spec.dtype) for spec in self._made]
+        status = _Status()
+        arguments = (_pointers(inputs), _pointers(outputs))
+        self._library.tinyseg_engine_run(_place(self._engine), *arguments, 1, ctypes.byref(status))
+        self._check(status)
+        return outputs
+
+    def trace(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Run one set of int8 inputs and return what each node of the program computed.
+
+        Returns:
+            Int8 arrays ``(rows, width, channels)``, zeros in rows that nobody needs.
+        """
+        nodes = self.compiled.program.nodes
+        made = [np.zeros((node.rows, node.row_bytes), np.int8) for node in nodes]
+
+        def keep(_: int, node: int, row: int, content: object) -> None:
+            made[node][row] = np.ctypeslib.as_array(content, (nodes[node].row_bytes,)).view(np.int8)
+
+        status = _Status()
+        outputs = [np.empty(spec.shape, spec.dtype) for spec in self._made]
+        arguments = (_pointers(inputs), _pointers(outputs), _Trace(keep), None)
+        self._library.tinyseg_engine_trace(_place(self._engine), *arguments, ctypes.byref(status))
+        self._check(status)
+        return [a.reshape(n.rows, n.width, -1) for a, n in zip(made, nodes, strict=True)]
+
+    def _start(self) -> None:
+        sizes = (ctypes.c_uint64 * len(self._memory))(*(part.size for part in self._memory))
+        status = _Status()
+        self._library.tinyseg_engine_start(
+            _place(self._engine),
+            _place(self._program),
+            ctypes.c_uint64(self._program.size),
+            _pointers(self._memory),
+            sizes,
+            len(self._memory),
+            ctypes.byref(status),
+        )
+        self._check(status)
+
+    def _check(self, status: _Status) -> None:
+        if status.code:
+            text = (status.text or b"").decode()
+            raise InputError(f"{self.compiled.model.path}: {text} ({status.detail:,})")
+
+    def _integers(self, stored: np.ndarray) -> np.ndarray:
+        """Return an input as the program takes it: files may have floats at their border."""
+        (spec,) = self._stored
+        if self.input.dtype == spec.dtype:
+            return np.ascontiguousarray(stored)
+        return spec.quantize(stored)
+
+    def _reals(self, made: np.ndarray) -> np.ndarray:
+        (spec,) = self._made
+        return made if self.output.dtype == spec.dtype else spec.dequantize(made)
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """Return the engine as a library of this machine; it is compiled when its sources change.
+
+    Raises:
+        InputError: no C++ compiler is there, or it fails.
+    """
+    root = firmware_folder()
+    sources = sorted(path for pattern in _SOURCES for path in root.glob(pattern))
+    headers = sorted(path for part in _PARTS for path in root.glob(f"{part}/**/*.h"))
+    digest = hashlib.sha256(" ".join(_FLAGS).encode())
+    for path in (*sources, *headers):
+        digest.update(path.read_bytes())
+    target = cache_folder() / "engine" / f"{digest.hexdigest()[:16]}.so"
+    if not target.is_file():
+        _compile(root, sources, target)
+    loaded = ctypes.CDLL(str(target))
+    loaded.tinyseg_engine_bytes.restype = ctypes.c_uint32
+    for name in ("start", "run", "trace"):
+        getattr(loaded, f"tinyseg_engine_{name}").restype = None
+    return loaded
+
+
+def _compile(root: Path, sources: list[Path], target: Path) -> None:
+    found = next((name for name in _COMPILERS if shutil.which(name)), None)
+    if found is None:
+        raise InputError("no C++ compiler is there; install g++ (Debian's package g++)")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder) / target.name
+        command = [found, *_FLAGS, "-I", str(root), *map(str, sources), "-o", str(made)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            lines = [line for line in result.stderr.splitlines() if "error" in line]
+            raise InputError(f"{found} cannot compile the engine ({(lines or ['no reason'])[0]})")
+        made.replace(target)
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Return bytes at an address that the engine takes."""
+    raw = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size]
+
+
+def _place(array: np.ndarray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _pointers(arrays: list[np.ndarray]) -> ctypes.Array:
+    return (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
