@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tinyseg.engine.program import Kernel, Link, Need, Node, Program, whole
+from tinyseg.engine.program import Data, Kernel, Link, Need, Node, Program, whole
 from tinyseg.tflite.model import Operator, TfliteModel
 from tinyseg.tflite.ops.padding import same_padding
 
@@ -12,7 +12,7 @@ _POINTWISE = Need()
 
 
 def program_of(path: str, shared_concatenation: bool = True) -> Program:
-    """Return rows, bytes and multiply-accumulates of a file of a U-Net; no parameters."""
+    """Return rows, bytes and multiply-accumulates of a file of a U-Net; weights only as bytes."""
     model = TfliteModel.read(path)
     nodes = [_input(tensor.shape) for tensor in model.inputs]
     where = {tensor.index: (place,) for place, tensor in enumerate(model.inputs)}
@@ -61,8 +61,18 @@ def _node(operator: Operator, links: tuple[Link, ...]) -> Node:
         kernel = operator.inputs[1].elements
         per_row = kernel * data.shape[1] * data.shape[2] // rows
     kernel = _KERNELS.get(operator.opcode, Kernel.TABLE)
-    name = operator.outputs[0].name
-    return Node(kernel, links, rows, width, channels, macs=per_row, name=name, op=operator.index)
+    constants = [t for t in operator.inputs if t is not None and t.constant]
+    return Node(
+        kernel,
+        links,
+        rows,
+        width,
+        channels,
+        params=tuple(Data(tensor.data) for tensor in constants),
+        macs=per_row,
+        name=operator.outputs[0].name,
+        op=operator.index,
+    )
 
 
 _KERNELS = {
