@@ -26,6 +26,11 @@ endif()
 enable_testing()
 include(GoogleTest)
 
+# The engine for Python's ctypes, with all kernels.
+file(GLOB engine_sources CONFIGURE_DEPENDS engine/*.cc engine/kernels/portable/*.cc)
+add_library(tinyseg_engine SHARED ${engine_sources} core/crc32.cc ops/binary_conv.cc)
+target_link_libraries(tinyseg_engine PRIVATE options)
+
 # GoogleTest's headers adapt to -fno-exceptions and -fno-rtti, so tests are built as the firmware.
 add_executable(unit_tests
   tests/binary_conv_test.cc tests/board_test.cc tests/bytes_test.cc tests/crc32_test.cc

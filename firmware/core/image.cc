@@ -27,10 +27,12 @@ Status PixelsToTensor(const ModelDescription& model, ByteView pixels, MutableByt
   const size_t width = ElementSize(model.input_type);
   const size_t repeats = model.input_elements / pixels.size;
   const uint8_t* table = static_cast<const uint8_t*>(model.input_table);
-  uint8_t* out = tensor.data;
-  for (size_t i = 0; i < pixels.size; ++i) {
-    const uint8_t* element = table + pixels.data[i] * width;
-    for (size_t repeat = 0; repeat < repeats; ++repeat, out += width) {
+  // From the end, for both may begin at the same place.
+  uint8_t* out = tensor.data + pixels.size * repeats * width;
+  for (size_t i = pixels.size; i > 0; --i) {
+    const uint8_t* element = table + pixels.data[i - 1] * width;
+    for (size_t repeat = 0; repeat < repeats; ++repeat) {
+      out -= width;
       std::memcpy(out, element, width);
     }
   }

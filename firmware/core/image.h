@@ -9,6 +9,7 @@ namespace tinyseg {
 // Looks up each 8-bit pixel in the model's table, which holds normalisation and quantization.
 //
 // `pixels` has one value per input element, or one per pixel: grey, repeated to all channels.
+// They may lie where the tensor begins.
 Status PixelsToTensor(const ModelDescription& model, ByteView pixels, MutableBytes tensor);
 
 // Whether output element `index` is foreground.

@@ -95,7 +95,7 @@ Status Server::LoadInput(const Frame& request) {
   if (request.body.size != input.size) {
     return {Code::kWrongLength, static_cast<uint32_t>(input.size), "input tensor has another size"};
   }
-  std::memcpy(input.data, request.body.data, input.size);
+  std::memmove(input.data, request.body.data, input.size);
   return {};
 }
 

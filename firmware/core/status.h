@@ -20,6 +20,9 @@ enum class Code : uint8_t {
   kStackOverflow = 10,   // Detail: the stack's size in bytes.
   kModelMismatch = 11,   // Model and generated header differ; detail: what the model has.
   kPrepareFailed = 12,   // TFLM refuses the model; the text is its reason.
+  kBadProgram = 13,      // A compiled program cannot be run; detail: index of the node, if one is.
+  kBorderFailed = 14,    // An input row could not be had or an output row not given; detail: row.
+  kStopped = 15,         // An inference was ended between two rows.
 };
 
 // An outcome. `text` lives forever; it names the cure.

@@ -9,18 +9,18 @@ namespace engine {
 
 // The numbers are part of the program's format.
 enum class Kernel : uint8_t {
-  kCopyRows = 0,         // PAD, SLICE, CONCATENATION along rows, columns or channels.
-  kConvolution = 1,      // CONV_2D, FULLY_CONNECTED.
-  kDepthwise = 2,        // DEPTHWISE_CONV_2D.
-  kTransposed = 3,       // TRANSPOSE_CONV.
-  kTable = 4,            // Any function of one int8 value, or of it and its channel.
-  kAdd = 5,              // ADD, SUB.
-  kMultiply = 6,         // MUL.
+  kCopyRows = 0,     // PAD, SLICE, CONCATENATION along rows, columns or channels.
+  kConvolution = 1,  // CONV_2D, FULLY_CONNECTED.
+  kDepthwise = 2,    // DEPTHWISE_CONV_2D.
+  kTransposed = 3,   // TRANSPOSE_CONV.
+  kTable = 4,        // Any function of one int8 value, or of it and its channel.
+  kAdd = 5,          // ADD, SUB.
+  kMultiply = 6,     // MUL.
   kMaxPool = 7,
   kAveragePool = 8,
   kResizeNearest = 9,
   kResizeBilinear = 10,
-  kReshape = 11,         // RESHAPE, SQUEEZE, EXPAND_DIMS: the same bytes in other rows.
+  kReshape = 11,  // RESHAPE, SQUEEZE, EXPAND_DIMS: the same bytes in other rows.
   kTranspose = 12,
   kSoftmax = 13,
   kMean = 14,            // MEAN, SUM over rows and columns, or over channels.
@@ -28,9 +28,9 @@ enum class Kernel : uint8_t {
   kDepthToSpace = 16,
   kSpaceToDepth = 17,
   kBinaryConvolution = 18,
-  kMinMax = 19,          // MINIMUM, MAXIMUM.
+  kMinMax = 19,  // MINIMUM, MAXIMUM.
   kSquaredDifference = 20,
-  kDecode = 21,          // Weights in few bits; not in use yet.
+  kDecode = 21,  // Weights in few bits; not in use yet.
 };
 constexpr uint32_t kKernelCount = 22;
 
@@ -60,7 +60,16 @@ class Rows {
   }
 
   // Where row `row` of a node lies. The row must be there: the link's rule says which are.
-  uint8_t* row(const Node& node, uint32_t row) const;
+  uint8_t* row(const Node& node, uint32_t row) const {
+    if (node.flags & kConstant) {
+      return const_cast<uint8_t*>(program_) + node.slots + row * node.row_bytes;
+    }
+    if (row >= node.period) row %= node.period;
+    const uint32_t place = at<uint16_t>(node.slots)[row] * header().unit;
+    uint32_t region = header().region_count - 1u;
+    while (place < header().region_start[region]) --region;
+    return regions_[region] + (place - header().region_start[region]);
+  }
 
   // Row `row` of the node's source number `link`.
   const int8_t* input(const Node& node, uint32_t link, uint32_t row) const {

@@ -34,8 +34,8 @@ struct Window {
 struct ConvolutionParams {
   Window window;
   int32_t input_zero, output_zero, least, most;  // The last two clamp the output.
-  uint32_t weights;    // int8 [channels out][height][width][channels in].
-  uint32_t channels;   // Channel[channels out].
+  uint32_t weights;                              // int8 [channels out][height][width][channels in].
+  uint32_t channels;                             // Channel[channels out].
 };
 
 // kDepthwise: several sources as above.
@@ -71,15 +71,14 @@ struct Operand {
   Factor factor;  // Of ADD and SQUARED_DIFFERENCE.
 };
 
-// kAdd, kSquaredDifference: TFLite's with left_shift (20 of ADD, 7 of SQUARED_DIFFERENCE); SUB has
-// a negative multiplier in its second factor.
-// kMultiply, kMinMax: factors of operands are not in use. kMinMax: sign is 1 for MAXIMUM, -1.
+// kAdd, kSquaredDifference: TFLite's with left_shift (20 of ADD, 7 of SQUARED_DIFFERENCE).
+// kMultiply, kMinMax: factors of operands are not in use.
 struct ElementwiseParams {
   Operand first, second;
   int32_t left_shift;
   Factor factor;  // Of the output.
   int32_t output_zero, least, most;
-  int32_t sign;
+  int32_t sign;  // 1 for ADD and MAXIMUM, -1 for SUB and MINIMUM.
 };
 
 // kMaxPool, kAveragePool: dilations are 1.
@@ -136,7 +135,7 @@ struct SoftmaxParams {
 // kMean: over all rows and columns (over_channels 0: one row of one pixel) or over channels.
 struct MeanParams {
   int32_t over_channels;
-  int32_t over_rows;    // Else each row has its own result.
+  int32_t over_rows;  // Else each row has its own result.
   int32_t over_columns;
   int32_t input_zero, output_zero;
   Factor factor;

@@ -21,17 +21,17 @@ struct Header {
   uint32_t crc32;  // Of all bytes behind this field.
   uint16_t node_count;
   uint16_t region_count;
-  uint16_t input_count;   // The first nodes are the inputs.
+  uint16_t input_count;  // The first nodes are the inputs.
   uint16_t output_count;
-  uint32_t nodes;     // Offset of Node[node_count], sources before those that read them.
-  uint32_t outputs;   // Offset of uint16_t[output_count]: node indices, in the file's order.
-  uint32_t unit;      // Bytes of one step of a slot's number; a power of two, 4 at least.
+  uint32_t nodes;    // Offset of Node[node_count], sources before those that read them.
+  uint32_t outputs;  // Offset of uint16_t[output_count]: node indices, in the file's order.
+  uint32_t unit;     // Bytes of one step of a slot's number; a power of two, 4 at least.
   // Bytes of each memory region that the caller provides, and where regions start in the numbers
   // of slots: slot s is in the last region whose start is not above s * unit.
   uint32_t region_bytes[kMaxRegions];
   uint32_t region_start[kMaxRegions];
   // In the first region, for the kernels' own use while they compute a row.
-  uint32_t scratch;        // Offset in that region.
+  uint32_t scratch;  // Offset in that region.
   uint32_t scratch_bytes;
   // In the first region: a Progress for each node, then the stack of those that wait.
   uint32_t state;

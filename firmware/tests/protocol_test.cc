@@ -44,7 +44,8 @@ TEST(CodeTest, NumbersErrors) {
                         Code::kTooLarge,     Code::kUnknownRequest, Code::kWrongLength,
                         Code::kModelDamaged, Code::kArenaTooSmall,  Code::kUnknownOperator,
                         Code::kInvokeFailed, Code::kStackOverflow,  Code::kModelMismatch,
-                        Code::kPrepareFailed};
+                        Code::kPrepareFailed, Code::kBadProgram,    Code::kBorderFailed,
+                        Code::kStopped};
   int number = 0;
   for (const Code code : codes) EXPECT_EQ(NumberOf(code), number++);
 }

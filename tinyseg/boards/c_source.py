@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,37 +125,59 @@ def export(
         InputError: the file has an operator that the firmware lacks, or is otherwise unusable.
     """
     usable(model, floats=True)
+    values = {
+        **common_values(model, preprocessing, name),
+        "length": len(model.content),
+        "arena_source": arena.source,
+        "arena_measured": arena.measured,
+        "arena_size": arena.size,
+        "registrations": _registrations(model),
+        "custom": any(op.custom and not op.opcode.startswith("TFLM_") for op in model.operators),
+        "content": numbers(model.content, "0x%02x"),
+    }
+    return render(FILES, values, folder)
+
+
+def common_values(
+    model: TfliteModel, preprocessing: PreprocessingPlan, name: str
+) -> dict[str, Any]:
+    """Return what the templates write of a model for any engine.
+
+    Raises:
+        InputError: it has not one image in, or not one mask or score out.
+    """
     source, target = border(model)
     if len(source.shape) != 4 or source.shape[0] != 1:
         raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
     digest = hashlib.sha256(model.content)
-    values = {
+    return {
         # It becomes a string and a comment in C++.
         "name": re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:_NAME_LENGTH],
         "version": tinyseg.__version__,
-        "length": len(model.content),
         "crc32": zlib.crc32(model.content),
         "sha256": digest.hexdigest(),
-        "sha256_bytes": _numbers(digest.digest(), "0x%02x"),
-        "arena_source": arena.source,
-        "arena_measured": arena.measured,
-        "arena_size": arena.size,
+        "sha256_bytes": numbers(digest.digest(), "0x%02x"),
         "input": _tensor(model, source),
         "output": _tensor(model, target),
         "preprocessing": preprocessing,
-        "input_table": _numbers(input_table(source, preprocessing).tolist()),
+        "input_table": numbers(input_table(source, preprocessing).tolist()),
         "mask_threshold": mask_threshold(model, target, preprocessing.threshold),
         "operator_count": len(model.operators),
-        "registrations": _registrations(model),
-        "custom": any(op.custom and not op.opcode.startswith("TFLM_") for op in model.operators),
-        "content": _numbers(model.content, "0x%02x"),
     }
+
+
+def render(names: Sequence[str], values: dict[str, Any], folder: str | Path) -> list[Path]:
+    """Write templates of these names; files that would not change are left alone.
+
+    Returns:
+        The paths.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tinyseg.boards"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    paths = [Path(folder) / file for file in FILES]
+    paths = [Path(folder) / file for file in names]
     for path in paths:
         text = environment.get_template(path.name).render(values)
         if not path.is_file() or path.read_text() != text:
@@ -214,7 +236,8 @@ def _registrations(model: TfliteModel) -> list[str]:
     return calls
 
 
-def _numbers(values: Iterable[int | float], form: str = "%s") -> str:
+def numbers(values: Iterable[int | float], form: str = "%s") -> str:
+    """Return numbers as C++ writes them in a list, 16 a line."""
     texts = [form % value for value in values]
     rows = (", ".join(texts[i : i + 16]) for i in range(0, len(texts), 16))
     return ",\n".join(f"    {row}" for row in rows)

@@ -47,6 +47,9 @@ class Code(enum.IntEnum):
     STACK_OVERFLOW = 10
     MODEL_MISMATCH = 11
     PREPARE_FAILED = 12
+    BAD_PROGRAM = 13
+    BORDER_FAILED = 14
+    STOPPED = 15
 
 
 @dataclasses.dataclass(frozen=True)

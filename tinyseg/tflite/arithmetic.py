@@ -73,15 +73,19 @@ def mul(
 
 
 def add(
-    first: tuple[np.ndarray, float, int], second: tuple[np.ndarray, float, int], out: tuple
+    first: tuple[np.ndarray, float, int],
+    second: tuple[np.ndarray, float, int],
+    out: tuple,
+    *,
+    subtract: bool = False,
 ) -> np.ndarray:
-    """Return what ADD makes of stored int8 values, before the clamp; see :func:`mul`."""
+    """Return what ADD, or SUB, makes of stored int8 values, before the clamp; see :func:`mul`."""
     (_, a_scale, _), (_, b_scale, _) = first, second
     out_scale, out_zero = out
     twice_max = 2 * max(a_scale, b_scale)
     total = np.int64(0)
-    for values, scale, zero in (first, second):
+    for sign, (values, scale, zero) in ((1, first), (-1 if subtract else 1, second)):
         shifted = (np.asarray(values, np.int64) - zero) << ADD_SHIFT
-        total = total + multiply(shifted, *quantize_multiplier(scale / twice_max))
+        total = total + sign * multiply(shifted, *quantize_multiplier(scale / twice_max))
     factor = quantize_multiplier(twice_max / ((1 << ADD_SHIFT) * out_scale))
     return multiply(total, *factor) + out_zero

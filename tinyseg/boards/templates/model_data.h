@@ -8,18 +8,24 @@
 
 constexpr char kModelName[] = "{{ name }}";
 
+{% if arena_size is defined -%}
 // The .tflite file.
 extern const unsigned char g_model[];
 constexpr unsigned int g_model_len = {{ length }};
+{% else -%}
+// Of the .tflite file that was compiled.
+{% endif -%}
 constexpr uint32_t kModelCrc32 = 0x{{ "%08x" % crc32 }};
 constexpr uint8_t kModelSha256[32] = {
 {{ sha256_bytes }}
 };
 
+{% if arena_size is defined -%}
 // Bytes of tensor arena: {{ arena_source }}.
 constexpr uint32_t kModelArenaMeasured = {{ arena_measured }};
 constexpr uint32_t kModelArenaSize = {{ arena_size }};
 
+{% endif -%}
 // Input {{ input.shape }} {{ input.dtype }}, output {{ output.shape }} {{ output.dtype }};
 // types: 1 int8, 2 int16, 3 float32. real = (stored - zero point) * scale.
 constexpr int kModelInputType = {{ input.code }};

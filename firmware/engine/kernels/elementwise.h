@@ -1,0 +1,49 @@
+// Walks over the elements of two operands.
+#ifndef TINYSEG_ENGINE_KERNELS_ELEMENTWISE_H_
+#define TINYSEG_ENGINE_KERNELS_ELEMENTWISE_H_
+
+#include "engine/kernel.h"
+#include "engine/kernels/requantize.h"
+#include "engine/params.h"
+
+namespace tinyseg {
+namespace engine {
+
+// Returns the row of a source that its link's rule gives for a row.
+inline const int8_t* LinkedRow(const Rows& rows, const Node& node, uint32_t link, uint32_t row) {
+  const Link& rule = rows.links(node)[link];
+  const auto at = static_cast<uint32_t>(static_cast<int32_t>(row * rule.step) + rule.low);
+  return rows.input(node, link, rule.divisor == 1 ? at : at / rule.divisor);
+}
+
+// Calls `function` with both values of each element of a row, and stores what it returns.
+template <class Function>
+inline void ForEachPair(const Rows& rows, const Node& node, uint32_t row,
+                        const ElementwiseParams& params, int8_t* output, Function function) {
+  const int8_t* first = LinkedRow(rows, node, 0, row);
+  const int8_t* second = LinkedRow(rows, node, 1, row);
+  uint32_t width = node.width;
+  uint32_t channels = node.channels;
+  const auto all = static_cast<int32_t>(channels);
+  if (params.first.step_c == 1 && params.second.step_c == 1 && params.first.step_x == all &&
+      params.second.step_x == all) {
+    channels *= width;
+    width = 1;
+  }
+  for (uint32_t x = 0; x < width; ++x) {
+    const int8_t* a = first;
+    const int8_t* b = second;
+    for (uint32_t c = 0; c < channels; ++c) {
+      *output++ = function(*a, *b);
+      a += params.first.step_c;
+      b += params.second.step_c;
+    }
+    first += params.first.step_x;
+    second += params.second.step_x;
+  }
+}
+
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_ELEMENTWISE_H_

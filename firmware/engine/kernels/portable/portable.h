@@ -1,0 +1,29 @@
+// Kernels in portable C++, one a file.
+#ifndef TINYSEG_ENGINE_KERNELS_PORTABLE_PORTABLE_H_
+#define TINYSEG_ENGINE_KERNELS_PORTABLE_PORTABLE_H_
+
+#include "engine/kernel.h"
+
+namespace tinyseg {
+namespace engine {
+namespace portable {
+
+void CopyRows(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Table(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Reshape(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+
+// All of them.
+extern const KernelTable kAll;
+
+}  // namespace portable
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_PORTABLE_PORTABLE_H_

@@ -1,0 +1,147 @@
+// TRANSPOSE_CONV. Needs no scratch.
+#include "engine/kernels/dot.h"
+#include "engine/kernels/portable/portable.h"
+#include "engine/kernels/window.h"
+
+namespace tinyseg {
+namespace engine {
+namespace portable {
+namespace {
+
+// A row of the output. Its pixels of one phase, (x + left) % stride_x, are a convolution: every
+// stride-th column and row of the window meets neighbouring pixels of the input, backwards.
+class TransposedRow {
+ public:
+  TransposedRow(const Rows& rows, const Node& node, uint32_t row, int8_t* output)
+      : rows_(rows),
+        node_(node),
+        source_(rows.source(node, 0)),
+        params_(rows.params<TransposedParams>(node)),
+        window_(params_.window),
+        depth_(static_cast<int32_t>(source_.channels)),
+        channels_(static_cast<int32_t>(node.channels)),
+        output_(output) {
+    const int32_t y = static_cast<int32_t>(row) + window_.top;
+    phase_y_ = y % window_.stride_y;
+    row_ = y / window_.stride_y;
+    taps_y_ = TapsOf(phase_y_, window_.height, window_.stride_y);
+    inside_y_ = Inside(row_, taps_y_, source_.rows);
+  }
+
+  void Compute() const {
+    const int32_t filter = window_.height * window_.width * depth_;
+    for (int32_t phase = 0; phase < window_.stride_x; ++phase) {
+      const Channel* channel =
+          rows_.at<Channel>(params_.channels) + (phase_y_ * window_.stride_x + phase) * channels_;
+      const int8_t* weights = rows_.at<int8_t>(params_.weights);
+      for (int32_t c = 0; c < channels_; c += 2, channel += 2, weights += 2 * filter) {
+        ComputePhase(phase, ChannelPair(channel, c + 1 < channels_, weights, filter), output_ + c);
+      }
+    }
+    ClampRow(output_, static_cast<uint32_t>(node_.width) * node_.channels, params_.least,
+             params_.most);
+  }
+
+ private:
+  static int32_t TapsOf(int32_t phase, int32_t size, int32_t stride) {
+    return phase < size ? (size - phase + stride - 1) / stride : 0;
+  }
+
+  // Tap t meets the input at `place` - t; returns those inside `size`.
+  static Range Inside(int32_t place, int32_t taps, int32_t size) {
+    const int32_t begin = place >= size ? place - size + 1 : 0;
+    const int32_t end = place + 1 < taps ? place + 1 : taps;
+    if (begin >= end) return {0, 0};
+    return {begin, end};
+  }
+
+  int32_t WeightsAt(int32_t tap_y, int32_t phase, int32_t tap_x) const {
+    return ((phase_y_ + tap_y * window_.stride_y) * window_.width + phase +
+            tap_x * window_.stride_x) *
+           depth_;
+  }
+
+  void ComputePhase(int32_t phase, const ChannelPair& pair, int8_t* output) const {
+    // The first pixel of the phase, and the column of the input that its tap 0 meets.
+    const int32_t left = window_.left;
+    int32_t x = phase - left % window_.stride_x;
+    if (x < 0) x += window_.stride_x;
+    int32_t column = (x + left) / window_.stride_x;
+    const int32_t taps = TapsOf(phase, window_.width, window_.stride_x);
+    int32_t rest =
+        x < node_.width ? (node_.width - x + window_.stride_x - 1) / window_.stride_x : 0;
+    while (rest > 0) {
+      const Range inside = Inside(column, taps, source_.width);
+      const bool is_whole = inside.end - inside.begin == taps;
+      if (is_whole && rest >= kBlock && column + kBlock <= source_.width) {
+        ComputeBlock<kBlock>(phase, pair, column, inside, taps, output + x * channels_);
+        x += kBlock * window_.stride_x;
+        column += kBlock;
+        rest -= kBlock;
+      } else {
+        ComputeBlock<1>(phase, pair, column, inside, taps, output + x * channels_);
+        x += window_.stride_x;
+        ++column;
+        --rest;
+      }
+    }
+  }
+
+  template <int kPixels>
+  void ComputeBlock(int32_t phase, const ChannelPair& pair, int32_t column, const Range& inside,
+                    int32_t taps, int8_t* output) const {
+    Sums<kPixels> sums;
+    for (int p = 0; p < kPixels; ++p) {
+      sums.of[p][0] = pair.channels[0]->bias;
+      sums.of[p][1] = pair.channels[1]->bias;
+    }
+    for (int32_t tap_y = 0; tap_y < taps_y_; ++tap_y) {
+      const bool row_inside = tap_y >= inside_y_.begin && tap_y < inside_y_.end;
+      const int8_t* from =
+          row_inside ? rows_.input(node_, 0, static_cast<uint32_t>(row_ - tap_y)) : nullptr;
+      for (int32_t tap_x = 0; tap_x < taps; ++tap_x) {
+        const int32_t at = WeightsAt(tap_y, phase, tap_x);
+        if (row_inside && tap_x >= inside.begin && tap_x < inside.end) {
+          AddDots<kPixels>(from + (column - tap_x) * depth_, depth_, pair.weights[0] + at,
+                           pair.weights[1] + at, depth_, &sums);
+        } else {
+          AddZeros<kPixels>(pair, at, &sums);
+        }
+      }
+    }
+    Store<kPixels>(sums, pair, params_.output_zero, output, window_.stride_x * channels_);
+  }
+
+  // Outside the input lies its zero point.
+  template <int kPixels>
+  void AddZeros(const ChannelPair& pair, int32_t at, Sums<kPixels>* sums) const {
+    if (params_.input_zero == 0) return;
+    for (int which = 0; which < 2; ++which) {
+      const int32_t sum = SumOf(pair.weights[which] + at, depth_) * params_.input_zero;
+      for (int p = 0; p < kPixels; ++p) sums->of[p][which] += sum;
+    }
+  }
+
+  const Rows& rows_;
+  const Node& node_;
+  const Node& source_;
+  const TransposedParams& params_;
+  const Window& window_;
+  const int32_t depth_;
+  const int32_t channels_;
+  int8_t* const output_;
+  int32_t phase_y_;  // First row of the window that this row takes.
+  int32_t row_;      // Of the input, that it meets.
+  int32_t taps_y_;   // Rows of the window that this row takes.
+  Range inside_y_;   // Of them, those that meet rows inside the input.
+};
+
+}  // namespace
+
+void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+  TransposedRow(rows, node, row, output).Compute();
+}
+
+}  // namespace portable
+}  // namespace engine
+}  // namespace tinyseg

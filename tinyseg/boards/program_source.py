@@ -1,0 +1,66 @@
+"""A compiled program as C++ source: its bytes, the kernels that it needs, its memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from tinyseg.boards.c_source import common_values, numbers, render
+from tinyseg.engine.program import Kernel
+from tinyseg.engine.source import Compiled
+from tinyseg.plan import PreprocessingPlan
+
+FILES = ("model_data.h", "model_program.h", "model_program.cc")
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionSource:
+    """A memory region of a program.
+
+    Attributes:
+        bytes: that it takes.
+        section: of the linker script; empty for ordinary variables.
+    """
+
+    bytes: int
+    section: str = ""
+
+
+def export(
+    compiled: Compiled,
+    preprocessing: PreprocessingPlan,
+    sections: list[str],
+    folder: str | Path,
+    name: str,
+) -> list[Path]:
+    """Write ``model_data.h``, ``model_program.h`` and ``.cc``; the same bytes every time.
+
+    Args:
+        compiled: a file's program.
+        preprocessing: becomes the table of input values and the mask's threshold.
+        sections: of the linker script, one a region; empty names for ordinary variables.
+        folder: where to write; files that would not change are left alone.
+        name: of the model, for people.
+
+    Returns:
+        The paths.
+
+    Raises:
+        InputError: the file has not one image in and one mask or score out.
+    """
+    needed = {node.kernel for node in compiled.program.nodes if node.kernel is not None}
+    regions = zip(compiled.placement.regions, sections, strict=True)
+    values = {
+        **common_values(compiled.model, preprocessing, name),
+        "length": len(compiled.content),
+        "content": numbers(compiled.content, "0x%02x"),
+        "kernels": [_function(kernel) if kernel in needed else "nullptr" for kernel in Kernel],
+        "regions": [RegionSource(size, section) for size, section in regions],
+        "ram": f"{compiled.ram:,}",
+        "work": f"{compiled.macs:,}",
+    }
+    return render(FILES, values, folder)
+
+
+def _function(kernel: Kernel) -> str:
+    return "portable::" + "".join(part.capitalize() for part in kernel.name.split("_"))

@@ -1,0 +1,21 @@
+// {{ name }}, compiled by tinyseg {{ version }} for its own engine. Do not edit.
+//
+// SHA-256 {{ sha256 }}
+#ifndef MODEL_PROGRAM_H_
+#define MODEL_PROGRAM_H_
+
+#include "core/bytes.h"
+#include "engine/kernel.h"
+
+// The program: what is computed, in which order, from which weights.
+extern const unsigned char g_program[];
+constexpr unsigned int g_program_len = {{ length }};
+
+// The kernels that it needs.
+extern const tinyseg::engine::KernelTable kModelKernels;
+
+// Memory: {{ ram }} bytes in all, for {{ work }} multiply-accumulates.
+extern const tinyseg::MutableBytes kModelRegions[];
+constexpr uint32_t kModelRegionCount = {{ regions | length }};
+
+#endif  // MODEL_PROGRAM_H_

@@ -1,0 +1,53 @@
+"""From a ``.tflite`` file to a program that computes row by row, with the same bytes."""
+
+from __future__ import annotations
+
+from tinyseg.engine.builder import Builder, refuse
+from tinyseg.engine.program import Program
+from tinyseg.engine.rules import INDICES, RULES
+from tinyseg.tflite.graph import Graph
+from tinyseg.tflite.lint import usable
+from tinyseg.tflite.lowering import PASSES
+from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.packing import unpacked
+
+# What makes a graph of int8 rows of files that hold shapes, or floats at the border.
+_PASSES = ("fixed_batch", "integer_border")
+
+
+def compile_model(model: TfliteModel) -> Program:
+    """Compile an int8 file with a batch of 1.
+
+    Raises:
+        InputError: the file is damaged, or holds what the engine cannot run; the message names
+            operator and layer.
+    """
+    usable(model)
+    model = integer(model)
+    builder = Builder(model)
+    for operator in model.operators:
+        _add(builder, operator)
+    return builder.program()
+
+
+def integer(model: TfliteModel) -> TfliteModel:
+    """Return the file that is compiled: weights unpacked, shapes fixed, integers at the border."""
+    model = unpacked(model)
+    graph = Graph(model.content, model.path)
+    changed = [change for name in _PASSES for change in PASSES[name](graph)]
+    return TfliteModel.parse(graph.to_bytes(), model.path) if changed else model
+
+
+def _add(builder: Builder, operator: Operator) -> None:
+    rule = RULES.get(operator.opcode)
+    if rule is None or operator.custom:
+        raise refuse(builder.model, operator, "the engine has no such operator")
+    for tensor in (*operator.inputs, *operator.outputs):
+        computed = tensor is not None and not tensor.constant
+        if computed and tensor.dtype != "int8" and operator.opcode not in INDICES:
+            raise refuse(builder.model, operator, f"it computes with {tensor.dtype}")
+    try:
+        rule(builder, operator)
+    # A rule reads options, scales and shapes that its kernel needs; what lacks them is refused.
+    except (AttributeError, IndexError, ValueError) as error:
+        raise refuse(builder.model, operator, str(error) or "it lacks a tensor or option") from None

@@ -1,0 +1,174 @@
+"""CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV, FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyseg.engine.builder import Builder
+from tinyseg.engine.program import Data, Kernel, Link, Need
+from tinyseg.engine.rules import factors
+from tinyseg.tflite.arithmetic import quantize_multiplier
+from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.ops.padding import padding_before
+from tinyseg.tflite.schema import ActivationFunctionType, Padding
+
+
+def convolution(builder: Builder, operator: Operator) -> None:
+    """Add a CONV_2D; concatenated inputs stay apart."""
+    data, weights, bias = _operands(operator)
+    options, output = operator.options, operator.outputs[0]
+    kernel = _weights(weights)
+    _, height, width, in_channels = kernel.shape
+    if builder.shape(data)[2] != in_channels:
+        raise ValueError("it is a grouped convolution")
+    top, left = padding_before(operator, height, width)
+    window = (
+        height, width, options.strideH, options.strideW,
+        options.dilationHFactor, options.dilationWFactor, top, left,
+    )  # fmt: skip
+    sums = kernel.astype(np.int64).sum(axis=(1, 2, 3))
+    params = (
+        *window,
+        *_border(data, output, options),
+        Data(kernel.tobytes()),
+        _channels(data, weights, bias, output, sums),
+    )
+    extent = (height - 1) * options.dilationHFactor
+    need = Need(options.strideH, -top, extent - top)
+    links = tuple(Link(part, need) for part in builder.parts(data))
+    macs = kernel.size * builder.shape(output)[1]
+    builder.add(output, Kernel.CONVOLUTION, links, params, macs=macs, op=operator.index)
+
+
+def depthwise(builder: Builder, operator: Operator) -> None:
+    """Add a DEPTHWISE_CONV_2D; concatenated inputs stay apart."""
+    data, weights, bias = _operands(operator)
+    options, output = operator.options, operator.outputs[0]
+    kernel = _weights(weights)
+    _, height, width, out_channels = kernel.shape
+    multiplier = out_channels // builder.shape(data)[2]
+    top, left = padding_before(operator, height, width)
+    window = (
+        height, width, options.strideH, options.strideW,
+        options.dilationHFactor, options.dilationWFactor, top, left,
+    )  # fmt: skip
+    sums = kernel.astype(np.int64).sum(axis=(0, 1, 2))
+    params = (
+        *window,
+        *_border(data, output, options),
+        multiplier,
+        Data(kernel.tobytes()),
+        _channels(data, weights, bias, output, sums),
+    )
+    extent = (height - 1) * options.dilationHFactor
+    need = Need(options.strideH, -top, extent - top)
+    links = tuple(Link(part, need) for part in builder.parts(data))
+    macs = kernel.size * builder.shape(output)[1]
+    builder.add(output, Kernel.DEPTHWISE, links, params, macs=macs, op=operator.index)
+
+
+def transposed(builder: Builder, operator: Operator) -> None:
+    """Add a TRANSPOSE_CONV."""
+    _, weights, data = operator.inputs[:3]
+    bias = operator.inputs[3] if len(operator.inputs) > 3 else None
+    options, output = operator.options, operator.outputs[0]
+    kernel = _weights(weights)
+    _, height, width, _ = kernel.shape
+    rows, columns, _ = builder.shape(output)
+    strides = (options.strideH, options.strideW)
+    top, left = (
+        0 if options.padding == Padding.VALID else max((-(-side // s) - 1) * s + k - side, 0) // 2
+        for side, s, k in zip((rows, columns), strides, (height, width), strict=True)
+    )
+    # Of the weights that reach pixels of each phase.
+    phases = np.array(
+        [
+            [
+                kernel[:, y :: strides[0], x :: strides[1]].astype(np.int64).sum(axis=(1, 2, 3))
+                for x in range(strides[1])
+            ]
+            for y in range(strides[0])
+        ]
+    )
+    params = (
+        *(height, width, *strides, 1, 1, top, left),
+        *_border(data, output, options),
+        Data(kernel.tobytes()),
+        _channels(data, weights, bias, output, phases),
+    )
+    # Input row i reaches rows i * stride - top to i * stride - top + height - 1.
+    need = Need(1, top - height + strides[0], top, strides[0])
+    source = builder.node(data, operator.index)
+    macs = kernel.size * builder.shape(data)[1] // strides[0]
+    links = (Link(source, need),)
+    builder.add(output, Kernel.TRANSPOSED, links, params, macs=macs, op=operator.index)
+
+
+def fully_connected(builder: Builder, operator: Operator) -> None:
+    """Add a FULLY_CONNECTED: a convolution of one tap, over the features of each row."""
+    data, weights, bias = _operands(operator)
+    output = operator.outputs[0]
+    kernel = _weights(weights)
+    source = builder.node(data, operator.index)
+    _, width, _ = builder.shape(output)
+    depth = kernel.shape[-1]
+    if builder.nodes[source].channels != depth:
+        source = _features(builder, source, depth, operator.index)
+    sums = kernel.astype(np.int64).sum(axis=1)
+    params = (
+        *(1, 1, 1, 1, 1, 1, 0, 0),
+        *_border(data, output, operator.options),
+        Data(kernel.tobytes()),
+        _channels(data, weights, bias, output, sums, product_in_float=True),
+    )
+    links = (Link(source),)
+    macs = kernel.size * width
+    builder.add(output, Kernel.CONVOLUTION, links, params, macs=macs, op=operator.index)
+
+
+def _features(builder: Builder, source: int, depth: int, op: int) -> int:
+    """Return a node of the same bytes, in one row of pixels with so many channels."""
+    from tinyseg.engine.rules.shapes import reshaped
+
+    node = builder.nodes[source]
+    elements = node.rows * node.width * node.channels
+    return builder.append(reshaped(node, source, (1, elements // depth, depth), op))
+
+
+def _operands(operator: Operator) -> tuple[Tensor, Tensor, Tensor | None]:
+    data, weights, *rest = operator.inputs
+    return data, weights, rest[0] if rest else None
+
+
+def _weights(weights: Tensor) -> np.ndarray:
+    if not weights.constant:
+        raise ValueError("its weights are computed")
+    if weights.dtype != "int8":
+        raise ValueError(f"its weights are {weights.dtype}")
+    return weights.array()
+
+
+def _border(data: Tensor, output: Tensor, options: object) -> tuple[int, int, int, int]:
+    activation = getattr(options, "fusedActivationFunction", ActivationFunctionType.NONE)
+    least, most = factors.clamp(output, activation)
+    return factors.scale_of(data)[1], factors.scale_of(output)[1], least, most
+
+
+def _channels(
+    data: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    output: Tensor,
+    sums: np.ndarray,
+    *,
+    product_in_float: bool = False,
+) -> Data:
+    """Return biases, multipliers and shifts as ``Channel`` of params.h."""
+    biases, multipliers, shifts = factors.channels(data, weights, bias, output, sums)
+    if product_in_float and weights.scales.size == 1:
+        # FULLY_CONNECTED multiplies both scales as float32.
+        product = np.float32(data.scales[0]) * np.float32(weights.scales[0])
+        one, two = quantize_multiplier(np.float64(product) / np.float64(output.scales[0]))
+        multipliers, shifts = np.full_like(multipliers, one), np.full_like(shifts, two)
+    packed = np.stack(np.broadcast_arrays(biases, multipliers, shifts), axis=-1)
+    return Data(packed.astype("<i4").tobytes())

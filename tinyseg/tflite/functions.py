@@ -1,0 +1,243 @@
+"""What int8 operators of one tensor make of each of the 256 values, as TFLite's kernels do.
+
+Logistic and tanh follow gemmlowp's ``fixedpoint.h``, which both TensorFlow Lite's reference
+kernels and TensorFlow Lite Micro use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinyseg.tflite.arithmetic import clamp, multiply, quantize_multiplier
+from tinyseg.tflite.model import Operator, Tensor
+
+_STORED = np.arange(-128, 128, dtype=np.int64)
+# Bits before the point of the fixed-point numbers that logistic and tanh take.
+_INTEGER_BITS = 4
+
+
+def table(operator: Operator) -> np.ndarray:
+    """Return the results of an operator of one int8 tensor.
+
+    Returns:
+        int8 ``(256,)``, of the stored values from -128 to 127.
+
+    Raises:
+        ValueError: it is no such operator.
+    """
+    if operator.opcode not in _FUNCTIONS:
+        raise ValueError(f"{operator.opcode} is no function of one int8 value")
+    return _FUNCTIONS[operator.opcode](operator)
+
+
+def known() -> list[str]:
+    """Return the operators that :func:`table` takes."""
+    return sorted(_FUNCTIONS)
+
+
+def _scales(operator: Operator) -> tuple[float, int, float, int]:
+    def of(tensor: Tensor) -> tuple[float, int]:
+        if tensor.scales.size != 1:
+            raise ValueError(f"tensor '{tensor.name}' is not quantized as a whole")
+        return float(tensor.scales[0]), int(tensor.zero_points[0])
+
+    return *of(operator.inputs[0]), *of(operator.outputs[0])
+
+
+def _rescaled(operator: Operator) -> np.ndarray:
+    scale, zero, target, target_zero = _scales(operator)
+    return multiply(_STORED - zero, *quantize_multiplier(scale / target)) + target_zero
+
+
+def _quantize(operator: Operator) -> np.ndarray:
+    return clamp(_rescaled(operator))
+
+
+def _relu(operator: Operator) -> np.ndarray:
+    return clamp(_rescaled(operator), low=_scales(operator)[3])
+
+
+def _relu6(operator: Operator) -> np.ndarray:
+    """Clamp, without a change of scale: TFLM's kernel has none."""
+    scale, zero, _, _ = _scales(operator)
+    six = zero + int(_half_away(np.float32(6) / np.float32(scale)))
+    return clamp(_STORED, max(zero, -128), min(six, 127))
+
+
+def _leaky_relu(operator: Operator) -> np.ndarray:
+    scale, zero, target, target_zero = _scales(operator)
+    alpha = np.float32(operator.options.alpha)
+    plain = np.float32(scale) / np.float32(target)
+    slope = np.float32(scale) * alpha / np.float32(target)
+    values = _STORED - zero
+    positive = multiply(values, *quantize_multiplier(np.float64(plain)))
+    negative = multiply(values, *quantize_multiplier(np.float64(slope)))
+    return clamp(np.where(values >= 0, positive, negative) + target_zero)
+
+
+def _elu(operator: Operator) -> np.ndarray:
+    scale, zero, target, target_zero = _scales(operator)
+    reals = np.float32(scale) * (_STORED - zero).astype(np.float32)
+    reals = np.where(reals < 0, np.expm1(reals), reals).astype(np.float32)
+    inverse = np.float32(1) / np.float32(target)
+    return clamp(_half_away(reals * inverse) + target_zero)
+
+
+def _logistic(operator: Operator) -> np.ndarray:
+    return _saturating(operator, _logistic_of, 8, -128)
+
+
+def _tanh(operator: Operator) -> np.ndarray:
+    return _saturating(operator, _tanh_of, 7, 0)
+
+
+def _saturating(
+    operator: Operator, function: Callable[[np.ndarray], np.ndarray], bits: int, zero_point: int
+) -> np.ndarray:
+    scale, zero, _, _ = _scales(operator)
+    multiplier, shift = quantize_multiplier(scale * float(1 << (31 - _INTEGER_BITS)))
+    whole = ((1 << _INTEGER_BITS) - 1) * float(1 << (31 - _INTEGER_BITS))
+    radius = np.floor(whole / 2.0 ** int(shift))
+    values = _STORED - zero
+    inside = np.abs(values) < radius
+    fixed = multiply(np.where(inside, values, 0), multiplier, shift)
+    results = _divide_by_power(function(fixed), 31 - bits) + zero_point
+    limits = np.where(values > 0, 127, -128)
+    return clamp(np.where(inside, results, limits))
+
+
+def _hard_swish(operator: Operator) -> np.ndarray:
+    scale, zero, target, target_zero = _scales(operator)
+    # In the kernel's own 16-bit arithmetic.
+    fine = np.float32(1 / 128.0) * np.float32(scale)
+    output, output_shift = _sixteen(*quantize_multiplier(np.float64(fine / np.float32(target))))
+    relu, relu_shift = _sixteen(*quantize_multiplier(np.float64(fine / np.float32(3 / 32768.0))))
+    values = (_STORED - zero) * 128
+    scaled = _high_product16(values, output)
+    gate = values
+    if relu_shift > 0:
+        gate = _saturate16(gate << (relu_shift - 1))
+    gate = _high_product16(gate, relu)
+    if relu_shift > 0:
+        gate = _saturate16(gate << 1)
+    elif relu_shift < 0:
+        gate = _divide_by_power(gate, -relu_shift)
+    gate = (gate + (1 << 15)) >> 1
+    # SaturatingDoublingHighMul, which truncates.
+    product = np.sign(gate * scaled) * ((np.abs(gate * scaled) * 2) >> 16)
+    results = _divide_by_power(product, -output_shift) if output_shift < 0 else product
+    return clamp(results + target_zero)
+
+
+def _sixteen(multiplier: np.ndarray, shift: np.ndarray) -> tuple[int, int]:
+    """Return a 32-bit multiplier as ``DownScaleInt32ToInt16Multiplier`` does."""
+    high = (1 << 31) - 1 - (1 << 15)
+    value = int(multiplier)
+    return (0x7FFF if value >= high else (value + (1 << 15)) >> 16), int(shift)
+
+
+def _saturate16(values: np.ndarray) -> np.ndarray:
+    return np.clip(values, -(1 << 15), (1 << 15) - 1)
+
+
+def _high_product16(values: np.ndarray, multiplier: int) -> np.ndarray:
+    """Gemmlowp's SaturatingRoundingDoublingHighMul of int16."""
+    product = values * multiplier
+    nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
+    return np.sign(nudged) * (np.abs(nudged) >> 15)
+
+
+_FUNCTIONS: dict[str, Callable[[Operator], np.ndarray]] = {
+    "ELU": _elu,
+    "HARD_SWISH": _hard_swish,
+    "LEAKY_RELU": _leaky_relu,
+    "LOGISTIC": _logistic,
+    "QUANTIZE": _quantize,
+    "RELU": _relu,
+    "RELU6": _relu6,
+    "TANH": _tanh,
+}
+
+
+def _half_away(reals: np.ndarray) -> np.ndarray:
+    wide = np.asarray(reals, np.float64)
+    return np.trunc(wide + np.copysign(0.5, wide)).astype(np.int64)
+
+
+def _divide_by_power(values: np.ndarray, exponent: int) -> np.ndarray:
+    """Gemmlowp's RoundingDivideByPOT: half away from zero."""
+    mask = (1 << exponent) - 1
+    return (values >> exponent) + ((values & mask) > (mask >> 1) + (values < 0))
+
+
+def _product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
+    """Gemmlowp's SaturatingRoundingDoublingHighMul."""
+    product = np.asarray(a, np.int64) * b
+    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    return np.sign(nudged) * (np.abs(nudged) >> 31)
+
+
+def _shifted_left(values: np.ndarray, exponent: int) -> np.ndarray:
+    return np.clip(values << exponent, -(1 << 31), (1 << 31) - 1)
+
+
+_ONE = (1 << 31) - 1
+
+
+def exponential(values: np.ndarray, integer_bits: int) -> np.ndarray:
+    """Return gemmlowp's ``exp_on_negative_values``.
+
+    Args:
+        values: fixed-point numbers not above 0, ``integer_bits`` before the point, int64.
+        integer_bits: at most 5.
+
+    Returns:
+        Fixed-point numbers in [0, 1], none before the point.
+    """
+    fraction = 31 - integer_bits
+    quarter = 1 << (fraction - 2)
+    rest = (values & (quarter - 1)) - quarter
+    result = _exponential_of_quarter(_shifted_left(rest, integer_bits))
+    remainder = rest - values
+    factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
+    for exponent, multiplier in zip(range(-2, 5), factors, strict=True):
+        if integer_bits > exponent:
+            set_ = (remainder & (1 << (fraction + exponent))) != 0
+            result = np.where(set_, _product(result, multiplier), result)
+    return np.where(values == 0, _ONE, result)
+
+
+def _exponential_of_quarter(a: np.ndarray) -> np.ndarray:
+    """Return exp of numbers in [-1/4, 0)."""
+    constant, third = 1895147668, 715827883
+    x = a + (1 << 28)
+    x2 = _product(x, x)
+    x3, x4 = _product(x2, x), _product(x2, x2)
+    tail = _divide_by_power(_product(_divide_by_power(x4, 2) + x3, third) + x2, 1)
+    return constant + _product(x + tail, constant)
+
+
+def _reciprocal(a: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return 2 / (1 + a) of numbers in [0, 1], two bits before the point, and its one."""
+    total = a + _ONE
+    half = (total + np.where(total >= 0, 1, -1)) // 2
+    one = 1 << 29
+    x = 1515870810 + _product(half, -1010580540)
+    for _ in range(3):
+        x = x + _shifted_left(_product(x, one - _product(half, x)), 2)
+    return x, one
+
+
+def _logistic_of(a: np.ndarray) -> np.ndarray:
+    x, _ = _reciprocal(exponential(-np.abs(a), _INTEGER_BITS))
+    # Half of it, from one bit before the point to none.
+    positive = _shifted_left(x, 1)
+    return np.where(a == 0, 1 << 30, np.where(a > 0, positive, _ONE - positive))
+
+
+def _tanh_of(a: np.ndarray) -> np.ndarray:
+    x, one = _reciprocal(exponential(-np.abs(a), _INTEGER_BITS + 1))
+    result = _shifted_left(x - one, 2)
+    return np.where(a == 0, 0, np.where(a > 0, result, -result))
