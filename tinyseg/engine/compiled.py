@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
 from tinyseg.engine.placement import Placement, place
 from tinyseg.engine.program import Program
+from tinyseg.engine.schedule import simulate
 from tinyseg.tflite.model import TfliteModel
 
 
@@ -40,12 +42,16 @@ class Compiled:
         return sum(node.macs * node.rows for node in self.program.nodes)
 
 
-def compiled(model: TfliteModel) -> Compiled:
+def compiled(model: TfliteModel, regions: Sequence[int] | None = None) -> Compiled:
     """Compile a file.
 
+    Args:
+        model: an int8 file with a batch of 1.
+        regions: bytes of the memories that its rows may lie in; None for one without an end.
+
     Raises:
-        InputError: the engine cannot run it.
+        InputError: the engine cannot run it, or it does not fit.
     """
     program = compile_model(model)
-    placement = place(program)
+    placement = place(simulate(program), regions)
     return Compiled(model, integer(model), program, placement, pack(program, placement))
