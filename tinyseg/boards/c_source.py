@@ -149,20 +149,27 @@ def common_values(
     source, target = border(model)
     if len(source.shape) != 4 or source.shape[0] != 1:
         raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
-    digest = hashlib.sha256(model.content)
     return {
         # It becomes a string and a comment in C++.
         "name": re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:_NAME_LENGTH],
         "version": tinyseg.__version__,
-        "crc32": zlib.crc32(model.content),
-        "sha256": digest.hexdigest(),
-        "sha256_bytes": numbers(digest.digest(), "0x%02x"),
+        **identity(model),
         "input": _tensor(model, source),
         "output": _tensor(model, target),
         "preprocessing": preprocessing,
         "input_table": numbers(input_table(source, preprocessing).tolist()),
         "mask_threshold": mask_threshold(model, target, preprocessing.threshold),
         "operator_count": len(model.operators),
+    }
+
+
+def identity(model: TfliteModel) -> dict[str, Any]:
+    """Return checksums of a file as the templates write them."""
+    digest = hashlib.sha256(model.content)
+    return {
+        "crc32": zlib.crc32(model.content),
+        "sha256": digest.hexdigest(),
+        "sha256_bytes": numbers(digest.digest(), "0x%02x"),
     }
 
 

@@ -1,4 +1,4 @@
-"""From a ``.tflite`` file to firmware: export, measure the arena, compile."""
+"""From a ``.tflite`` file to firmware: compile or export it, size its memory, build."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import presets
-from tinyseg.boards import c_source, emulator
+from tinyseg.boards import c_source, emulator, program_source
 from tinyseg.boards.board import Board, load
 from tinyseg.boards.build import build
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
+from tinyseg.boards.pieces import pieces
+from tinyseg.engine.compiled import Compiled, compiled
+from tinyseg.engine.compiler import integer
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner
-from tinyseg.tflite import TfliteModel
+from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.ops.registry import FIRMWARE_OPS
+
+# What runs the network: our own engine, or TensorFlow Lite Micro.
+OWN, TFLM = "tinyseg", "tflm"
+ENGINES = (OWN, TFLM)
+# A request's type, sequence number and checksum, and room for the shortest requests.
+_FRAME_BYTES = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +40,23 @@ class Firmware:
     Attributes:
         board: what it is for.
         model: file built in.
+        engine: one of :data:`ENGINES`.
         image: files to flash.
-        arena: tensor arena.
+        arena: tensor arena, or the memory of a program.
         footprint: memory that it takes.
     """
 
     board: Board
     model: TfliteModel
+    engine: str
     image: Image
     arena: ArenaSize
     footprint: Footprint
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The operators whose work is counted, in order."""
+        return (integer(self.model) if self.engine == OWN else self.model).operators
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -48,6 +64,7 @@ class Firmware:
             "board": self.board.name,
             "model": self.model.path,
             "sha256": self.model.sha256(),
+            "engine": self.engine,
             "elf": str(self.image.elf),
             "arena": dataclasses.asdict(self.arena),
             "text_bytes": self.footprint.text,
@@ -58,34 +75,72 @@ class Firmware:
         }
 
 
-def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> Firmware:
-    """Compile firmware with an arena of the size that the board's kernels use.
+def make(
+    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, engine: str = OWN
+) -> Firmware:
+    """Compile firmware.
 
-    That size is measured by booting the firmware on an emulated board with the same core; where
-    there is none, TFLM on the host measures it.
+    Memory of our own engine is planned to the byte. TFLM's tensor arena is measured by booting the
+    firmware on an emulated board with the same core; where there is none, TFLM on the host
+    measures it.
 
     Args:
         model: linted by the exporter.
         preprocessing: goes into the firmware.
         board: what to compile for, in ``build/firmware/BOARD/MODEL``.
+        engine: one of :data:`ENGINES`; only TFLM needs ``TFLM_ROOT``.
 
     Raises:
         InputError: a tool is missing, or the model cannot run on or does not fit the board.
     """
+    make_image = _with_tflm if engine == TFLM else _with_own
+    image, arena = make_image(model, preprocessing, board)
+    if board.family_id is not None:
+        write_uf2(image, board)
+    return Firmware(board, model, engine, image, arena, footprint(image, board))
+
+
+def compile_for(model: TfliteModel, board: Board) -> tuple[Compiled, list[str]]:
+    """Compile a file for a board's memories.
+
+    Returns:
+        The program, and the section of the linker script for each of its regions.
+
+    Raises:
+        InputError: our engine cannot run it, or it does not fit.
+    """
+    images = sum(tensor.elements * 4 for tensor in (*model.inputs, *model.outputs))
+    left = pieces(board, images + _FRAME_BYTES)
+    made = compiled(model, [piece.bytes for piece in left])
+    return made, [piece.section for piece in left]
+
+
+def _with_own(
+    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board
+) -> tuple[Image, ArenaSize]:
+    program, sections = compile_for(model, board)
+    folder = _folder(model, board, OWN)
+    sources = folder / "generated"
+    name = Path(model.path).stem
+    program_source.export(program, preprocessing, sections, sources, name)
+    size = ArenaSize(program.ram, program.ram, "planned, no margin")
+    return build(board, folder / "cmake", sources), size
+
+
+def _with_tflm(
+    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board
+) -> tuple[Image, ArenaSize]:
     arena = host_arena(model)
     if board.machine or board.emulated_by:
         machine = emulator.emulated(board)
         needed = predict(model, machine.target).needed
         arena = _measure(model, preprocessing, machine, arena, needed)
-    image = _compile(model, preprocessing, board, arena)
-    if board.family_id is not None:
-        write_uf2(image, board)
-    return Firmware(board, model, image, arena, footprint(image, board))
+    return _compile(model, preprocessing, board, arena), arena
 
 
 @contextlib.contextmanager
 def booted(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: str
+    model: TfliteModel, preprocessing: PreprocessingPlan, board: str, engine: str = OWN
 ) -> Iterator[DeviceRunner]:
     """Make firmware for an emulated board, or the emulated board with its core, and boot it.
 
@@ -93,7 +148,7 @@ def booted(
         InputError: as of :func:`make`.
     """
     machine = emulator.emulated(load(board))
-    made = make(model, preprocessing, machine)
+    made = make(model, preprocessing, machine, engine)
     with emulator.start(machine, made.image.elf) as device:
         yield DeviceRunner(device, model)
 
@@ -135,7 +190,11 @@ def _measure(
 def _compile(
     model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, arena: ArenaSize
 ) -> Image:
-    folder = presets.BUILD / "firmware" / board.name / Path(model.path).stem
+    folder = _folder(model, board, TFLM)
     sources = folder / "generated"
     c_source.export(model, preprocessing, arena, sources, Path(model.path).stem)
     return build(board, folder / "cmake", sources)
+
+
+def _folder(model: TfliteModel, board: Board, engine: str) -> Path:
+    return presets.BUILD / "firmware" / board.name / engine / Path(model.path).stem

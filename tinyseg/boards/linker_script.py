@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from tinyseg import files
-from tinyseg.boards.board import FLASH_KINDS, ROLES, Board
+from tinyseg.boards.board import FLASH_KINDS, RAM_KINDS, ROLES, Board
 
 NAME = "memory.ld"
 _SECTIONS = "sections.ld"
@@ -31,6 +31,7 @@ def text(board: Board) -> str:
     return environment.get_template(NAME).render(
         board=board,
         flash_kinds=FLASH_KINDS,
+        ram_kinds=RAM_KINDS,
         roles=ROLES,
         sections=sections,
     )

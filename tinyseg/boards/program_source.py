@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tinyseg.boards.c_source import common_values, numbers, render
-from tinyseg.engine.program import Kernel
+from tinyseg.boards.c_source import common_values, identity, numbers, render
 from tinyseg.engine.compiled import Compiled
+from tinyseg.engine.program import Kernel
 from tinyseg.plan import PreprocessingPlan
 
 FILES = ("model_data.h", "model_program.h", "model_program.cc")
@@ -51,7 +51,8 @@ def export(
     needed = {node.kernel for node in compiled.program.nodes if node.kernel is not None}
     regions = zip(compiled.placement.regions, sections, strict=True)
     values = {
-        **common_values(compiled.model, preprocessing, name),
+        **common_values(compiled.integer, preprocessing, name),
+        **identity(compiled.model),
         "length": len(compiled.content),
         "content": numbers(compiled.content, "0x%02x"),
         "kernels": [_function(kernel) if kernel in needed else "nullptr" for kernel in Kernel],

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on, leading
+from tinyseg.cli.options import COUNT, DATA, ENGINE, JSON, OUTPUT, RECIPE, fail_on, leading
 
 
 def _with_firmware(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -26,14 +26,6 @@ BOARD = click.option(
     help="A board's name; see 'tinyseg boards'.",
 )
 MODEL = click.argument("model", metavar="MODEL|FILE.tflite")
-PORT = click.option(
-    "--port", required=True, metavar="PORT", help="/dev/ttyACM0, or socket://HOST:PORT."
-)
-BAUD = click.option(
-    "--baud",
-    type=click.IntRange(1),
-    help="Speed of a serial port, see 'tinyseg boards'; 115200 if not given.",
-)
 
 
 @click.command()
@@ -130,8 +122,11 @@ def export_c(
 @BOARD
 @DATA
 @RECIPE
+@ENGINE
 @JSON
-def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json: bool) -> None:
+def make_firmware(
+    model: str, board: str, data: str | None, recipe: str, engine: str, as_json: bool
+) -> None:
     """Compile firmware with a model for a board.
 
     \b
@@ -140,7 +135,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    made = step.make_firmware(Session.open_file(model, data, recipe), board)
+    made = step.make_firmware(Session.open_file(model, data, recipe), board, engine)
     if as_json:
         terminal.print_json(made.as_dict())
         return
@@ -150,7 +145,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
         [
             ["code and constants", f"{sizes.text:,}", ""],
             ["model", f"{sizes.model:,}", ""],
-            ["tensor arena", f"{made.arena.size:,}", made.arena.source],
+            [step.MEMORY[engine], f"{made.arena.size:,}", made.arena.source],
             *([u.region, f"{u.used:,}", f"{u.length:,}"] for u in sizes.regions if u.used),
         ],
         title=f"{made.model.path} for {made.board.title}",
@@ -163,6 +158,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
 @BOARD
 @DATA
 @RECIPE
+@ENGINE
 @COUNT
 @click.option(
     "--serve", type=click.IntRange(1, 65535), metavar="PORT", help="Keep running; listen there."
@@ -173,6 +169,7 @@ def emulate(
     board: str,
     data: str | None,
     recipe: str,
+    engine: str,
     images: int,
     serve: int | None,
     as_json: bool,
@@ -185,11 +182,12 @@ def emulate(
       tinyseg emulate attention_unet_ds --board mps2_an500 --serve 5555
     """
     from tinyseg.steps import emulate as step
+    from tinyseg.steps.firmware import MEMORY
     from tinyseg.steps.session import Session
 
     session = Session.open_file(model, data, recipe)
     if serve:
-        made = step.emulated_firmware(session, board)
+        made = step.emulated_firmware(session, board, engine)
         click.echo(
             f"{made.board.name} serves {made.model.path} at socket://127.0.0.1:{serve}; "
             "Ctrl-C ends it",
@@ -197,17 +195,21 @@ def emulate(
         )
         step.serve(made.board, made.image.elf, serve)
         return
-    record = step.emulate(session, board, images)
+    record = step.emulate(session, board, images, engine)
     if as_json:
         terminal.print_json(record)
-        return
+        return fail_on(record["failures"])
     terminal.print_table(
         ["quantity", "value"],
         [
             ["instructions, mean", f"{record['instructions_mean']:,.0f}"],
-            ["tensor arena", f"{record['arena_used']:,} of {record['arena_size']:,} bytes"],
+            [
+                MEMORY[record["engine"]],
+                f"{record['arena_used']:,} of {record['arena_size']:,} bytes",
+            ],
             ["stack", f"{record['stack_used']:,} of {record['stack_size']:,} bytes"],
             *([title, f"{value:.4f}"] for title, value in leading(record["scores"])),
+            ["output bytes", record["compared"]["text"]],
         ],
         title=f"{session.path} on {record['board']}, {len(record['images'])} images",
     )
@@ -226,6 +228,7 @@ def emulate(
         ],
         title="What takes longest",
     )
+    fail_on(record["failures"])
 
 
 @click.command()
@@ -233,10 +236,17 @@ def emulate(
 @BOARD
 @DATA
 @RECIPE
+@ENGINE
 @click.option("--tool", help="Flash with this tool; the first installed one by default.")
 @click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
 def flash(
-    model: str, board: str, data: str | None, recipe: str, tool: str | None, dry_run: bool
+    model: str,
+    board: str,
+    data: str | None,
+    recipe: str,
+    engine: str,
+    tool: str | None,
+    dry_run: bool,
 ) -> None:
     """Compile firmware and write it to a board.
 
@@ -246,93 +256,10 @@ def flash(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    ready = step.prepare_flash(Session.open_file(model, data, recipe), board, tool)
+    ready = step.prepare_flash(Session.open_file(model, data, recipe), board, engine, tool)
     click.echo(shlex.join(ready.command))
     if not dry_run:
         ready.run()
-
-
-@click.group()
-def device() -> None:
-    """Talk to a board that runs tinyseg's firmware."""
-
-
-@device.command("info")
-@PORT
-@BAUD
-@JSON
-def device_info(port: str, baud: int | None, as_json: bool) -> None:
-    """Show what a device tells of itself."""
-    from tinyseg.steps import device as step
-
-    record = step.device_info(port, baud or step.BAUD)
-    if as_json:
-        terminal.print_json(record)
-    else:
-        terminal.print_table(["quantity", "value"], [[k, str(v)] for k, v in record.items()])
-
-
-@device.command("run")
-@PORT
-@BAUD
-@MODEL
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@DATA
-@RECIPE
-@OUTPUT
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds an image.")
-@JSON
-def device_run(
-    port: str,
-    baud: int | None,
-    model: str,
-    images: tuple[Path, ...],
-    data: str | None,
-    recipe: str,
-    output: Path | None,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Send image files to a device that runs MODEL; save its masks, compare with the host.
-
-    \b
-    Example: tinyseg device run --port /dev/ttyACM0 attention_unet_ds scan.png
-    """
-    import dataclasses
-
-    from tinyseg.steps import device as step
-    from tinyseg.steps.session import Session
-
-    session = Session.open_file(model, data, recipe)
-    info, records = step.run_images(
-        session, images, port, baud=baud or step.BAUD, folder=output, timeout=timeout
-    )
-    if as_json:
-        rows = [dataclasses.asdict(record) for record in records]
-        terminal.print_json({"device": info, "images": rows})
-    else:
-        terminal.print_table(
-            ["image", "ticks", "ms", "foreground", "pixels unlike the host's", "mask"],
-            [
-                [
-                    r.image,
-                    f"{r.ticks:,}",
-                    f"{r.milliseconds:,.1f}",
-                    f"{100 * r.foreground:.1f} %",
-                    str(r.differing_pixels),
-                    r.mask,
-                ]
-                for r in records
-            ],
-            title=f"{info['model']} on {info['board']}",
-        )
-    fail_on(
-        [
-            f"{r.image}: {r.differing_pixels} mask pixels differ from the host's"
-            for r in records
-            if r.differing_pixels
-        ]
-    )
 
 
 def _size(length: int) -> str:

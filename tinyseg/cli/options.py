@@ -56,6 +56,15 @@ COUNT = click.option(
 )
 
 
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["tinyseg", "tflm"]),
+    default="tinyseg",
+    show_default=True,
+    help="What runs the network: tinyseg's own engine, or TensorFlow Lite Micro (TFLM_ROOT).",
+)
+
+
 def _emulated_board(
     context: click.Context, parameter: click.Parameter, name: str | None
 ) -> str | None:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import serial
 
+from tinyseg.engine.compiler import integer
 from tinyseg.errors import InputError
 from tinyseg.runtime import protocol
 from tinyseg.runtime.protocol import DeviceInfo, Frame, Request
@@ -20,6 +21,8 @@ from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
 
 _TRIES = 3
+# Of an element type, in what a device tells of itself.
+_INT8 = 1
 # How many times a timeout may pass while bytes arrive.
 _PATIENCE = 4
 _TICKS = struct.Struct("<Q")
@@ -250,7 +253,6 @@ class DeviceRunner:
     def __init__(
         self, device: Device, model: TfliteModel, *, progress: Callable[[], None] = lambda: None
     ) -> None:
-        self.input, self.output = border(model)
         self._device, self._progress = device, progress
         self.info = device.info()
         if self.info.code != protocol.Code.OK:
@@ -261,6 +263,9 @@ class DeviceRunner:
                 f"{device.name}: runs {self.info.model} with another SHA-256 than {model.path}; "
                 "flash that file"
             )
+        # Our own engine's firmware takes and gives integers, whatever the file has at its border.
+        whole = self.info.input_type == _INT8 and border(model)[0].dtype != "int8"
+        self.input, self.output = border(integer(model) if whole else model)
         self.unit = "instructions" if device.instructions else "cycles"
         self.work: list[int] = []
         self.operator_work: list[int] = []

@@ -10,23 +10,28 @@ import numpy as np
 
 from tinyseg.boards import emulator
 from tinyseg.boards.board import Board, load
-from tinyseg.boards.firmware import Firmware
+from tinyseg.boards.firmware import OWN, Firmware
 from tinyseg.errors import InputError
 from tinyseg.runtime.device import DeviceRunner
+from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.evaluate import score
 from tinyseg.steps.firmware import make_firmware
 from tinyseg.steps.images import sample
 from tinyseg.steps.session import Session
-from tinyseg.tflite.ops.registry import cost
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.ops.registry import FIRMWARE_OPS, cost
+
+# Images whose bytes are compared with those of TFLM, which is slow here.
+_COMPARED = 2
 
 
-def emulated_firmware(session: Session, board: str) -> Firmware:
+def emulated_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
     """Compile firmware for an emulated board, or for the emulated one with a board's core.
 
     Raises:
         InputError: no such board, none that emulates it, or it cannot run the file.
     """
-    return make_firmware(session, emulator.emulated(load(board)).name)
+    return make_firmware(session, emulator.emulated(load(board)).name, engine)
 
 
 def serve(board: Board, elf: Path, port: int) -> None:
@@ -44,29 +49,33 @@ def serve(board: Board, elf: Path, port: int) -> None:
     raise InputError(f"{board.name}: QEMU ended ({' '.join(errors.split()) or 'no reason given'})")
 
 
-def emulate(session: Session, board: str, count: int = 8) -> dict[str, Any]:
+def emulate(session: Session, board: str, count: int = 8, engine: str = OWN) -> dict[str, Any]:
     """Run test images on an emulated board.
 
     Args:
         session: of a ``.tflite`` file.
         board: emulated board, or one with the core of an emulated one.
         count: images.
+        engine: what runs the network, ``tinyseg`` or ``tflm``.
 
     Returns:
-        Scores, memory, and instructions of each image and operator.
+        Scores, memory, instructions of each image and operator, and how the bytes of the first
+        images compare with those of TFLM on the host.
 
     Raises:
         InputError: no such board, or one that cannot run the file; unusable images.
     """
-    made = emulated_firmware(session, board)
+    made = emulated_firmware(session, board, engine)
     model, chosen = made.model, sample(session.images.part("test"), count)
     with emulator.start(made.board, made.image.elf) as device:
         runner = DeviceRunner(device, model)
         scores, _ = score(runner, chosen, session.preprocessing)
         info = runner.refresh()
-    operators = zip(model.operators, runner.operator_work, strict=False)
+        compared = _compared(runner, model, chosen.inputs(session.preprocessing)[:_COMPARED])
+    operators = zip(made.operators, runner.operator_work, strict=False)
     return {
         "board": made.board.name,
+        "engine": engine,
         "images": chosen.names,
         "scores": scores,
         "instructions": runner.work,
@@ -85,5 +94,24 @@ def emulate(session: Session, board: str, count: int = 8) -> dict[str, Any]:
             }
             for index, (operator, work) in enumerate(operators)
         ],
+        "compared": compared,
+        "failures": [] if compared["equal"] else [f"{model.path}: {compared['text']}"],
         "firmware": made.as_dict(),
+    }
+
+
+def _compared(runner: DeviceRunner, model: TfliteModel, inputs: np.ndarray) -> dict[str, Any]:
+    """Compare a board's output bytes with those of TFLM on this machine."""
+    if any(operator.opcode in FIRMWARE_OPS for operator in model.operators):
+        return {"images": 0, "equal": True, "text": "TFLM on the host lacks an operator of ours"}
+    host = TflmRunner(model)
+    expected = host.output.dequantize(host.run(host.input.quantize(inputs)))
+    made = runner.output.dequantize(runner.run(runner.input.quantize(inputs)))
+    differing = int((made != expected).sum())
+    told = f"{differing:,} differ" if differing else "equal"
+    text = f"{told}, from those of TFLM on the host" if differing else f"{told} to TFLM's"
+    return {
+        "images": len(inputs),
+        "equal": differing == 0,
+        "text": f"{text}, {len(inputs)} images",
     }

@@ -10,9 +10,12 @@ from tinyseg.boards import c_source, firmware
 from tinyseg.boards import flash as flashing
 from tinyseg.boards.board import FlashTool, load
 from tinyseg.boards.c_source import ArenaSize
-from tinyseg.boards.firmware import Firmware
+from tinyseg.boards.firmware import OWN, TFLM, Firmware
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import usable
+
+# What the figure of memory is, by engine.
+MEMORY = {OWN: "memory of the network", TFLM: "tensor arena"}
 
 
 def export_c(
@@ -48,12 +51,13 @@ def export_c(
     return c_source.export(model, session.preprocessing, size, folder, name), size
 
 
-def make_firmware(session: Session, board: str) -> Firmware:
+def make_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
     """Compile firmware with a file for a board.
 
     Args:
         session: of a ``.tflite`` file.
         board: its name.
+        engine: what runs the network, ``tinyseg`` or ``tflm``.
 
     Raises:
         InputError: no such board, no firmware for it, a missing tool, or a file that cannot run on
@@ -61,7 +65,7 @@ def make_firmware(session: Session, board: str) -> Firmware:
     """
     target = load(board)
     target.need_port()
-    return firmware.make(session.model, session.preprocessing, target)
+    return firmware.make(session.model, session.preprocessing, target, engine)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,16 +94,19 @@ class Flashing:
         flashing.flash(self.firmware.board, self.firmware.image, self.tool)
 
 
-def prepare_flash(session: Session, board: str, tool: str | None = None) -> Flashing:
+def prepare_flash(
+    session: Session, board: str, engine: str = OWN, tool: str | None = None
+) -> Flashing:
     """Compile firmware for a board, and choose how to write it.
 
     Args:
         session: of a ``.tflite`` file.
         board: its name.
+        engine: what runs the network, ``tinyseg`` or ``tflm``.
         tool: to flash with; None for the first installed one.
 
     Raises:
         InputError: as of :func:`make_firmware`, or the board does not know the tool.
     """
     chosen = flashing.choose(load(board), tool)
-    return Flashing(make_firmware(session, board), chosen)
+    return Flashing(make_firmware(session, board, engine), chosen)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tinyseg import presets
 from tinyseg.boards.board import load
-from tinyseg.boards.firmware import booted
+from tinyseg.boards.firmware import TFLM, booted
 from tinyseg.errors import InputError
 from tinyseg.progress import counter
 from tinyseg.steps.session import Session
@@ -95,7 +95,7 @@ def _measure(model: TfliteModel, board: str | None) -> dict[str, Any]:
         sizes = {"total_bytes": arena.total, "head_bytes": arena.head, "tail_bytes": arena.tail}
         return {"by": "TFLM on this machine", **sizes}
     preprocessing = Session.open(model.path).preprocessing
-    with booted(model, preprocessing, board) as runner:
+    with booted(model, preprocessing, board, TFLM) as runner:
         used = runner.refresh().arena_used
     return {"by": board, "total_bytes": used, "head_bytes": None, "tail_bytes": None}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from tinyseg.boards.firmware import booted
+from tinyseg.boards.firmware import OWN, booted
 from tinyseg.steps.images import sample
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
@@ -17,6 +17,7 @@ def verify(
     count: int = 8,
     max_drop: float | None = None,
     board: str | None = None,
+    engine: str = OWN,
 ) -> Verification:
     """Verify a ``.tflite`` file on images of the test part.
 
@@ -28,6 +29,7 @@ def verify(
         count: images that run on the slow reference interpreters.
         max_drop: the most by which the first score may fall; None for 0.01.
         board: emulated board.
+        engine: what runs the network there, ``tinyseg`` or ``tflm``.
 
     Returns:
         The verdict; a file that fails is no error.
@@ -45,7 +47,7 @@ def verify(
         runner = KerasRunner(network)
     with contextlib.ExitStack() as stack:
         if board is not None:
-            device = stack.enter_context(booted(model, session.preprocessing, board))
+            device = stack.enter_context(booted(model, session.preprocessing, board, engine))
         return verification.verify(
             model,
             sample(images.part("test"), count),
