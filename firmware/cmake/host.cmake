@@ -43,7 +43,9 @@ gtest_discover_tests(unit_tests NO_PRETTY_VALUES)
 
 # Once as this machine runs the engine, once as microcontrollers do.
 foreach(name engine_tests engine_scalar_tests)
-  add_executable(${name} tests/engine_convolution_test.cc ${engine_sources})
+  add_executable(${name}
+    tests/engine_convolution_test.cc tests/engine_elementwise_test.cc
+    tests/engine_requantize_test.cc tests/engine_shape_test.cc ${engine_sources})
   target_link_libraries(${name} PRIVATE core options GTest::gtest_main)
   gtest_discover_tests(${name} NO_PRETTY_VALUES TEST_PREFIX ${name}.)
 endforeach()

@@ -36,8 +36,8 @@ class Random {
   explicit Random(uint32_t seed) : engine_(seed) {}
 
   int32_t Between(int32_t least, int32_t most) {
-    const auto span = static_cast<uint32_t>(most - least) + 1;
-    return least + static_cast<int32_t>(engine_() % span);
+    const int64_t span = int64_t{most} - least + 1;
+    return static_cast<int32_t>(least + static_cast<int64_t>(engine_()) % span);
   }
   int8_t Byte() {
     // The ends come often.
