@@ -30,6 +30,7 @@ include(GoogleTest)
 file(GLOB engine_sources CONFIGURE_DEPENDS engine/*.cc engine/kernels/portable/*.cc)
 add_library(tinyseg_engine SHARED ${engine_sources} core/crc32.cc ops/binary_conv.cc)
 target_link_libraries(tinyseg_engine PRIVATE options)
+set_target_properties(tinyseg_engine PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
 # GoogleTest's headers adapt to -fno-exceptions and -fno-rtti, so tests are built as the firmware.
 add_executable(unit_tests
@@ -39,6 +40,16 @@ add_executable(unit_tests
   tests/server_types_test.cc tests/sha256_test.cc tests/stack_test.cc)
 target_link_libraries(unit_tests PRIVATE core options GTest::gtest_main)
 gtest_discover_tests(unit_tests NO_PRETTY_VALUES)
+
+# Once as this machine runs the engine, once as microcontrollers do.
+foreach(name engine_tests engine_scalar_tests)
+  add_executable(${name}
+    tests/engine_convolution_test.cc tests/engine_elementwise_test.cc
+    tests/engine_requantize_test.cc tests/engine_shape_test.cc ${engine_sources})
+  target_link_libraries(${name} PRIVATE core options GTest::gtest_main)
+  gtest_discover_tests(${name} NO_PRETTY_VALUES TEST_PREFIX ${name}.)
+endforeach()
+target_compile_definitions(engine_scalar_tests PRIVATE TINYSEG_ENGINE_SCALAR)
 
 foreach(name frame server)
   add_executable(${name}_replay fuzz/${name}_fuzzer.cc fuzz/replay.cc)

@@ -151,6 +151,15 @@ struct MatrixParams {
   Factor factor;
 };
 
+// kBinaryConvolution: firmware/ops/binary_conv.h. It needs 4 * words * (height * source's width +
+// 2 * height * width) + height * source's row bytes of scratch, words = ceil(channels in / 32).
+struct BinaryConvolutionParams {
+  Window window;  // Dilations are 1.
+  int32_t input_zero, output_zero, least, most;
+  uint32_t filter;          // uint32 [channels out][height][width][words].
+  uint32_t requantization;  // int32 [channels out][3]: multiplier, shift, bias.
+};
+
 // kDepthToSpace, kSpaceToDepth.
 struct BlockParams {
   int32_t block;

@@ -15,6 +15,13 @@ inline int32_t MultiplyHigh(int32_t value, int32_t multiplier) {
   return static_cast<int32_t>((int64_t{value} * multiplier + (1 << 30)) >> 31);
 }
 
+// Returns value / 2^shift, ties away from zero: gemmlowp's RoundingDivideByPOT.
+inline int32_t RoundingShiftRight(int32_t value, int32_t shift) {
+  if (shift == 0) return value;
+  const int32_t halves = (value + (value >> 31)) >> (shift - 1);
+  return (halves + 1) >> 1;
+}
+
 // A factor, ready for the inner loop.
 class Scale {
  public:

@@ -6,18 +6,14 @@ namespace portable {
 
 // In the order of enum class Kernel.
 const KernelTable kAll = {{
-    CopyRows,
-    Convolution,
-    Depthwise,
-    Transposed,
-    Table,
-    Add,
-    Multiply,
-    MaxPool,
-    nullptr,
-    ResizeNearest,
-    nullptr,
-    Reshape,
+    CopyRows,          Convolution,    Depthwise,
+    Transposed,        Table,          Add,
+    Multiply,          MaxPool,        AveragePool,
+    ResizeNearest,     ResizeBilinear, Reshape,
+    Transpose,         Softmax,        Mean,
+    MatrixMultiply,    DepthToSpace,   SpaceToDepth,
+    BinaryConvolution, MinMax,         SquaredDifference,
+    nullptr,  // kDecode.
 }};
 
 }  // namespace portable

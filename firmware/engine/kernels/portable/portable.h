@@ -16,8 +16,19 @@ void Table(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void AveragePool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void ResizeBilinear(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Reshape(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Transpose(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Softmax(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Mean(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void MatrixMultiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void DepthToSpace(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void SpaceToDepth(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void BinaryConvolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void MinMax(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void SquaredDifference(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 
 // All of them.
 extern const KernelTable kAll;
