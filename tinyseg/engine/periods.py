@@ -43,7 +43,7 @@ class Piece(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Supply:
-    """Rows of a node that need places.
+    """Rows of a node that need places; a node without has a place all the same.
 
     Attributes:
         node: index.
@@ -60,12 +60,14 @@ class Supply:
     @cached_property
     def whole(self) -> int:
         """Period with a place for each row."""
-        return self.lives.computed
+        return max(self.lives.computed, 1)
 
     @cached_property
     def ring(self) -> int:
         """Shortest period: rows so far apart are never alive at once."""
         count = self.lives.computed
+        if not count:
+            return 1
         deaths = np.maximum.accumulate(self.lives.deaths[:count])
         last = np.searchsorted(self.lives.births[:count], deaths, side="right") - 1
         return int((last - np.arange(count)).max()) + 1
@@ -78,6 +80,8 @@ class Supply:
     @cached_property
     def _masks(self) -> list[int]:
         count = self.lives.computed
+        if not count:
+            return [1]
         births, deaths = self.lives.births[:count].tolist(), self.lives.deaths[:count].tolist()
         return [((2 << (d - b)) - 1) << b for b, d in zip(births, deaths, strict=True)]
 
@@ -86,23 +90,26 @@ class Supply:
         when = [0] * period
         for row, mask in enumerate(self._masks):
             when[row % period] |= mask
-        births = self.lives.births
+        births = np.maximum(self.lives.births, 0).tolist()
         return [
-            Piece(Item(self.size, mask), self.node, entry, int(births[entry]), mask.bit_count())
+            Piece(Item(self.size, mask), self.node, entry, births[entry], mask.bit_count())
             for entry, mask in enumerate(when)
         ]
 
 
 def supplies(schedule: Schedule, unit: int) -> list[Supply]:
-    """Return the nodes that have rows in memory."""
+    """Return the nodes whose rows lie in memory: all but constants."""
     heights = [lives.computed for lives in schedule.lives]
     slowest = min((height for height in heights if height > 1), default=1)
     return [
-        Supply(index, -(-node.row_bytes // unit), lives, max(lives.computed // slowest, 1))
-        for index, (node, lives) in enumerate(
-            zip(schedule.program.nodes, schedule.lives, strict=True)
+        Supply(
+            index,
+            -(-node.row_bytes // unit),
+            schedule.lives[index],
+            max(heights[index] // slowest, 1),
         )
-        if lives.computed
+        for index, node in enumerate(schedule.program.nodes)
+        if node.constant is None
     ]
 
 
