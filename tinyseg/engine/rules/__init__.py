@@ -47,6 +47,7 @@ RULES: dict[str, Rule] = {
     "SQUARED_DIFFERENCE": elementwise.squared_difference,
     "SQUEEZE": shapes.reshape,
     "STRIDED_SLICE": shapes.piece,
+    "SUM": reductions.mean,
     "SUB": elementwise.add,
     "TRANSPOSE": shapes.transpose,
     "TRANSPOSE_CONV": convolutions.transposed,

@@ -40,7 +40,7 @@ def pool(builder: Builder, operator: Operator) -> None:
 
 
 def mean(builder: Builder, operator: Operator) -> None:
-    """Add a MEAN over rows and columns, one of them, or channels."""
+    """Add a MEAN or SUM over rows and columns, one of them, or channels."""
     data, axes = operator.inputs
     output = operator.outputs[0]
     offset = 3 - len(data.shape)
@@ -57,7 +57,11 @@ def mean(builder: Builder, operator: Operator) -> None:
     params = (
         *(int(2 in over), int(0 in over), int(1 in over)),
         *(zero, target_zero),
-        *factors.factor(scale / target),
+        *(
+            _shared(scale / target, count)
+            if operator.opcode == "MEAN"
+            else factors.factor(scale / target)
+        ),
         count,
     )
     need = whole(node.rows) if 0 in over else Need()
@@ -66,6 +70,13 @@ def mean(builder: Builder, operator: Operator) -> None:
         builder.add(output, Kernel.MEAN, (Link(source, need),), params, op=operator.index)
         return
     _reshaped_mean(builder, operator, (Link(source, need),), params, (rows, width, channels))
+
+
+def _shared(real: float, count: int) -> tuple[int, int]:
+    """Return a factor divided by a number of elements, in the integers of TFLite's MEAN."""
+    multiplier, shift = factors.factor(real)
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << bits) // count, shift - bits
 
 
 def _reshaped_mean(
