@@ -71,14 +71,15 @@ struct Operand {
   Factor factor;  // Of ADD and SQUARED_DIFFERENCE.
 };
 
-// kAdd, kSquaredDifference: TFLite's with left_shift (20 of ADD, 7 of SQUARED_DIFFERENCE).
-// kMultiply, kMinMax: factors of operands are not in use.
+// kAdd, kSquaredDifference: TFLite's with left_shift (20 of ADD, 7 of SQUARED_DIFFERENCE); SUB has
+// a negative multiplier in its second factor.
+// kMultiply, kMinMax: factors of operands are not in use. kMinMax: sign is 1 for MAXIMUM, -1.
 struct ElementwiseParams {
   Operand first, second;
   int32_t left_shift;
   Factor factor;  // Of the output.
   int32_t output_zero, least, most;
-  int32_t sign;  // 1 for ADD and MAXIMUM, -1 for SUB and MINIMUM.
+  int32_t sign;
 };
 
 // kMaxPool, kAveragePool: dilations are 1.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyseg.engine.builder import Builder, refuse
 from tinyseg.engine.program import Program
-from tinyseg.engine.rules import INDICES, RULES
+from tinyseg.engine.rules import CUSTOM_RULES, INDICES, RULES
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering import PASSES
@@ -39,8 +39,8 @@ def integer(model: TfliteModel) -> TfliteModel:
 
 
 def _add(builder: Builder, operator: Operator) -> None:
-    rule = RULES.get(operator.opcode)
-    if rule is None or operator.custom:
+    rule = (CUSTOM_RULES if operator.custom else RULES).get(operator.opcode)
+    if rule is None:
         raise refuse(builder.model, operator, "the engine has no such operator")
     for tensor in (*operator.inputs, *operator.outputs):
         computed = tensor is not None and not tensor.constant

@@ -8,7 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.errors import InputError
 from tinyseg.places import cache_folder, firmware_folder
-from tinyseg.runtime.runner import TensorSpec, border
+from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
 
 _SOURCES = ("engine/*.cc", "engine/kernels/portable/*.cc", "core/crc32.cc", "ops/binary_conv.cc")
@@ -39,6 +39,72 @@ _Trace = ctypes.CFUNCTYPE(
 )
 
 
+class HostProgram:
+    """A compiled file in this machine's memory, of any number of inputs and outputs.
+
+    Args:
+        compiled: what to run.
+
+    Raises:
+        InputError: the runtime refuses it, or no C++ compiler is there.
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled = compiled
+        self._library = library()
+        self._memory = [_aligned(size) for size in compiled.placement.regions]
+        self._program = _aligned(len(compiled.content))
+        self._program[:] = np.frombuffer(compiled.content, np.uint8)
+        self._engine = _aligned(self._library.tinyseg_engine_bytes())
+        sizes = (ctypes.c_uint64 * len(self._memory))(*(part.size for part in self._memory))
+        self._call(
+            "start",
+            _place(self._program),
+            ctypes.c_uint64(self._program.size),
+            _pointers(self._memory),
+            sizes,
+            len(self._memory),
+        )
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run one set of int8 inputs and return all int8 outputs, as the file shapes them."""
+        given, made = self._arrays(inputs)
+        self._call("run", _pointers(given), _pointers(made), ctypes.c_uint64(1))
+        return made
+
+    def trace(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run one set of int8 inputs and return what each node of the program computed.
+
+        Returns:
+            Int8 arrays ``(rows, width, channels)``, zeros in rows that nobody needs.
+        """
+        nodes = self.compiled.program.nodes
+        made = [np.zeros((node.rows, node.row_bytes), np.int8) for node in nodes]
+
+        def keep(_: int, node: int, row: int, content: object) -> None:
+            made[node][row] = np.ctypeslib.as_array(content, (nodes[node].row_bytes,)).view(np.int8)
+
+        given, outputs = self._arrays(inputs)
+        self._call("trace", _pointers(given), _pointers(outputs), _Trace(keep), None)
+        return [a.reshape(n.rows, n.width, -1) for a, n in zip(made, nodes, strict=True)]
+
+    def _arrays(self, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        file = self.compiled.integer
+        given = [
+            np.ascontiguousarray(values, tensor.dtype).reshape(tensor.shape)
+            for values, tensor in zip(inputs, file.inputs, strict=True)
+        ]
+        return given, [np.empty(tensor.shape, tensor.dtype) for tensor in file.outputs]
+
+    def _call(self, name: str, *arguments: object) -> None:
+        status = _Status()
+        function = getattr(self._library, f"tinyseg_engine_{name}")
+        function(_place(self._engine), *arguments, ctypes.byref(status))
+        if status.code:
+            text = (status.text or b"").decode()
+            raise InputError(f"{self.compiled.model.path}: {text} ({status.detail:,})")
+
+
 class EngineRunner:
     """Runs an int8 file on the engine; its bytes are those of TensorFlow Lite Micro.
 
@@ -53,84 +119,22 @@ class EngineRunner:
     def __init__(
         self, model: TfliteModel | Compiled, *, progress: Callable[[], None] = lambda: None
     ) -> None:
-        self.compiled = compiled(model) if isinstance(model, TfliteModel) else model
-        self.input, self.output = border(self.compiled.model)
-        self._stored = [TensorSpec.of(t) for t in self.compiled.integer.inputs]
-        self._made = [TensorSpec.of(t) for t in self.compiled.integer.outputs]
-        self._progress = progress
-        self._library = library()
-        self._memory = [_aligned(size) for size in self.compiled.placement.regions]
-        self._program = _aligned(len(self.compiled.content))
-        self._program[:] = np.frombuffer(self.compiled.content, np.uint8)
-        self._engine = _aligned(self._library.tinyseg_engine_bytes())
-        self._start()
+        made = compiled(model) if isinstance(model, TfliteModel) else model
+        self.input, self.output = border(made.model)
+        # Files may have floats at their border, programs have not.
+        self._stored, self._made = border(made.integer)
+        self._program, self._progress = HostProgram(made), progress
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """See :meth:`tinyseg.runtime.Runner.run`."""
         outputs = np.empty((len(inputs), *self.output.shape[1:]), self.output.dtype)
-        for stored, output in zip(inputs, outputs, strict=True):
-            (made,) = self.run_all([self._integers(stored)])
-            output[...] = self._reals(made).reshape(output.shape)
+        for values, output in zip(inputs, outputs, strict=True):
+            floats = self.input.dtype != self._stored.dtype
+            (made,) = self._program.run([self._stored.quantize(values) if floats else values])
+            floats = self.output.dtype != self._made.dtype
+            output[...] = (self._made.dequantize(made) if floats else made).reshape(output.shape)
             self._progress()
         return outputs
-
-    def run_all(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Run one set of int8 inputs and return all int8 outputs, as the file shapes them."""
-        outputs = [np.empty(spec.shape, spec.dtype) for spec in self._made]
-        status = _Status()
-        arguments = (_pointers(inputs), _pointers(outputs))
-        self._library.tinyseg_engine_run(_place(self._engine), *arguments, 1, ctypes.byref(status))
-        self._check(status)
-        return outputs
-
-    def trace(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Run one set of int8 inputs and return what each node of the program computed.
-
-        Returns:
-            Int8 arrays ``(rows, width, channels)``, zeros in rows that nobody needs.
-        """
-        nodes = self.compiled.program.nodes
-        made = [np.zeros((node.rows, node.row_bytes), np.int8) for node in nodes]
-
-        def keep(_: int, node: int, row: int, content: object) -> None:
-            made[node][row] = np.ctypeslib.as_array(content, (nodes[node].row_bytes,)).view(np.int8)
-
-        status = _Status()
-        outputs = [np.empty(spec.shape, spec.dtype) for spec in self._made]
-        arguments = (_pointers(inputs), _pointers(outputs), _Trace(keep), None)
-        self._library.tinyseg_engine_trace(_place(self._engine), *arguments, ctypes.byref(status))
-        self._check(status)
-        return [a.reshape(n.rows, n.width, -1) for a, n in zip(made, nodes, strict=True)]
-
-    def _start(self) -> None:
-        sizes = (ctypes.c_uint64 * len(self._memory))(*(part.size for part in self._memory))
-        status = _Status()
-        self._library.tinyseg_engine_start(
-            _place(self._engine),
-            _place(self._program),
-            ctypes.c_uint64(self._program.size),
-            _pointers(self._memory),
-            sizes,
-            len(self._memory),
-            ctypes.byref(status),
-        )
-        self._check(status)
-
-    def _check(self, status: _Status) -> None:
-        if status.code:
-            text = (status.text or b"").decode()
-            raise InputError(f"{self.compiled.model.path}: {text} ({status.detail:,})")
-
-    def _integers(self, stored: np.ndarray) -> np.ndarray:
-        """Return an input as the program takes it: files may have floats at their border."""
-        (spec,) = self._stored
-        if self.input.dtype == spec.dtype:
-            return np.ascontiguousarray(stored)
-        return spec.quantize(stored)
-
-    def _reals(self, made: np.ndarray) -> np.ndarray:
-        (spec,) = self._made
-        return made if self.output.dtype == spec.dtype else spec.dequantize(made)
 
 
 @functools.cache

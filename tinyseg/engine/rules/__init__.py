@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.rules import (
+    binary,
     convolutions,
     elementwise,
     functions,
@@ -14,6 +15,7 @@ from tinyseg.engine.rules import (
 )
 from tinyseg.tflite.functions import known
 from tinyseg.tflite.model import Operator
+from tinyseg.tflite.ops.binary_conv_2d import NAME as BINARY_CONV_2D
 
 Rule = Callable[[Builder, Operator], None]
 RULES: dict[str, Rule] = {
@@ -52,5 +54,6 @@ RULES: dict[str, Rule] = {
     "TRANSPOSE": shapes.transpose,
     "TRANSPOSE_CONV": convolutions.transposed,
 }
+CUSTOM_RULES: dict[str, Rule] = {BINARY_CONV_2D: binary.binary_convolution}
 # Operators that may compute with int32: indices of tables.
 INDICES = ("CAST", "GATHER")

@@ -25,8 +25,10 @@ def add(builder: Builder, operator: Operator) -> None:
     factor_of = [factors.factor(scale / twice) for scale in scales]
     target, _ = factors.scale_of(operator.outputs[0])
     last = factors.factor(twice / ((1 << ADD_SHIFT) * target))
-    sign = -1 if operator.opcode == "SUB" else 1
-    _append(builder, operator, Kernel.ADD, factor_of, ADD_SHIFT, last, sign)
+    if operator.opcode == "SUB":
+        multiplier, shift = factor_of[1]
+        factor_of[1] = (-multiplier, shift)
+    _append(builder, operator, Kernel.ADD, factor_of, ADD_SHIFT, last)
 
 
 def multiply(builder: Builder, operator: Operator) -> None:
