@@ -124,9 +124,9 @@ def add_metadata(model: schema.ModelT, name: str, data: bytes) -> None:
     model.metadata = [*(model.metadata or []), entry]
 
 
-def on_tflm(content: bytes, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+def on_tflm(content: bytes, inputs: Sequence[np.ndarray], arena: int = 1 << 22) -> list[np.ndarray]:
     """Return all outputs of TFLM for one set of inputs."""
-    interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 22)
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena)
     for number, value in enumerate(inputs):
         interpreter.set_input(value, number)
     interpreter.invoke()

@@ -15,6 +15,7 @@ from tinyseg.compression.quantization import (
     convert_quantization_aware,
 )
 from tinyseg.compression.quantization_aware import quantization_aware
+from tinyseg.runtime.engine import EngineRunner
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.tflite import TfliteModel
@@ -124,12 +125,17 @@ def rounding_of_probabilities(model: keras.Model, images: np.ndarray) -> float:
 
 
 def check_on_tflm(file: TfliteModel, images: np.ndarray) -> tuple[np.ndarray, Arena]:
-    """Assert that TFLM runs a file as the reference kernels do; return outputs and arena."""
+    """Assert that TFLM runs a file as the reference kernels do, and our own engine as TFLM.
+
+    Returns:
+        Outputs and arena.
+    """
     assert [operator.opcode for operator in file.operators if not supported(operator)] == []
     on_tflm = TflmRunner(file)
     stored = on_tflm.input.quantize(images)
     outputs = on_tflm.run(stored)
     np.testing.assert_array_equal(outputs, TfliteRunner(file, reference=True).run(stored))
+    np.testing.assert_array_equal(outputs, EngineRunner(file).run(stored))
     return on_tflm.output.dequantize(outputs), on_tflm.arena
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ def export(
         "custom": any(op.custom and not op.opcode.startswith("TFLM_") for op in model.operators),
         "content": numbers(model.content, "0x%02x"),
     }
-    return render(FILES, values, folder)
+    return render({name: Path(folder) / name for name in FILES}, values)
 
 
 def common_values(
@@ -173,23 +173,22 @@ def identity(model: TfliteModel) -> dict[str, Any]:
     }
 
 
-def render(names: Sequence[str], values: dict[str, Any], folder: str | Path) -> list[Path]:
-    """Write templates of these names; files that would not change are left alone.
+def render(places: Mapping[str, Path], values: dict[str, Any]) -> list[Path]:
+    """Write templates, by name, to their places; files that would not change are left alone.
 
     Returns:
-        The paths.
+        The places.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tinyseg.boards"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    paths = [Path(folder) / file for file in names]
-    for path in paths:
-        text = environment.get_template(path.name).render(values)
+    for name, path in places.items():
+        text = environment.get_template(name).render(values)
         if not path.is_file() or path.read_text() != text:
             files.write_text(path, text)
-    return paths
+    return list(places.values())
 
 
 def input_table(source: TensorSpec, preprocessing: PreprocessingPlan) -> np.ndarray:

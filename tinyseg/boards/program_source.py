@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from tinyseg.boards.c_source import common_values, identity, numbers, render
 from tinyseg.engine.compiled import Compiled
@@ -48,19 +49,30 @@ def export(
     Raises:
         InputError: the file has not one image in and one mask or score out.
     """
+    places = {file: Path(folder) / file for file in FILES}
+    return render(places, values(compiled, preprocessing, sections, name))
+
+
+def values(
+    compiled: Compiled, preprocessing: PreprocessingPlan, sections: list[str], name: str
+) -> dict[str, Any]:
+    """Return what the templates write of a program; see :func:`export`."""
     needed = {node.kernel for node in compiled.program.nodes if node.kernel is not None}
     regions = zip(compiled.placement.regions, sections, strict=True)
-    values = {
+    nodes = compiled.program.nodes
+    return {
         **common_values(compiled.integer, preprocessing, name),
         **identity(compiled.model),
         "length": len(compiled.content),
         "content": numbers(compiled.content, "0x%02x"),
         "kernels": [_function(kernel) if kernel in needed else "nullptr" for kernel in Kernel],
         "regions": [RegionSource(size, section) for size, section in regions],
+        "operator_count": len(compiled.integer.operators),
+        "input_row": nodes[0].row_bytes,
+        "output_row": nodes[compiled.program.outputs[0]].row_bytes,
         "ram": f"{compiled.ram:,}",
         "work": f"{compiled.macs:,}",
     }
-    return render(FILES, values, folder)
 
 
 def _function(kernel: Kernel) -> str:

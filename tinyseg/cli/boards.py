@@ -87,6 +87,14 @@ def doctor(as_json: bool) -> None:
     "--board", help="Reserve the tensor arena that 'tinyseg memory' predicts for this board."
 )
 @click.option("--arena", type=click.IntRange(1), help="Bytes of tensor arena, if you know better.")
+@click.option(
+    "--engine",
+    type=click.Choice(["tflm", "tinyseg"]),
+    default="tflm",
+    show_default=True,
+    help="Source for TensorFlow Lite Micro, or a folder with tinyseg's own engine that needs "
+    "nothing else: CMake, Arduino, Zephyr.",
+)
 @OUTPUT
 @JSON
 def export_c(
@@ -95,24 +103,27 @@ def export_c(
     recipe: str,
     board: str | None,
     arena: int | None,
+    engine: str,
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Write a file as C++ source: model, arena size, input table, operators.
+    """Write a file as C++ source: model, memory, input table, operators.
 
     \b
     Examples:
       tinyseg export-c attention_unet_ds -o build/c
       tinyseg export-c attention_unet_ds_256k --board nucleo_h743zi
+      tinyseg export-c attention_unet_ds_256k --engine tinyseg -o my_library
     """
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    paths, size = step.export_c(Session.open_file(model, data, recipe), output, board, arena)
+    session = Session.open_file(model, data, recipe)
+    paths, size = step.export_c(session, output, board, arena, engine)
     if as_json:
         terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
         return
-    click.echo(f"tensor arena: {size.size:,} bytes ({size.source})")
+    click.echo(f"{step.MEMORY[engine]}: {size.size:,} bytes ({size.source})")
     for written in paths:
         click.echo(written)
 

@@ -6,11 +6,12 @@ import dataclasses
 from pathlib import Path
 
 from tinyseg import presets
-from tinyseg.boards import c_source, firmware
+from tinyseg.boards import c_source, firmware, library
 from tinyseg.boards import flash as flashing
 from tinyseg.boards.board import FlashTool, load
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import OWN, TFLM, Firmware
+from tinyseg.engine.compiled import compiled
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import usable
 
@@ -23,8 +24,9 @@ def export_c(
     folder: Path | None = None,
     board: str | None = None,
     arena: int | None = None,
+    engine: str = TFLM,
 ) -> tuple[list[Path], ArenaSize]:
-    """Write a file as C++ source: model, arena size, input table, operators.
+    """Write a file as C++ source: model, memory, input table, operators.
 
     Args:
         session: of a ``.tflite`` file.
@@ -32,6 +34,8 @@ def export_c(
         board: reserve the tensor arena that is predicted for it; None for the one that TFLM uses
             on this machine, with a margin.
         arena: bytes of tensor arena, whatever the board.
+        engine: ``tflm`` for source to build with TensorFlow Lite Micro; ``tinyseg`` for a folder
+            that holds our own engine and needs nothing else.
 
     Returns:
         The files written, and the arena.
@@ -40,6 +44,8 @@ def export_c(
         InputError: no such board, or the file cannot be exported.
     """
     model, name = session.model, session.path.stem
+    if engine == OWN:
+        return _export_library(session, folder or presets.BUILD / "c" / f"{name}_tinyseg", board)
     if arena:
         size = ArenaSize(arena, arena, "as asked")
     elif board:
@@ -49,6 +55,15 @@ def export_c(
         size = firmware.host_arena(model)
     folder = folder or presets.BUILD / "c" / name
     return c_source.export(model, session.preprocessing, size, folder, name), size
+
+
+def _export_library(
+    session: Session, folder: Path, board: str | None
+) -> tuple[list[Path], ArenaSize]:
+    model = session.model
+    made = firmware.compile_for(model, load(board))[0] if board else compiled(model)
+    paths = library.export(made, session.preprocessing, folder, session.path.stem)
+    return paths, ArenaSize(made.ram, made.ram, "planned, no margin")
 
 
 def make_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:

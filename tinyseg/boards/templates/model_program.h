@@ -11,6 +11,10 @@
 extern const unsigned char g_program[];
 constexpr unsigned int g_program_len = {{ length }};
 
+// Bytes of a row of the input, as the table of model_data.h makes it of pixels, and of the output.
+constexpr uint32_t kModelInputRow = {{ input_row }};
+constexpr uint32_t kModelOutputRow = {{ output_row }};
+
 // The kernels that it needs.
 extern const tinyseg::engine::KernelTable kModelKernels;
 

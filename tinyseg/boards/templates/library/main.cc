@@ -1,0 +1,35 @@
+// Pixels from stdin, {{ input.shape[1] }} rows of {{ input.shape[2] }} x {{ input.shape[3] }} bytes; the network's int8 output to stdout.
+//
+// real = (output - kModelOutputZeroPoint) * kModelOutputScale; foreground is above
+// kModelMaskThreshold. Neither image is ever whole in memory.
+#include <cstdio>
+
+#include "engine/engine.h"
+#include "model_data.h"
+#include "model_program.h"
+
+namespace {
+
+bool Pull(void*, uint32_t, uint32_t, uint8_t* to) {
+  for (uint32_t i = 0; i < kModelInputRow; ++i) {
+    const int pixel = std::getchar();
+    if (pixel == EOF) return false;
+    to[i] = static_cast<uint8_t>(kModelInputTable[pixel]);
+  }
+  return true;
+}
+
+bool Push(void*, uint32_t, uint32_t, const uint8_t* row) {
+  return std::fwrite(row, 1, kModelOutputRow, stdout) == kModelOutputRow;
+}
+
+}  // namespace
+
+int main() {
+  static tinyseg::engine::Interpreter interpreter;
+  tinyseg::Status status = interpreter.Start({g_program, g_program_len}, kModelKernels,
+                                             kModelRegions, kModelRegionCount);
+  if (status.ok()) status = interpreter.Run({nullptr, Pull, Push, nullptr});
+  if (!status.ok()) std::fprintf(stderr, "%s (%u)\n", status.text, unsigned(status.detail));
+  return status.ok() ? 0 : 1;
+}
