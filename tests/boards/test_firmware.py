@@ -1,4 +1,4 @@
-"""Networks on emulated boards: the bytes of TFLM on the host, memory as told, damage reported."""
+"""Networks on TFLM on emulated boards: the bytes of TFLM on the host, memory, damage."""
 
 import contextlib
 import re
@@ -80,7 +80,7 @@ def made(on_host):
     def made(kind, board):
         # All kinds of a board lie at the same place.
         if last.get(board, (None,))[0] != kind:
-            result = firmware.make(on_host(kind)[0], PREPROCESSING, boards.load(board))
+            result = firmware.make(on_host(kind)[0], PREPROCESSING, boards.load(board), "tflm")
             last[board] = kind, result
         return last[board][1]
 
@@ -217,7 +217,7 @@ def test_model_that_does_not_fit_is_refused_with_the_missing_bytes():
     """Input, output and the frame that brings an input take 480,000 bytes each."""
     board = boards.load("nrf52840_dk")
     with pytest.raises(InputError) as caught:
-        firmware.make(relu(400), PREPROCESSING, board)
+        firmware.make(relu(400), PREPROCESSING, board, "tflm")
     message = str(caught.value)
     found = re.fullmatch(
         r"nrf52840_dk: the model does not fit, it lacks ([\d,]+) bytes of DATA_RAM; .*", message
@@ -394,7 +394,7 @@ def test_binary_convolution_is_that_of_numpy(board):
 
 def test_firmware_with_a_binary_convolution_measures_its_arena():
     model, run = convolution("same")
-    with firmware.booted(model, PREPROCESSING, "mps2_an500") as runner:
+    with firmware.booted(model, PREPROCESSING, "mps2_an500", "tflm") as runner:
         stored = np.random.default_rng(2).integers(-128, 128, (1, 9, 7, 40), np.int8)
         np.testing.assert_array_equal(runner.run(stored), run(stored))
         assert runner.info.arena_used < firmware.host_arena(model).size
@@ -403,7 +403,7 @@ def test_firmware_with_a_binary_convolution_measures_its_arena():
 def test_options_of_another_version_are_refused():
     model, _ = convolution("same", encoded=b"\2\1\1\0\x80\x7f")
     with pytest.raises(InputError) as caught:
-        firmware.make(model, PREPROCESSING, boards.load("mps2_an500"))
+        firmware.make(model, PREPROCESSING, boards.load("mps2_an500"), "tflm")
     message = str(caught.value)
     assert message.startswith("binary.tflite: mps2_an500 cannot run it: ")
     assert f"{NAME}: unknown options; export the model again" in message

@@ -39,7 +39,8 @@ def pieces(board: Board, taken: int) -> list[Piece]:
         left -= DATA_BYTES + board.stack if name == ram else 0
         section = ".arena" if name == arena else f".in_{name}"
         outside = region.kind != RAM_KINDS[0]
+        left = max(left, 0)
         order = (name != arena, outside, -left)
         found.append((order, Piece(left // _ALIGNMENT * _ALIGNMENT, section)))
     chosen = [piece for _, piece in sorted(found, key=lambda item: item[0])]
-    return [piece for piece in chosen if piece.bytes > 0][:_MOST]
+    return [piece for piece in chosen if piece.bytes > 0][:_MOST] or chosen[:1]

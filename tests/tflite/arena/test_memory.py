@@ -315,5 +315,5 @@ def test_arena_on_a_board_is_what_it_uses(board, target, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = TfliteModel.parse(fixtures.quantized(), "attention_unet_ds.tflite")
     preprocessing = PreprocessingPlan(fixtures.SIZE, fixtures.SIZE, 3)
-    with firmware.booted(model, preprocessing, board) as runner:
+    with firmware.booted(model, preprocessing, board, "tflm") as runner:
         assert runner.refresh().arena_used == predict(model, target).total

@@ -1,0 +1,43 @@
+"""A network as a library: a folder that any C++17 compiler builds."""
+
+import subprocess
+
+import numpy as np
+
+from tests import fixtures
+from tinyseg.boards import library
+from tinyseg.boards.c_source import input_table
+from tinyseg.engine.compiled import compiled
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime.engine import EngineRunner
+from tinyseg.tflite import TfliteModel
+
+SIZE = 32
+PREPROCESSING = PreprocessingPlan(height=SIZE, width=SIZE)
+
+
+def test_the_example_gives_the_bytes_of_the_engine(tmp_path):
+    content = fixtures.quantized("static_wi8_ai8", "integer", base_width=4, size=SIZE)
+    made = compiled(TfliteModel.parse(content, "net.tflite"))
+    written = library.export(made, PREPROCESSING, tmp_path / "net", "net")
+    names = {str(path.relative_to(tmp_path / "net")) for path in written}
+    assert {"CMakeLists.txt", "library.properties", "zephyr/module.yml"} <= names
+    assert not {name for name in names if "host" in name}
+
+    folder = tmp_path / "build"
+    for command in (
+        ["cmake", "-G", "Ninja", "-S", tmp_path / "net", "-B", folder],
+        ["cmake", "--build", folder],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    pixels = (255 * fixtures.pictures(1, seed=5, size=SIZE)).astype(np.uint8)
+    result = subprocess.run(
+        [folder / "net_example"], input=pixels.tobytes(), capture_output=True, check=True
+    )
+    runner = EngineRunner(made)
+    expected = runner.run(input_table(runner.input, PREPROCESSING)[pixels])
+    np.testing.assert_array_equal(np.frombuffer(result.stdout, np.int8), expected.ravel())
+
+    cut = subprocess.run([folder / "net_example"], input=b"abc", capture_output=True, check=False)
+    assert cut.returncode == 1
+    assert len(cut.stderr.decode().splitlines()) == 1
