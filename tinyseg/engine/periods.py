@@ -78,6 +78,11 @@ class Supply:
         return min(-(-self.ring // self.cycle) * self.cycle, self.whole)
 
     @cached_property
+    def choices(self) -> set[int]:
+        """Periods that are worth a trial."""
+        return {self.ring, self.cyclic, self.whole}
+
+    @cached_property
     def _masks(self) -> list[int]:
         count = self.lives.computed
         if not count:
@@ -163,17 +168,16 @@ class Search:
             effort: entries to place, in all trials together, after the first ones.
         """
         best = min((self.trial(*choice) for choice in self._ladder()), key=lambda trial: trial.key)
-        improved = True
-        while improved and effort > 0:
-            improved = False
-            for periods in self._changes(best.periods):
-                effort -= sum(periods)
-                if effort < 0:
-                    break
-                trial = self.trial(periods, best.order)
-                if trial.key < best.key:
-                    best, improved = trial, True
-                    break
+        before = None
+        while before is not best:
+            before = best
+            for index in self._ranked(best.periods):
+                for period in self.supplies[index].choices - {best.periods[index]}:
+                    periods = (*best.periods[:index], period, *best.periods[index + 1 :])
+                    effort -= sum(periods)
+                    if effort < 0:
+                        return best
+                    best = min(best, self.trial(periods, best.order), key=lambda trial: trial.key)
         return best
 
     def trial(self, periods: tuple[int, ...], order: Callable[[Piece], tuple[int, int]]) -> Trial:
@@ -198,9 +202,9 @@ class Search:
 
     def _ladder(self) -> Iterator[tuple[tuple[int, ...], Callable[[Piece], tuple[int, int]]]]:
         """Give the first choices: rings or cycles, and whole tables for some nodes."""
-        indices = range(len(self.supplies))
-        ranked = sorted(indices, key=lambda i: -self.supplies[i].ring * self.supplies[i].size)
-        shortest = [[s.ring for s in self.supplies], [s.cyclic for s in self.supplies]]
+        rings = [s.ring for s in self.supplies]
+        ranked = self._ranked(rings)
+        shortest = [rings, [s.cyclic for s in self.supplies]]
         choices = {tuple(s.whole for s in self.supplies): None}
         for base in shortest:
             for whole in _LADDER:
@@ -212,12 +216,7 @@ class Search:
             yield choice, _by_birth
             yield choice, _by_duration
 
-    def _changes(self, periods: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        """Give other choices that differ in one node, those with much memory first."""
-        ranked = sorted(
-            range(len(periods)), key=lambda index: -periods[index] * self.supplies[index].size
-        )
-        for index in ranked:
-            supply = self.supplies[index]
-            for period in sorted({supply.ring, supply.cyclic, supply.whole} - {periods[index]}):
-                yield (*periods[:index], period, *periods[index + 1 :])
+    def _ranked(self, periods: Sequence[int]) -> list[int]:
+        """Return the supplies in the order of the memory that they take."""
+        sizes = [period * s.size for period, s in zip(periods, self.supplies, strict=True)]
+        return sorted(range(len(sizes)), key=lambda index: -sizes[index])
