@@ -23,6 +23,9 @@ ENTRY = 2
 # How many nodes, those with most to gain first, have a place for each row in the first trials.
 _LADDER = (0, 2, 4, 8, 16, 24)
 
+# Entries by steps of a trial, a bit for each: a network of 512 by 512 pixels may have whole tables.
+_MOST_BITS = 600_000_000
+
 
 class Piece(NamedTuple):
     """Rows of a node with the same place.
@@ -78,28 +81,35 @@ class Supply:
         return min(-(-self.ring // self.cycle) * self.cycle, self.whole)
 
     @cached_property
-    def choices(self) -> set[int]:
+    def choices(self) -> tuple[int, ...]:
         """Periods that are worth a trial."""
-        return {self.ring, self.cyclic, self.whole}
-
-    @cached_property
-    def _masks(self) -> list[int]:
-        count = self.lives.computed
-        if not count:
-            return [1]
-        births, deaths = self.lives.births[:count].tolist(), self.lives.deaths[:count].tolist()
-        return [((2 << (d - b)) - 1) << b for b, d in zip(births, deaths, strict=True)]
+        return tuple(sorted({self.ring, self.cyclic, self.whole}))
 
     def pieces(self, period: int) -> list[Piece]:
         """Return what the entries of a table stand for."""
-        when = [0] * period
-        for row, mask in enumerate(self._masks):
-            when[row % period] |= mask
-        births = np.maximum(self.lives.births, 0).tolist()
+        count = self.lives.computed
+        if not count:
+            return [Piece(Item(self.size, 1), self.node, 0, 0, 1)]
+        births, deaths = self.lives.births[:count], self.lives.deaths[:count]
+        if period == count:
+            pairs = zip(births.tolist(), deaths.tolist(), strict=True)
+            masks = [((2 << (death - birth)) - 1) << birth for birth, death in pairs]
+        else:
+            masks = [_mask(births[i::period], deaths[i::period]) for i in range(period)]
         return [
-            Piece(Item(self.size, mask), self.node, entry, births[entry], mask.bit_count())
-            for entry, mask in enumerate(when)
+            Piece(Item(self.size, mask), self.node, entry, int(births[entry]), mask.bit_count())
+            for entry, mask in enumerate(masks)
         ]
+
+
+def _mask(births: np.ndarray, deaths: np.ndarray) -> int:
+    """Return bits for the steps of rows that are never alive at once."""
+    change = np.zeros(deaths[-1] + 2, np.int8)
+    change[births] += 1
+    change[deaths + 1] -= 1
+    return int.from_bytes(
+        np.packbits(np.cumsum(change, dtype=np.int8), bitorder="little"), "little"
+    )
 
 
 def supplies(schedule: Schedule, unit: int) -> list[Supply]:
@@ -172,8 +182,12 @@ class Search:
         while before is not best:
             before = best
             for index in self._ranked(best.periods):
-                for period in self.supplies[index].choices - {best.periods[index]}:
+                for period in self.supplies[index].choices:
+                    if period == best.periods[index]:
+                        continue
                     periods = (*best.periods[:index], period, *best.periods[index + 1 :])
+                    if self._too_many(periods):
+                        continue
                     effort -= sum(periods)
                     if effort < 0:
                         return best
@@ -213,8 +227,14 @@ class Search:
                     periods[index] = self.supplies[index].whole
                 choices[tuple(periods)] = None
         for choice in choices:
-            yield choice, _by_birth
-            yield choice, _by_duration
+            if choice == tuple(rings) or not self._too_many(choice):
+                yield choice, _by_birth
+                yield choice, _by_duration
+
+    def _too_many(self, periods: Sequence[int]) -> bool:
+        """Whether the time to place so many entries would be too long."""
+        last = max(int(s.lives.deaths.max(initial=0)) for s in self.supplies)
+        return sum(periods) * last > _MOST_BITS
 
     def _ranked(self, periods: Sequence[int]) -> list[int]:
         """Return the supplies in the order of the memory that they take."""

@@ -118,6 +118,8 @@ def choose(
 
 
 def _fits(variant: Variant, ram: int | None) -> bool:
+    if variant.least > (sum(variant.regions) if variant.regions else variant.least):
+        return False
     try:
         return variant.ram <= ram if ram is not None else variant.ram > 0
     except InputError:
