@@ -33,7 +33,8 @@ struct Header {
   // In the first region, for the kernels' own use while they compute a row.
   uint32_t scratch;  // Offset in that region.
   uint32_t scratch_bytes;
-  // In the first region: a Progress for each node, then the stack of those that wait.
+  // In the first region: uint16_t rows done of each node, then a stack of uint16_t node indices:
+  // those that wait, and the one that is computed.
   uint32_t state;
   uint32_t state_bytes;
 };

@@ -23,6 +23,9 @@ ENTRY = 2
 # How many nodes, those with most to gain first, have a place for each row in the first trials.
 _LADDER = (0, 2, 4, 8, 16, 24)
 
+# Entries by steps of a trial, a bit for each: a network of 512 by 512 pixels may have whole tables.
+_MOST_BITS = 600_000_000
+
 
 class Piece(NamedTuple):
     """Rows of a node with the same place.
@@ -78,23 +81,35 @@ class Supply:
         return min(-(-self.ring // self.cycle) * self.cycle, self.whole)
 
     @cached_property
-    def _masks(self) -> list[int]:
-        count = self.lives.computed
-        if not count:
-            return [1]
-        births, deaths = self.lives.births[:count].tolist(), self.lives.deaths[:count].tolist()
-        return [((2 << (d - b)) - 1) << b for b, d in zip(births, deaths, strict=True)]
+    def choices(self) -> tuple[int, ...]:
+        """Periods that are worth a trial."""
+        return tuple(sorted({self.ring, self.cyclic, self.whole}))
 
     def pieces(self, period: int) -> list[Piece]:
         """Return what the entries of a table stand for."""
-        when = [0] * period
-        for row, mask in enumerate(self._masks):
-            when[row % period] |= mask
-        births = np.maximum(self.lives.births, 0).tolist()
+        count = self.lives.computed
+        if not count:
+            return [Piece(Item(self.size, 1), self.node, 0, 0, 1)]
+        births, deaths = self.lives.births[:count], self.lives.deaths[:count]
+        if period == count:
+            pairs = zip(births.tolist(), deaths.tolist(), strict=True)
+            masks = [((2 << (death - birth)) - 1) << birth for birth, death in pairs]
+        else:
+            masks = [_mask(births[i::period], deaths[i::period]) for i in range(period)]
         return [
-            Piece(Item(self.size, mask), self.node, entry, births[entry], mask.bit_count())
-            for entry, mask in enumerate(when)
+            Piece(Item(self.size, mask), self.node, entry, int(births[entry]), mask.bit_count())
+            for entry, mask in enumerate(masks)
         ]
+
+
+def _mask(births: np.ndarray, deaths: np.ndarray) -> int:
+    """Return bits for the steps of rows that are never alive at once."""
+    change = np.zeros(deaths[-1] + 2, np.int8)
+    change[births] += 1
+    change[deaths + 1] -= 1
+    return int.from_bytes(
+        np.packbits(np.cumsum(change, dtype=np.int8), bitorder="little"), "little"
+    )
 
 
 def supplies(schedule: Schedule, unit: int) -> list[Supply]:
@@ -163,17 +178,20 @@ class Search:
             effort: entries to place, in all trials together, after the first ones.
         """
         best = min((self.trial(*choice) for choice in self._ladder()), key=lambda trial: trial.key)
-        improved = True
-        while improved and effort > 0:
-            improved = False
-            for periods in self._changes(best.periods):
-                effort -= sum(periods)
-                if effort < 0:
-                    break
-                trial = self.trial(periods, best.order)
-                if trial.key < best.key:
-                    best, improved = trial, True
-                    break
+        before = None
+        while before is not best:
+            before = best
+            for index in self._ranked(best.periods):
+                for period in self.supplies[index].choices:
+                    if period == best.periods[index]:
+                        continue
+                    periods = (*best.periods[:index], period, *best.periods[index + 1 :])
+                    if self._too_many(periods):
+                        continue
+                    effort -= sum(periods)
+                    if effort < 0:
+                        return best
+                    best = min(best, self.trial(periods, best.order), key=lambda trial: trial.key)
         return best
 
     def trial(self, periods: tuple[int, ...], order: Callable[[Piece], tuple[int, int]]) -> Trial:
@@ -198,9 +216,9 @@ class Search:
 
     def _ladder(self) -> Iterator[tuple[tuple[int, ...], Callable[[Piece], tuple[int, int]]]]:
         """Give the first choices: rings or cycles, and whole tables for some nodes."""
-        indices = range(len(self.supplies))
-        ranked = sorted(indices, key=lambda i: -self.supplies[i].ring * self.supplies[i].size)
-        shortest = [[s.ring for s in self.supplies], [s.cyclic for s in self.supplies]]
+        rings = [s.ring for s in self.supplies]
+        ranked = self._ranked(rings)
+        shortest = [rings, [s.cyclic for s in self.supplies]]
         choices = {tuple(s.whole for s in self.supplies): None}
         for base in shortest:
             for whole in _LADDER:
@@ -209,15 +227,16 @@ class Search:
                     periods[index] = self.supplies[index].whole
                 choices[tuple(periods)] = None
         for choice in choices:
-            yield choice, _by_birth
-            yield choice, _by_duration
+            if choice == tuple(rings) or not self._too_many(choice):
+                yield choice, _by_birth
+                yield choice, _by_duration
 
-    def _changes(self, periods: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        """Give other choices that differ in one node, those with much memory first."""
-        ranked = sorted(
-            range(len(periods)), key=lambda index: -periods[index] * self.supplies[index].size
-        )
-        for index in ranked:
-            supply = self.supplies[index]
-            for period in sorted({supply.ring, supply.cyclic, supply.whole} - {periods[index]}):
-                yield (*periods[:index], period, *periods[index + 1 :])
+    def _too_many(self, periods: Sequence[int]) -> bool:
+        """Whether the time to place so many entries would be too long."""
+        last = max(int(s.lives.deaths.max(initial=0)) for s in self.supplies)
+        return sum(periods) * last > _MOST_BITS
+
+    def _ranked(self, periods: Sequence[int]) -> list[int]:
+        """Return the supplies in the order of the memory that they take."""
+        sizes = [period * s.size for period, s in zip(periods, self.supplies, strict=True)]
+        return sorted(range(len(sizes)), key=lambda index: -sizes[index])

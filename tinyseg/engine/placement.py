@@ -76,6 +76,13 @@ def state_bytes(nodes: int, depth: int) -> int:
     return align(2 * nodes + 2 * (depth + 1))
 
 
+def other_bytes(schedule: Schedule) -> int:
+    """Return the bytes of state and scratch, which are there all the time."""
+    nodes = schedule.program.nodes
+    scratch = align(max((node.scratch for node in nodes), default=0))
+    return state_bytes(len(nodes), schedule.depth) + scratch
+
+
 def place(
     schedule: Schedule, regions: Sequence[int] | None = None, effort: int = _EFFORT
 ) -> Placement:
@@ -95,12 +102,12 @@ def place(
     """
     program = schedule.program
     state = state_bytes(len(program.nodes), schedule.depth)
-    scratch = align(max((node.scratch for node in program.nodes), default=0))
+    others = other_bytes(schedule)
     sizes = (_UNLIMITED,) if regions is None else tuple(regions)
     allowed = max(int(_TABLE_SHARE * _data_bytes(program)), _TABLE_BYTES)
     unit = ALIGNMENT
     while True:
-        head = align(state + scratch, unit)
+        head = align(others, unit)
         # Both are at the beginning of the first region.
         capacities = [max(sizes[0] - head, 0) // unit, *(size // unit for size in sizes[1:])]
         found = Search(supplies(schedule, unit), capacities, unit, allowed).best(effort)
@@ -114,7 +121,7 @@ def place(
     starts = tuple(int(start) for start in np.cumsum([0, *used[:-1]]))
     origins = [start // unit for start in (head, *starts[1:])]
     slots = _tables(schedule, found, origins)
-    return Placement(schedule, unit, slots, tuple(used), starts, 0, state, state, scratch)
+    return Placement(schedule, unit, slots, tuple(used), starts, 0, state, state, others - state)
 
 
 def _tables(

@@ -96,9 +96,17 @@ def simulate(program: Program) -> Schedule:
     deaths = [birth.copy() for birth in births]
     for index, node in enumerate(program.nodes):
         for link in node.links:
-            _keep(deaths[link.source], births[index], link)
+            death = deaths[link.source]
+            reads = _last_reads(births[index], link, len(death))
+            np.copyto(death, reads, where=reads > death)
     lives = tuple(Lives(birth, death) for birth, death in zip(births, deaths, strict=True))
     return Schedule(program, nodes, rows, lives, depth)
+
+
+def last_reads(schedule: Schedule, reader: int, link: Link) -> np.ndarray:
+    """Return the last step at which a reader needs each row of a source; -1 if it needs it not."""
+    height = schedule.program.nodes[link.source].rows
+    return _last_reads(schedule.lives[reader].births, link, height)
 
 
 def reach(link: Link, rows: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,16 +151,17 @@ def _ends(node: Node, program: Program) -> list[tuple[int, list[int]]]:
     ]
 
 
-def _keep(deaths: np.ndarray, births: np.ndarray, link: Link) -> None:
-    """Let rows of a source live until a reader, whose rows come at ``births``, is done with them.
+def _last_reads(births: np.ndarray, link: Link, height: int) -> np.ndarray:
+    """Return the same for a reader whose rows come at ``births``.
 
     Rules never go back, so the last reader of a row is the last whose first row is not above it.
     """
+    steps = np.full(height, -1, np.int32)
     computed = int(np.count_nonzero(births >= 0))
-    if not computed:
-        return
-    firsts, ends = reach(link, computed, len(deaths))
-    rows = np.arange(len(deaths))
-    reader = np.searchsorted(firsts, rows, side="right") - 1
-    read = (reader >= 0) & (ends[reader] > rows) & (deaths >= 0)
-    deaths[read] = np.maximum(deaths[read], births[reader[read]])
+    if computed:
+        firsts, ends = reach(link, computed, height)
+        rows = np.arange(height)
+        reader = np.searchsorted(firsts, rows, side="right") - 1
+        read = (reader >= 0) & (ends[reader] > rows)
+        steps[read] = births[reader[read]]
+    return steps
