@@ -25,6 +25,7 @@ class ConvolutionRow {
       channels_ += static_cast<int32_t>(rows.source(node, i).channels);
     }
     tap_row_ = window_.width * channels_;
+    runs_of_row_ = is_contiguous_ ? 1 : window_.width * static_cast<int32_t>(node.link_count);
   }
 
   void Compute() {
@@ -40,88 +41,66 @@ class ConvolutionRow {
 
  private:
   void ComputePair(const ChannelPair& pair, int8_t* output) const {
-    const int32_t bias[2] = {BiasOf(pair, 0), BiasOf(pair, 1)};
     const int32_t count = node_.width;
-    const Range inside = WindowsInside(count, width_, window_.width, window_.stride_x,
-                                       window_.dilation_x, window_.left);
+    Range inside = WindowsInside(count, width_, window_.width, window_.stride_x, window_.dilation_x,
+                                 window_.left);
+    if (window_.height * runs_of_row_ > Dots::kMostRuns) inside = {0, 0};
     int32_t x = 0;
-    for (; x < inside.begin; ++x) ComputeBorder(pair, bias, x, output);
-    for (; x < inside.end; x += kBlock) {
-      if (x + kBlock > inside.end) {
+    for (; x < inside.begin; ++x) ComputeBorder(pair, x, output);
+    if (inside.begin < inside.end) {
+      Dots dots(pair, x, params_.output_zero, output_step_);
+      Gather({0, window_.width}, &dots);
+      for (; x + kBlock <= inside.end; x += kBlock) {
+        dots.Compute<kBlock>(x, output + x * output_step_);
+      }
+      if (x < inside.end && inside.end - kBlock >= inside.begin) {
         // The last block begins earlier rather than being smaller.
-        if (inside.end - kBlock < inside.begin) break;
         x = inside.end - kBlock;
+        dots.Compute<kBlock>(x, output + x * output_step_);
+        x = inside.end;
       }
-      ComputeBlock<kBlock>(pair, bias, x, {0, window_.width}, output);
+      for (; x < inside.end; ++x) dots.Compute<1>(x, output + x * output_step_);
     }
-    for (; x < inside.end; ++x) ComputeBlock<1>(pair, bias, x, {0, window_.width}, output);
-    for (; x < count; ++x) ComputeBorder(pair, bias, x, output);
+    for (; x < count; ++x) ComputeBorder(pair, x, output);
   }
 
-  // The channel's bias, with what the window's rows outside the input add: its zero point.
-  int32_t BiasOf(const ChannelPair& pair, int which) const {
-    int32_t bias = pair.channels[which]->bias;
-    const Range taps = input_.taps();
-    if (params_.input_zero != 0 && taps.end - taps.begin < window_.height) {
-      const int8_t* weights = pair.weights[which];
-      bias += params_.input_zero *
-              (SumOf(weights, taps.begin * tap_row_) +
-               SumOf(weights + taps.end * tap_row_, (window_.height - taps.end) * tap_row_));
-    }
-    return bias;
+  void ComputeBorder(const ChannelPair& pair, int32_t x, int8_t* output) const {
+    Dots dots(pair, x, params_.output_zero, output_step_);
+    Gather(
+        TapsInside(x * window_.stride_x - window_.left, window_.width, window_.dilation_x, width_),
+        &dots);
+    dots.Compute<1>(x, output + x * output_step_);
   }
 
-  void ComputeBorder(const ChannelPair& pair, const int32_t* bias, int32_t x,
-                     int8_t* output) const {
-    const Range taps =
-        TapsInside(x * window_.stride_x - window_.left, window_.width, window_.dilation_x, width_);
-    int32_t with_border[2] = {bias[0], bias[1]};
-    for (int which = 0; which < 2 && params_.input_zero != 0; ++which) {
-      const int8_t* weights = pair.weights[which] + input_.taps().begin * tap_row_;
-      for (int32_t tap = input_.taps().begin; tap < input_.taps().end; ++tap) {
-        with_border[which] += params_.input_zero * (SumOf(weights, taps.begin * channels_) +
-                                                    SumOf(weights + taps.end * channels_,
-                                                          (window_.width - taps.end) * channels_));
-        weights += tap_row_;
+  // Gathers what pixels are made of whose windows have the columns `taps` inside the input.
+  void Gather(const Range& taps, Dots* dots) const {
+    for (int32_t tap_y = 0; tap_y < window_.height; ++tap_y) {
+      const int32_t at = tap_y * tap_row_;
+      if (tap_y < input_.taps().begin || tap_y >= input_.taps().end) {
+        dots->AddConstant(params_.input_zero, at, tap_row_);
+        continue;
       }
-    }
-    ComputeBlock<1>(pair, with_border, x, taps, output);
-  }
-
-  // Computes pixels from `x` on, of which the taps `taps` are inside the input.
-  template <int kPixels>
-  void ComputeBlock(const ChannelPair& pair, const int32_t* bias, int32_t x, const Range& taps,
-                    int8_t* output) const {
-    Sums<kPixels> sums;
-    for (int p = 0; p < kPixels; ++p) {
-      sums.of[p][0] = bias[0];
-      sums.of[p][1] = bias[1];
-    }
-    const int32_t column = x * window_.stride_x - window_.left;
-    for (int32_t tap = input_.taps().begin; tap < input_.taps().end; ++tap) {
+      dots->AddConstant(params_.input_zero, at, taps.begin * channels_);
+      dots->AddConstant(params_.input_zero, at + taps.end * channels_,
+                        (window_.width - taps.end) * channels_);
       if (is_contiguous_) {
-        const int32_t at = tap * tap_row_ + taps.begin * channels_;
-        AddDots<kPixels>(
-            input_.Row(tap, 0) + (column + taps.begin * window_.dilation_x) * channels_,
-            window_.stride_x * channels_, pair.weights[0] + at, pair.weights[1] + at,
-            (taps.end - taps.begin) * channels_, &sums);
+        const int32_t column = taps.begin * window_.dilation_x - window_.left;
+        dots->Add(input_.Row(tap_y, 0) + column * channels_, window_.stride_x * channels_,
+                  at + taps.begin * channels_, (taps.end - taps.begin) * channels_);
       } else {
-        AddTapByTap<kPixels>(pair, column, tap, taps, &sums);
+        GatherTaps(tap_y, taps, dots);
       }
     }
-    Store<kPixels>(sums, pair, params_.output_zero, output + x * output_step_, output_step_);
   }
 
-  template <int kPixels>
-  void AddTapByTap(const ChannelPair& pair, int32_t column, int32_t tap_y, const Range& taps,
-                   Sums<kPixels>* sums) const {
+  void GatherTaps(int32_t tap_y, const Range& taps, Dots* dots) const {
     int32_t at = tap_y * tap_row_ + taps.begin * channels_;
     for (int32_t tap = taps.begin; tap < taps.end; ++tap) {
+      const int32_t column = tap * window_.dilation_x - window_.left;
       for (uint32_t link = 0; link < node_.link_count; ++link) {
         const auto channels = static_cast<int32_t>(rows_.source(node_, link).channels);
-        AddDots<kPixels>(input_.Row(tap_y, link) + (column + tap * window_.dilation_x) * channels,
-                         window_.stride_x * channels, pair.weights[0] + at, pair.weights[1] + at,
-                         channels, sums);
+        dots->Add(input_.Row(tap_y, link) + column * channels, window_.stride_x * channels, at,
+                  channels);
         at += channels;
       }
     }
@@ -138,6 +117,7 @@ class ConvolutionRow {
   const bool is_contiguous_;  // All columns of a window's row lie one after another.
   int32_t channels_ = 0;      // Of all sources.
   int32_t tap_row_ = 0;       // Weights of one row of the window.
+  int32_t runs_of_row_ = 0;
 };
 
 }  // namespace

@@ -2,12 +2,93 @@
 #include "engine/kernels/machine.h"
 #include "engine/kernels/portable/portable.h"
 #include "engine/kernels/requantize.h"
+#include "engine/kernels/unroll.h"
 #include "engine/kernels/window.h"
 
 namespace tinyseg {
 namespace engine {
 namespace portable {
 namespace {
+
+// Pixels computed together.
+constexpr int32_t kPixels = 4;
+
+// One channel of a row, along pixels whose windows lie inside the input.
+struct Walk {
+  const int8_t* const* rows;  // Of the input, under the window's rows.
+  int32_t row_count;
+  int32_t width;     // Of the window.
+  int32_t step;      // Between pixels of the input.
+  int32_t tap_step;  // Between those under neighbouring columns of the window.
+  const int8_t* weights;
+  int32_t weight_step;
+  int32_t bias;
+  Finish finish;
+  int32_t output_step;
+};
+
+// Adds three taps of one row for four pixels: neighbours share values.
+TINYSEG_INLINE void AddThree(const int8_t* from, int32_t step, const int8_t* weight,
+                             int32_t weight_step, int32_t (&sums)[kPixels]) {
+  const int32_t left = *weight;
+  const int32_t middle = *(weight += weight_step);
+  const int32_t right = *(weight + weight_step);
+  int32_t value = *from;
+  sums[0] += value * left;
+  value = *(from += step);
+  sums[0] += value * middle;
+  sums[1] += value * left;
+  value = *(from += step);
+  sums[0] += value * right;
+  sums[1] += value * middle;
+  sums[2] += value * left;
+  value = *(from += step);
+  sums[1] += value * right;
+  sums[2] += value * middle;
+  sums[3] += value * left;
+  value = *(from += step);
+  sums[2] += value * right;
+  sums[3] += value * middle;
+  value = *(from += step);
+  sums[3] += value * right;
+}
+
+TINYSEG_INLINE void AddTaps(const Walk& walk, const int8_t* from, const int8_t* weight,
+                            int32_t (&sums)[kPixels]) {
+  const int32_t step = walk.step;
+  for (int32_t tap = walk.width; tap > 0; --tap) {
+    const int32_t factor = *weight;
+    const int8_t* pixel = from;
+    sums[0] += *pixel * factor;
+    sums[1] += *(pixel += step) * factor;
+    sums[2] += *(pixel += step) * factor;
+    sums[3] += *(pixel += step) * factor;
+    weight += walk.weight_step;
+    from += walk.tap_step;
+  }
+}
+
+// Computes four pixels; `offset` is where the first lies in the rows.
+template <bool kIsThree>
+__attribute__((noinline)) void WalkBlock(const Walk& walk, int32_t offset, int8_t* output) {
+  int32_t sums[kPixels] = {walk.bias, walk.bias, walk.bias, walk.bias};
+  const int8_t* weight = walk.weights;
+  const int32_t row_step = walk.width * walk.weight_step;
+  const int8_t* const* const end = walk.rows + walk.row_count;
+  for (const int8_t* const* row = walk.rows; row != end; ++row, weight += row_step) {
+    if constexpr (kIsThree) {
+      AddThree(*row + offset, walk.step, weight, walk.weight_step, sums);
+    } else {
+      AddTaps(walk, *row + offset, weight, sums);
+    }
+  }
+  const Finish finish = walk.finish;
+  const int32_t step = walk.output_step;
+  *output = finish(sums[0]);
+  *(output += step) = finish(sums[1]);
+  *(output += step) = finish(sums[2]);
+  *(output += step) = finish(sums[3]);
+}
 
 class DepthwiseRow {
  public:
@@ -51,26 +132,48 @@ class DepthwiseRow {
     int32_t to;
   };
 
-  static constexpr int32_t kPixels = 4;
+  static constexpr int32_t kMostRows = 12;  // That are walked along.
 
   int32_t WeightOf(int32_t tap_y, int32_t tap_x, int32_t channel) const {
     return weights_[(tap_y * window_.width + tap_x) * channels_ + channel];
   }
 
   void ComputeChannel(const Place& place) const {
-    const Channel& channel = channel_[place.to];
-    const Scale scale(channel.factor);
-    const int32_t bias = channel.bias + Outside({0, window_.width}, place.to);
+    const int32_t rows = input_.taps().end - input_.taps().begin;
     int32_t x = 0;
-    for (; x < inside_.begin; ++x) ComputeBorder(place, scale, x);
-    for (; x < inside_.end; x += kPixels) {
-      if (x + kPixels > inside_.end) {
-        if (inside_.end - kPixels < inside_.begin) break;
-        x = inside_.end - kPixels;
-      }
-      ComputeBlock(place, bias, scale, x);
+    if (rows <= kMostRows && inside_.end - inside_.begin >= kPixels &&
+        Finish::IsOrdinary(channel_[place.to], window_.height * window_.width)) {
+      for (; x < inside_.begin; ++x) ComputeBorder(place, x);
+      WalkInside(place, rows);
+      x = inside_.end;
     }
-    for (; x < node_.width; ++x) ComputeBorder(place, scale, x);
+    for (; x < node_.width; ++x) ComputeBorder(place, x);
+  }
+
+  void WalkInside(const Place& place, int32_t row_count) const {
+    const int8_t* rows[kMostRows];
+    for (int32_t i = 0; i < row_count; ++i) {
+      rows[i] = input_.Row(input_.taps().begin + i, place.link) - window_.left * place.channels +
+                place.from;
+    }
+    const Channel& channel = channel_[place.to];
+    const Walk walk = {rows,
+                       row_count,
+                       window_.width,
+                       window_.stride_x * place.channels,
+                       window_.dilation_x * place.channels,
+                       weights_ + input_.taps().begin * window_.width * channels_ + place.to,
+                       channels_,
+                       channel.bias + Outside({0, window_.width}, place.to),
+                       Finish(channel, params_.output_zero),
+                       channels_};
+    const bool is_three = walk.width == 3 && walk.step == walk.tap_step;
+    const auto block = is_three ? WalkBlock<true> : WalkBlock<false>;
+    for (int32_t x = inside_.begin; x < inside_.end; x += kPixels) {
+      // The last block begins earlier rather than being smaller.
+      if (x + kPixels > inside_.end) x = inside_.end - kPixels;
+      block(walk, x * walk.step, output_ + x * channels_ + place.to);
+    }
   }
 
   // What taps outside the input add, of rows outside and, in rows inside, of columns other than
@@ -89,7 +192,7 @@ class DepthwiseRow {
     return sum * params_.input_zero;
   }
 
-  void ComputeBorder(const Place& place, const Scale& scale, int32_t x) const {
+  void ComputeBorder(const Place& place, int32_t x) const {
     const int32_t column = x * window_.stride_x - window_.left;
     const Range taps = TapsInside(column, window_.width, window_.dilation_x, width_);
     int32_t sum = channel_[place.to].bias + Outside(taps, place.to);
@@ -100,33 +203,8 @@ class DepthwiseRow {
                WeightOf(tap_y, tap_x, place.to);
       }
     }
+    const Scale scale(channel_[place.to].factor);
     output_[x * channels_ + place.to] = Saturate(scale(sum) + params_.output_zero);
-  }
-
-  void ComputeBlock(const Place& place, int32_t bias, const Scale& scale, int32_t x) const {
-    int32_t sums[kPixels];
-    for (int32_t& sum : sums) sum = bias;
-    const int32_t column = x * window_.stride_x - window_.left;
-    const int32_t step = window_.stride_x * place.channels;
-    for (int32_t tap_y = input_.taps().begin; tap_y < input_.taps().end; ++tap_y) {
-      const int8_t* from = input_.Row(tap_y, place.link) + column * place.channels + place.from;
-      const int8_t* weight = weights_ + tap_y * window_.width * channels_ + place.to;
-      for (int32_t tap_x = 0; tap_x < window_.width; ++tap_x) {
-        const int32_t w = *weight;
-        const int8_t* pixel = from;
-        for (int32_t& sum : sums) {
-          sum += *pixel * w;
-          pixel += step;
-        }
-        weight += channels_;
-        from += window_.dilation_x * place.channels;
-      }
-    }
-    int8_t* to = output_ + x * channels_ + place.to;
-    for (const int32_t sum : sums) {
-      *to = Saturate(scale(sum) + params_.output_zero);
-      to += channels_;
-    }
   }
 
   // For vector instructions: many channels of one pixel.

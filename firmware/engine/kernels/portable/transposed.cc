@@ -62,63 +62,42 @@ class TransposedRow {
   }
 
   void ComputePhase(int32_t phase, const ChannelPair& pair, int8_t* output) const {
+    const int32_t stride = window_.stride_x;
     // The first pixel of the phase, and the column of the input that its tap 0 meets.
-    const int32_t left = window_.left;
-    int32_t x = phase - left % window_.stride_x;
-    if (x < 0) x += window_.stride_x;
-    int32_t column = (x + left) / window_.stride_x;
-    const int32_t taps = TapsOf(phase, window_.width, window_.stride_x);
-    int32_t rest =
-        x < node_.width ? (node_.width - x + window_.stride_x - 1) / window_.stride_x : 0;
-    while (rest > 0) {
-      const Range inside = Inside(column, taps, source_.width);
-      const bool is_whole = inside.end - inside.begin == taps;
-      if (is_whole && rest >= kBlock && column + kBlock <= source_.width) {
-        ComputeBlock<kBlock>(phase, pair, column, inside, taps, output + x * channels_);
-        x += kBlock * window_.stride_x;
-        column += kBlock;
-        rest -= kBlock;
-      } else {
-        ComputeBlock<1>(phase, pair, column, inside, taps, output + x * channels_);
-        x += window_.stride_x;
-        ++column;
-        --rest;
+    const int32_t first = (phase - window_.left % stride + stride) % stride;
+    const int32_t column = (first + window_.left) / stride;
+    const int32_t count = first < node_.width ? (node_.width - first + stride - 1) / stride : 0;
+    const int32_t taps = TapsOf(phase, window_.width, stride);
+    output += first * channels_;
+    for (int32_t i = 0; i < count;) {
+      const Range inside = Inside(column + i, taps, source_.width);
+      Dots dots(pair, column + i, params_.output_zero, stride * channels_);
+      Gather(phase, taps, inside, &dots);
+      // Pixels whose taps are all inside the input are made of the same.
+      int32_t end = i + 1;
+      if (taps_y_ * taps <= Dots::kMostRuns && inside.end - inside.begin == taps &&
+          source_.width - column > end) {
+        end = source_.width - column < count ? source_.width - column : count;
       }
+      for (; i + kBlock <= end; i += kBlock) {
+        dots.Compute<kBlock>(column + i, output + i * stride * channels_);
+      }
+      for (; i < end; ++i) dots.Compute<1>(column + i, output + i * stride * channels_);
     }
   }
 
-  template <int kPixels>
-  void ComputeBlock(int32_t phase, const ChannelPair& pair, int32_t column, const Range& inside,
-                    int32_t taps, int8_t* output) const {
-    Sums<kPixels> sums;
-    for (int p = 0; p < kPixels; ++p) {
-      sums.of[p][0] = pair.channels[0]->bias;
-      sums.of[p][1] = pair.channels[1]->bias;
-    }
+  void Gather(int32_t phase, int32_t taps, const Range& inside, Dots* dots) const {
     for (int32_t tap_y = 0; tap_y < taps_y_; ++tap_y) {
       const bool row_inside = tap_y >= inside_y_.begin && tap_y < inside_y_.end;
-      const int8_t* from =
-          row_inside ? rows_.input(node_, 0, static_cast<uint32_t>(row_ - tap_y)) : nullptr;
       for (int32_t tap_x = 0; tap_x < taps; ++tap_x) {
         const int32_t at = WeightsAt(tap_y, phase, tap_x);
         if (row_inside && tap_x >= inside.begin && tap_x < inside.end) {
-          AddDots<kPixels>(from + (column - tap_x) * depth_, depth_, pair.weights[0] + at,
-                           pair.weights[1] + at, depth_, &sums);
+          const auto row = static_cast<uint32_t>(row_ - tap_y);
+          dots->Add(rows_.input(node_, 0, row) - tap_x * depth_, depth_, at, depth_);
         } else {
-          AddZeros<kPixels>(pair, at, &sums);
+          dots->AddConstant(params_.input_zero, at, depth_);
         }
       }
-    }
-    Store<kPixels>(sums, pair, params_.output_zero, output, window_.stride_x * channels_);
-  }
-
-  // Outside the input lies its zero point.
-  template <int kPixels>
-  void AddZeros(const ChannelPair& pair, int32_t at, Sums<kPixels>* sums) const {
-    if (params_.input_zero == 0) return;
-    for (int which = 0; which < 2; ++which) {
-      const int32_t sum = SumOf(pair.weights[which] + at, depth_) * params_.input_zero;
-      for (int p = 0; p < kPixels; ++p) sums->of[p][which] += sum;
     }
   }
 
