@@ -58,7 +58,7 @@ ENUM = (4, 1)
 def tensor_bytes(tensor: Tensor) -> int:
     """Return the bytes of a tensor's content in memory; TFLM keeps int4 as int8."""
     sizes = {"int4": 1, "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "float16": 2}
-    sizes |= {"int64": 8, "uint64": 8, "float64": 8}
+    sizes |= {"int64": 8, "uint64": 8, "float64": 8, "complex64": 8}
     return tensor.elements * sizes.get(tensor.dtype, 4)
 
 
