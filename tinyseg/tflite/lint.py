@@ -95,18 +95,18 @@ def usable(model: TfliteModel, floats: bool = False) -> list[Finding]:
     return findings
 
 
-def deployable(model: TfliteModel) -> list[Finding]:
-    """Return what lint found of a file that TFLM runs.
+def deployable(model: TfliteModel) -> None:
+    """Refuse a file that no firmware of ours runs.
 
     Raises:
-        InputError: as of :func:`usable`, or TFLM lacks a kernel.
+        InputError: as of :func:`usable`, or neither TFLM nor our firmware has a kernel.
     """
-    findings = usable(model)
-    lacking = [finding for finding in findings if finding.severity == "unsupported"]
+    usable(model)
+    lacking = [op for op in model.operators if _check_support(op) and not op_of(op).registration]
     if lacking:
+        _, message = _check_support(lacking[0])
         more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-        raise InputError(f"{model.path}: {lacking[0]}{more}")
-    return findings
+        raise InputError(f"{model.path}: {operator_name(lacking[0])}: {message}{more}")
 
 
 def _check_graph(model: TfliteModel) -> list[Finding]:
@@ -127,15 +127,12 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
     for operator in model.operators:
         for tensor in operator.inputs:
             if tensor is not None and tensor.index not in known:
-                findings.append(
-                    Finding(
-                        "error", _name(operator), f"reads '{tensor.name}' before it is computed"
-                    )
-                )
+                message = f"reads '{tensor.name}' before it is computed"
+                findings.append(Finding("error", operator_name(operator), message))
         for tensor in operator.outputs:
             if tensor.constant:
                 message = f"writes to the constant '{tensor.name}'; damaged"
-                findings.append(Finding("error", _name(operator), message))
+                findings.append(Finding("error", operator_name(operator), message))
         known |= {tensor.index for tensor in operator.outputs}
     stored = model.plan.get("checksum")
     if stored is not None and stored != model.checksum():
@@ -205,12 +202,13 @@ def _check_operator(operator: Operator) -> list[Finding]:
         found = [result for check in checks if (result := check(operator))]
     except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError):
         found = [("error", "lacks a tensor, dimension or option that it needs; damaged")]
-    return [Finding(severity, _name(operator), message) for severity, message in found]
+    return [Finding(severity, operator_name(operator), message) for severity, message in found]
 
 
 def _check_support(operator: Operator) -> tuple[str, str] | None:
     kernel = missing_kernel(operator)
-    if kernel is None:
+    # Of an element type that nobody knows its own finding tells.
+    if kernel is None or kernel.startswith("type_"):
         return None
     return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; {op_of(operator).instead}"
 
@@ -240,6 +238,7 @@ def _check_scales(operator: Operator) -> tuple[str, str] | None:
     return None
 
 
-def _name(operator: Operator) -> str:
+def operator_name(operator: Operator) -> str:
+    """Return an operator in the words of a message: number, kind and layer."""
     layer = operator.outputs[0].layer if operator.outputs else "?"
     return f"operator {operator.index} {operator.opcode} (layer '{layer}')"

@@ -38,12 +38,14 @@ class Memory:
         data: bytes of the kernel's own structure, on hosts, and on Arm; zero if it has none.
         more: further persistent allocations in bytes.
         scratch: scratch buffers in bytes, in the order of the requests.
+        alignment: of the options on hosts, where it is more than 4.
     """
 
     options: tuple[int, int] = (0, 0)
     data: tuple[int, int] = (0, 0)
     more: Sizes = none
     scratch: Sizes = none
+    alignment: int = 4
 
 
 def same(size: int) -> tuple[int, int]:

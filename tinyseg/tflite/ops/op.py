@@ -32,9 +32,11 @@ class Op:
             activations; None where the output has that very type, or any.
         int32: roles of the inputs that it takes as int32 alone: axes, sizes, indices.
         instead: what to do where a kernel is missing.
+        differs: what is known of results that differ between TFLite's reference kernel and TFLM.
         in_place: whether it may write its result over an input of the same size: each element
             only depends on those at its place.
         memory: what TFLM's kernel allocates; None if that is no more than its node.
+        counted: whether that was looked up; if not, it may be more.
         rows: gives the rule by which a row of its output needs rows of its inputs, None where
             one use cannot be cut into strips; itself None if no use can.
         padding: whether its options choose SAME or VALID padding.
@@ -57,8 +59,10 @@ class Op:
     results: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
     int32: tuple[str, ...] = ()
     instead: str = "replace the layer"
+    differs: str = ""
     in_place: bool = False
     memory: Memory | None = None
+    counted: bool = True
     rows: Callable[[Operator], Rule | None] | None = None
     padding: bool = False
     image_size: tuple[int, int] | None = None

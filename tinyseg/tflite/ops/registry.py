@@ -166,8 +166,14 @@ def rule(operator: Operator) -> Rule | None:
 
 
 def options_bytes(opcode: str, target: Target) -> int:
-    """Return the bytes of an operator's parsed options; TFLM packs them without gaps."""
+    """Return the bytes of an operator's parsed options."""
     return _pick(_memory(opcode).options, target)
+
+
+def options_alignment(opcode: str, target: Target) -> int:
+    """Return what the address of an operator's parsed options is a multiple of."""
+    memory = _memory(opcode)
+    return (memory.alignment if target.wide else 4) if options_bytes(opcode, target) % 4 == 0 else 1
 
 
 def persistent(operator: Operator, target: Target) -> list[int]:
