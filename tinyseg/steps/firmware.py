@@ -12,7 +12,7 @@ from tinyseg.boards.board import FlashTool, load
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import Firmware
 from tinyseg.steps.session import Session
-from tinyseg.tflite.lint import usable
+from tinyseg.tflite.lint import deployable
 
 
 def export_c(
@@ -37,10 +37,10 @@ def export_c(
         InputError: no such board, or the file cannot be exported.
     """
     model, name = session.model, session.path.stem
+    deployable(model)
     if arena:
         size = ArenaSize(arena, arena, "as asked")
     elif board:
-        usable(model, floats=True)
         size = ArenaSize.predicted(model, load(board).target, board)
     else:
         size = firmware.host_arena(model)
@@ -61,6 +61,7 @@ def make_firmware(session: Session, board: str) -> Firmware:
     """
     target = load(board)
     target.need_port()
+    deployable(session.model)
     return firmware.make(session.model, session.preprocessing, target)
 
 
