@@ -161,12 +161,12 @@ def pack(model: schema.ModelT) -> bytes:
 
 
 class Draft(NamedTuple):
-    """A tensor of a hand-made file; ``data`` makes it a constant."""
+    """A tensor of a hand-made file; ``data`` makes it a constant, no scale a plain number."""
 
     shape: Sequence[int]
     dtype: str = "int8"
     data: np.ndarray | None = None
-    scale: float = 0.5
+    scale: float | None = 0.5
     zero_point: int = 0
 
 
@@ -209,7 +209,8 @@ def one_operator(
         tensor, quantization = schema.TensorT(), schema.QuantizationParametersT()
         tensor.name, tensor.shape = f"tensor_{index}", list(draft.shape)
         tensor.type = getattr(schema.TensorType, draft.dtype.upper())
-        quantization.scale, quantization.zeroPoint = [draft.scale], [draft.zero_point]
+        if draft.scale is not None:
+            quantization.scale, quantization.zeroPoint = [draft.scale], [draft.zero_point]
         tensor.quantization = quantization
         tensor.buffer = 0
         if draft.data is not None:

@@ -331,7 +331,8 @@ def test_our_own_operator_is_included(tmp_path):
 @pytest.mark.parametrize(
     ("inputs", "output", "reason"),
     [
-        ([Draft((1, 16))], Draft((1, 16)), "not one image"),
+        ([Draft((1, 2, 2, 2, 2))], Draft((1, 2, 2, 2, 2)), "not one image"),
+        ([Draft((16,))], Draft((16,)), "not one image"),
         ([Draft((2, 4, 4, 1))], Draft((2, 4, 4, 1)), "not one image"),
         ([Draft((1, 4, 4, 1))] * 2, Draft((1, 4, 4, 1)), "2 inputs and 1 outputs"),
         ([Draft((1, 4, 4, 1), "uint8")], Draft((1, 4, 4, 1)), "type uint8"),
@@ -346,6 +347,15 @@ def test_files_that_are_no_image_to_mask(tmp_path, inputs, output, reason):
     assert str(caught.value).startswith("one.tflite: ")
     assert reason in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("shape", "frame"), [((1, 16), (1, 16, 1)), ((1, 8, 6), (8, 6, 1)), ((1, 8, 6, 3), (8, 6, 3))]
+)
+def test_vectors_and_matrices_are_images_of_one_channel(tmp_path, shape, frame):
+    export(single(Draft(shape)), PLAIN, ARENA, tmp_path, "one")
+    sides = [constant(tmp_path, f"kModelInput{side}") for side in ("Height", "Width", "Channels")]
+    assert [int(side) for side in sides] == list(frame)
 
 
 def test_damaged_file_is_not_exported(tmp_path):

@@ -95,13 +95,20 @@ def test_targets_and_boards(path, content, tmp_path, options, target):
     assert printed["total_bytes"] == predict(TfliteModel.parse(content), target).total
 
 
-def test_operator_without_a_kernel_is_a_warning(tmp_path):
+def test_operator_without_a_kernel_is_refused(tmp_path):
     draft = fixtures.Draft([1, 4])
     path = tmp_path / "flex.tflite"
     path.write_bytes(fixtures.one_operator("CUSTOM", [draft], draft, custom="FlexErf"))
+    assert_bad_input(tinyseg("memory", path, cwd=tmp_path), "flex.tflite: operator 0 FlexErf")
+
+
+def test_what_nobody_counted_is_a_warning(tmp_path):
+    draft = fixtures.Draft([1, 16], "int16")
+    path = tmp_path / "signal.tflite"
+    path.write_bytes(fixtures.one_operator("CUSTOM", [draft], draft, custom="SignalWindow"))
     result = tinyseg("memory", path, cwd=tmp_path)
     assert result.returncode == 0
-    assert result.stderr.startswith("warning: operator 0 FlexErf")
+    assert result.stderr.startswith("warning: at least so much: nobody counted what SignalWindow")
 
 
 def damaged(content):

@@ -184,6 +184,21 @@ def test_operators_without_an_integer_form_are_errors_of_one_line(function, reci
     assert logging.get_verbosity() == before
 
 
+@pytest.mark.parametrize("io", ["integer", "float32"])
+@pytest.mark.parametrize(
+    ("function", "opcode"),
+    [(tf.cos, "COS"), (tf.floor, "FLOOR"), (lambda x: tf.cumsum(x, 1), "CUMSUM")],
+)
+def test_operators_that_the_converter_leaves_in_float_are_errors(function, opcode, io):
+    image = keras.Input(SHAPE)
+    x = L.Lambda(function, name="strange")(L.Conv2D(3, 1)(image))
+    model = keras.Model(image, L.Conv2D(1, 1)(x), name="odd")
+    with pytest.raises(InputError, match=rf"^odd: operator \d+ {opcode} \(layer '") as error:
+        convert_post_training(model, planned("static_wi8_ai8", io), IMAGES)
+    assert "no integer form" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_conversion_is_quiet_and_leaves_the_log_as_it_was(network, capfd, recwarn):
     before = logging.get_verbosity()
     convert_post_training(network, PLAN, IMAGES)

@@ -21,6 +21,7 @@ from tinyseg.preprocessing import normalise
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.input_size import frame
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import registration
 
@@ -112,7 +113,7 @@ def export(
     """Write ``model_data.h``, ``model_data.cc`` and ``model_ops.h``; the same bytes every time.
 
     Args:
-        model: any file that TFLM can run, with one image in and one mask or score out.
+        model: any file that TFLM can run, with one image, matrix or vector in and one tensor out.
         preprocessing: becomes the table of input values and the mask's threshold.
         arena: what to reserve.
         folder: where to write; files that would not change are left alone.
@@ -147,14 +148,13 @@ def common_values(
         InputError: it has not one image in, or not one mask or score out.
     """
     source, target = border(model)
-    if len(source.shape) != 4 or source.shape[0] != 1:
-        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
     return {
         # It becomes a string and a comment in C++.
         "name": re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:_NAME_LENGTH],
         "version": tinyseg.__version__,
         **identity(model),
         "input": _tensor(model, source),
+        "frame": frame(model),
         "output": _tensor(model, target),
         "preprocessing": preprocessing,
         "input_table": numbers(input_table(source, preprocessing).tolist()),
@@ -216,7 +216,7 @@ def _tensor(model: TfliteModel, specification: TensorSpec) -> dict[str, Any]:
     if specification.dtype not in _TYPES:
         raise InputError(
             f"{model.path}: input or output of type {specification.dtype}; the firmware takes "
-            f"{', '.join(_TYPES)}"
+            f"{', '.join(_TYPES)}; 'tinyseg lower' turns uint8 into int8"
         )
     code, ctype = _TYPES[specification.dtype]
     return {

@@ -73,5 +73,6 @@ def memory(
                     click.echo(table["note"])
         for path in arena.files:
             click.echo(path)
-    for finding in arena.unsupported:
-        click.echo(f"warning: {finding}", err=True)
+    if uncounted := ", ".join(arena.facts["uncounted"]):
+        line = f"warning: at least so much: nobody counted what {uncounted} takes; use --measure"
+        click.echo(line, err=True)

@@ -17,7 +17,9 @@ from tinyseg.compression import recipe as recipes
 from tinyseg.compression.emission import round_once, round_twice, to_standard_layers
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
+from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.annotate import annotate
+from tinyseg.tflite.lint import operator_name
 from tinyseg.tflite.lookup import replace_by_tables
 
 INPUT, OUTPUT = "image", "mask"
@@ -53,7 +55,24 @@ def convert_post_training(model: keras.Model, plan: Plan, calibration: np.ndarra
         else tf.lite.OpsSet.TFLITE_BUILTINS_INT8
     ]
     _set_border(converter, plan, tf.int16 if wide else tf.int8)
-    return _finish(_convert(converter, model.name), plan)
+    content = _convert(converter, model.name)
+    _refuse_floats(content, model.name)
+    return _finish(content, plan)
+
+
+def _refuse_floats(content: bytes, name: str) -> None:
+    """Raise an InputError if the converter left an operator in float32, for want of another form.
+
+    It does so between a DEQUANTIZE and a QUANTIZE, and says nothing.
+    """
+    for operator in TfliteModel.parse(content, name).operators:
+        tensors = [t for t in (*operator.inputs, *operator.outputs) if t is not None]
+        computes = operator.opcode not in ("QUANTIZE", "DEQUANTIZE")
+        if computes and any(t.dtype == "float32" and not t.constant for t in tensors):
+            raise InputError(
+                f"{name}: {operator_name(operator)} has no integer form and would stay in "
+                "float32; replace the layer"
+            )
 
 
 def convert_quantization_aware(model: keras.Model, plan: Plan) -> bytes:

@@ -10,8 +10,9 @@ import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import border
+from tinyseg.runtime.segmented import WITHOUT_REFERENCE, SegmentedRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.packing import unpacked
+from tinyseg.tflite.host import for_host
 
 
 class TfliteRunner:
@@ -21,6 +22,7 @@ class TfliteRunner:
         model: parsed file; packed weights are unpacked, the interpreter lacks that operator.
         reference: use the reference kernels, whose bytes TFLM reproduces; the optimised ones
             are some 25 times faster and differ by one unit in the last place here and there.
+            The few operators without a reference kernel run on their only kernel.
         keep_tensors: keep intermediate tensors readable through :meth:`tensor`.
         progress: called after each image.
 
@@ -42,10 +44,14 @@ class TfliteRunner:
         kind = resolver.BUILTIN_REF if reference else resolver.AUTO
         if keep_tensors and not reference:
             kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        model = unpacked(model)
+        model = for_host(model)
         self.input, self.output = border(model)
-        self._progress = progress
+        self._progress, self._path = progress, model.path
+        self._parts: SegmentedRunner | None = None
         try:
+            if reference and WITHOUT_REFERENCE.intersection(model.opcodes):
+                self._parts = SegmentedRunner(model, progress=progress)
+                return
             with warnings.catch_warnings():
                 # It announces its successor, ai-edge-litert, which is the same interpreter.
                 warnings.simplefilter("ignore")
@@ -66,6 +72,12 @@ class TfliteRunner:
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Run stored inputs ``(images, ...)`` one by one and return the stored outputs."""
+        if inputs.shape[1:] != self.input.shape[1:]:
+            raise InputError(
+                f"{self._path}: takes {self.input.shape}, but the images are {inputs.shape[1:]}"
+            )
+        if self._parts is not None:
+            return self._parts.run(inputs)
         outputs = []
         for image in inputs:
             self._interpreter.set_tensor(self._input_index, image[None])
@@ -76,4 +88,6 @@ class TfliteRunner:
 
     def tensor(self, index: int) -> np.ndarray:
         """Return a tensor of the last image; needs ``keep_tensors``."""
+        if self._parts is not None:
+            return self._parts.tensor(index)
         return self._interpreter.get_tensor(index)

@@ -7,19 +7,22 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.lint import operator_name
 
 _WORKER = Path(__file__).with_name("tflm_worker.py")
 # The first size holds every net of this size; only what the model asks for is ever touched.
 _ARENAS = tuple(1 << bits for bits in (26, 28, 30))
 _ALLOCATION = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
+_NODE = re.compile(r"Node \S+ \(number (\d+)f?\) failed")
 _TOO_SMALL = re.compile(r"(resize buffer|allocate \w+ memory)\. Requested: \d+, available \d+")
 
 
@@ -66,43 +69,87 @@ class TflmRunner:
         """Run stored inputs ``(images, ...)`` one by one and return the stored outputs.
 
         Raises:
-            InputError: TFLM cannot load or run the model; the message quotes its reason.
+            InputError: TFLM cannot load or run the model; the message names the operator and
+                quotes TFLM's reason.
         """
-        with tempfile.TemporaryDirectory(prefix="tinyseg-tflm-") as folder:
-            paths = [Path(folder, name) for name in ("model.tflite", "inputs.npy", "outputs.npy")]
-            paths[0].write_bytes(self._model.content)
-            np.save(paths[1], inputs)
-            for arena_bytes in _ARENAS:
-                code, errors = self._start(arena_bytes, *paths)
-                if code == 0:
-                    break
-                if not _TOO_SMALL.search(errors):
-                    raise InputError(f"{self._model.path}: {_reason(code, errors)}")
-            else:
-                raise InputError(
-                    f"{self._model.path}: needs a tensor arena of more than "
-                    f"{_ARENAS[-1] >> 20} MiB; reduce input size or width"
-                )
-            sizes = {kind: int(size) for kind, size in _ALLOCATION.findall(errors)}
-            self._arena = Arena(**sizes)
-            return np.load(paths[2])
+        self._arena, outputs = _run(self._model, inputs, self._progress)
+        return outputs
 
-    def _start(self, arena_bytes: int, model: Path, inputs: Path, outputs: Path) -> tuple[int, str]:
-        command = [sys.executable, _WORKER, model, str(arena_bytes), inputs, outputs]
-        # stderr goes to a file: a pipe that nobody drains meanwhile could fill up and block.
-        with tempfile.TemporaryFile("w+") as errors:
-            with subprocess.Popen(
-                [str(part) for part in command], stdout=subprocess.PIPE, stderr=errors, text=True
-            ) as process:
-                try:
-                    for line in process.stdout:
-                        if line.strip() == "image":
-                            self._progress()
-                finally:
-                    if process.poll() is None and sys.exc_info()[0] is not None:
-                        process.kill()
-            errors.seek(0)
-            return process.returncode, errors.read()
+    def tensors(self, image: np.ndarray) -> dict[int, np.ndarray]:
+        """Return what all operators make of one stored input, by the index of the tensor.
+
+        Raises:
+            InputError: as of :meth:`run`.
+        """
+        indices = [tensor.index for op in self._model.operators for tensor in op.outputs]
+        return _run(self._model, image[None], keep=indices)[1]
+
+
+def measured(model: TfliteModel) -> Arena:
+    """Load a file of any inputs and outputs on TFLM, and return the arena that it takes.
+
+    Raises:
+        InputError: as of :meth:`TflmRunner.run`.
+    """
+    return _run(model, np.empty(0))[0]
+
+
+def _run(
+    model: TfliteModel,
+    inputs: np.ndarray,
+    progress: Callable[[], None] = lambda: None,
+    keep: Sequence[int] = (),
+) -> tuple[Arena | None, Any]:
+    """Run a file in a process of its own.
+
+    Returns:
+        The arena, and the outputs; with ``keep`` the tensors of these indices for one input, and
+        no arena, for every tensor has a place of its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="tinyseg-tflm-") as folder:
+        paths = [Path(folder, name) for name in ("model.tflite", "inputs.npy", "outputs.npy")]
+        paths[0].write_bytes(model.content)
+        np.save(paths[1], inputs)
+        for arena_bytes in _ARENAS:
+            command = [sys.executable, _WORKER, paths[0], arena_bytes, *paths[1:], *keep]
+            code, errors = _start([str(part) for part in command], progress)
+            if code == 0:
+                break
+            if not _TOO_SMALL.search(errors):
+                raise InputError(f"{model.path}: {_where(model, errors)}{_reason(code, errors)}")
+        else:
+            raise InputError(
+                f"{model.path}: needs a tensor arena of more than "
+                f"{_ARENAS[-1] >> 20} MiB; reduce input size or width"
+            )
+        if keep:
+            with np.load(paths[2].with_suffix(".npz")) as kept:
+                return None, {int(name): values for name, values in kept.items()}
+        sizes = {kind: int(size) for kind, size in _ALLOCATION.findall(errors)}
+        return Arena(**sizes), np.load(paths[2])
+
+
+def _start(command: list[str], progress: Callable[[], None]) -> tuple[int, str]:
+    # stderr goes to a file: a pipe that nobody drains meanwhile could fill up and block.
+    with tempfile.TemporaryFile("w+") as errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+            try:
+                for line in process.stdout:
+                    if line.strip() == "image":
+                        progress()
+            finally:
+                if process.poll() is None and sys.exc_info()[0] is not None:
+                    process.kill()
+        errors.seek(0)
+        return process.returncode, errors.read()
+
+
+def _where(model: TfliteModel, errors: str) -> str:
+    """Return the operator that TFLM stopped at, in words, empty if it names none."""
+    found = _NODE.search(errors)
+    if found is None or not int(found[1]) < len(model.operators):
+        return ""
+    return f"{operator_name(model.operators[int(found[1])])}: "
 
 
 def _reason(code: int, errors: str) -> str:

@@ -28,7 +28,7 @@ class Budget:
         """Return a board's budget; the frame that brings an input is taken off its RAM."""
         left = board.budget()
         frame = model.inputs[0].elements if model is not None else 0
-        return cls(left.arena - frame, left.model, board.target)
+        return cls(max(left.arena - frame, 0), left.model, board.target)
 
     def holds(self, arena: int, file: int) -> bool:
         """Tell whether a network fits."""

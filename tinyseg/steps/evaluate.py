@@ -13,6 +13,7 @@ from tinyseg.runtime import Runner
 from tinyseg.runtime.runner import predict
 from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.steps.session import Session
+from tinyseg.tflite.lint import deployable
 
 
 def evaluate(session: Session, part: str = "test", backend: str = "tflite") -> dict[str, Any]:
@@ -29,6 +30,8 @@ def evaluate(session: Session, part: str = "test", backend: str = "tflite") -> d
     Raises:
         InputError: unusable images or file, or a part without images.
     """
+    if session.is_file:
+        deployable(session.model)
     images = session.images
     runner = session.runner(backend)
     return score(runner, images.filled(part), session.preprocessing)[0]

@@ -13,7 +13,7 @@ from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import OWN, TFLM, Firmware
 from tinyseg.engine.compiled import compiled
 from tinyseg.steps.session import Session
-from tinyseg.tflite.lint import usable
+from tinyseg.tflite.lint import deployable
 
 # What the figure of memory is, by engine.
 MEMORY = {OWN: "memory of the network", TFLM: "tensor arena"}
@@ -44,12 +44,12 @@ def export_c(
         InputError: no such board, or the file cannot be exported.
     """
     model, name = session.model, session.path.stem
+    deployable(model)
     if engine == OWN:
         return _export_library(session, folder or presets.BUILD / "c" / f"{name}_tinyseg", board)
     if arena:
         size = ArenaSize(arena, arena, "as asked")
     elif board:
-        usable(model, floats=True)
         size = ArenaSize.predicted(model, load(board).target, board)
     else:
         size = firmware.host_arena(model)
@@ -80,6 +80,7 @@ def make_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
     """
     target = load(board)
     target.need_port()
+    deployable(session.model)
     return firmware.make(session.model, session.preprocessing, target, engine)
 
 

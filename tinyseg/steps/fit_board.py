@@ -13,6 +13,7 @@ from tinyseg.boards.board import bytes_of, load
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.progress import counter
+from tinyseg.runtime import tflm
 from tinyseg.steps.budget import Budget, arena_of
 from tinyseg.steps.candidates import DEPTHS, WIDTHS, Candidate, candidates, front
 from tinyseg.steps.quantize import quantize
@@ -20,7 +21,9 @@ from tinyseg.steps.run import Run
 from tinyseg.steps.session import RECIPE, Session
 from tinyseg.steps.train import train
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.lowering import Lowered, lower
+from tinyseg.tflite.ops.registry import FIRMWARE_OPS
 from tinyseg.zoo import network
 
 # Strips have not saved more than this, times the budget.
@@ -183,12 +186,15 @@ def fit_board(
 
 def _lower_to_fit(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path) -> Fitted:
     """Lower a file, and write it if it fits."""
+    deployable(source)
     budget, stem = limits.budget(source), Path(source.path).stem
     with counter("searching schedules") as progress:
         lowered, fits = fit_file(source, budget, progress=progress)
     content, arena = lowered.model.content, arena_of(lowered.model, budget.target)
     fitted = dataclasses.replace(fitted, source=source, lowered=lowered, arena=arena)
     if fits:
+        if not any(operator.opcode in FIRMWARE_OPS for operator in lowered.model.operators):
+            tflm.measured(lowered.model)  # What it refuses fits nowhere.
         target = folder / f"{stem}_{limits.board or 'fit'}.tflite"
         return dataclasses.replace(fitted, file=files.write_bytes(target, content))
     line = _excess(source.path, str(limits), arena, len(content), budget)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tinyseg import files, presets
 from tinyseg.progress import counter
 from tinyseg.tflite import TfliteModel, lowering
+from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.lowering import Lowered
 
 
@@ -34,6 +35,7 @@ def lower(
     Raises:
         InputError: the file is damaged or of a kind that cannot be used, or no such pass.
     """
+    deployable(model)
     with counter("searching schedules") as progress:
         lowered = lowering.lower(
             model, without=without, patches=patches, max_work=max_work, progress=progress

@@ -14,7 +14,7 @@ from tinyseg.progress import counter
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import facts, predict
-from tinyseg.tflite.lint import Finding, usable
+from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.lowering import lower
 
 
@@ -27,14 +27,12 @@ class Arena(NamedTuple):
         savings: name of each pass and the bytes that it saves; None if they were not asked for.
         tables: see :func:`tinyseg.reporting.memory_chart.tables`.
         files: page and pictures written.
-        unsupported: operators that TFLM lacks.
     """
 
     facts: dict[str, Any]
     savings: list[tuple[str, int]] | None
     tables: list[dict[str, Any]]
     files: list[Path]
-    unsupported: list[Finding]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -64,13 +62,13 @@ def memory(
         folder: where page and pictures go; None for ``build/memory``.
 
     Raises:
-        InputError: no such board, or a damaged file.
+        InputError: no such board, or a file that is damaged or that TFLM does not run.
     """
     if board is not None:
         target = load(board).target
     elif measure and target != "host":
         raise InputError(f"--measure for {target} needs an emulated board: add --board")
-    findings = usable(model, floats=True)
+    deployable(model)
     # Drawing takes a while to import; damaged files need none.
     from tinyseg.reporting import memory_chart
 
@@ -82,7 +80,6 @@ def memory(
         savings,
         memory_chart.tables(values, savings or []),
         memory_chart.write(values, folder or presets.BUILD / "memory", savings or []),
-        [finding for finding in findings if finding.severity == "unsupported"],
     )
 
 

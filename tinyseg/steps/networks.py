@@ -15,6 +15,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.steps.images import Images
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.input_size import frame
 from tinyseg.zoo import build, builder, network
 
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ def plan_in_file(model: TfliteModel) -> Plan:
     """Make a plan for an integer file that came without one, from the file itself.
 
     Raises:
-        InputError: its input is not one image.
+        InputError: its input is not one image, matrix or vector.
     """
-    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
-    _, height, width, channels = model.inputs[0].shape
+    height, width, channels = frame(model)
     stored = model.plan.get("preprocessing")
     if stored is None:
         log.info("%s: no preprocessing stored; taking pixels / 255", model.path)

@@ -23,6 +23,7 @@ from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners
 from tinyseg.steps.session import Session
+from tinyseg.tflite.lint import deployable
 
 TABLE = "predictions.csv"
 
@@ -47,6 +48,8 @@ def predict(
     Raises:
         InputError: as of :func:`find_images` and :func:`predict_files`.
     """
+    if session.is_file:
+        deployable(session.model)
     found = find_images(places)
     folder = folder or presets.BUILD / "predict"
     runner, classes = session.runner(backend), session.plan.data.classes
@@ -73,6 +76,8 @@ def probabilities(
     Raises:
         InputError: no such file, or images of another kind or with other channels.
     """
+    if session.is_file:
+        deployable(session.model)
     preprocessing = session.preprocessing
     if isinstance(images, np.ndarray):
         pixels = (resize_image(image, preprocessing) for image in to_pixels(images))

@@ -8,7 +8,7 @@ from typing import Any
 from tinyseg import presets
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.lint import usable
+from tinyseg.tflite.lint import deployable
 
 
 def profile(
@@ -25,9 +25,9 @@ def profile(
         MLTK's figures, see :func:`tinyseg.profiling.mltk.profile`, and the files written.
 
     Raises:
-        InputError: the file is damaged, or MLTK is missing or refuses it.
+        InputError: the file is damaged or TFLM does not run it, or MLTK is missing or refuses it.
     """
-    usable(model, floats=True)
+    deployable(model)
     record, text = mltk.profile(model, accelerator)
     name = Path(model.path).stem
     return record, mltk.write(record, text, folder or presets.BUILD / "profile", name)

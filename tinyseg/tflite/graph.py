@@ -95,6 +95,7 @@ class Graph:
             schema.opcode_name(*code),
             _pick(self.tensors, table.inputs, optional=True),
             _pick(self.tensors, table.outputs),
+            intermediates=_pick(self.tensors, table.intermediates),
             code=code,
             table=table,
         )
@@ -200,12 +201,14 @@ class Graph:
             table.opcodeIndex = list(used).index(operator.code)
             table.inputs = [-1 if t is None else index[id(t)] for t in operator.inputs]
             table.outputs = [index[id(t)] for t in operator.outputs]
+            table.intermediates = [index[id(t)] for t in operator.intermediates] or None
         return list(used.values())
 
     def drop_unused_tensors(self) -> None:
         """List the tensors in use, those of new operators included."""
         groups = [self.inputs, self.outputs]
-        groups += [group for op in self.operators for group in (op.inputs, op.outputs)]
+        for op in self.operators:
+            groups += [op.inputs, op.outputs, op.intermediates]
         used = {id(t): t for group in groups for t in group if t is not None}
         kept = [tensor for tensor in self.tensors if used.pop(id(tensor), None) is not None]
         self.tensors[:] = [*kept, *used.values()]

@@ -10,11 +10,27 @@ import numpy as np
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import Operator, Tensor, TfliteModel
 from tinyseg.tflite.ops import decode
-from tinyseg.tflite.ops.registry import cost, lacking_type, op_of, supported
+from tinyseg.tflite.ops.registry import cost, missing_kernel, op_of
 
+_INTEGERS = {"int8", "int16", "uint8"}
+_WITHOUT_NUMPY = ("string", "int4", "resource")
 # No Cortex-M addresses more; a larger tensor is damage.
 _MAX_TENSOR_ELEMENTS = 2**31 - 1
-NOT_QUANTIZED = "not quantized; make it int8 with 'tinyseg quantize'"
+# A .tflite file cannot be quantized afterwards; the network that it was made of can.
+_QUANTIZE = "'tinyseg quantize NETWORK.keras --data IMAGES' makes int8 of the Keras network"
+NOT_QUANTIZED = f"float32, not quantized; {_QUANTIZE}"
+_FLOAT16 = (
+    "float16 weights, for which TensorFlow Lite Micro has no kernels; use full-integer "
+    f"quantization: {_QUANTIZE}"
+)
+_DYNAMIC_RANGE = (
+    "int8 weights with float32 activations (dynamic-range quantization); use full-integer "
+    f"quantization: {_QUANTIZE}"
+)
+_UINT8 = (
+    "uint8 activations (quantization of TensorFlow 1), for which TensorFlow Lite Micro has no "
+    f"kernels; {_QUANTIZE}"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +62,15 @@ def lint(model: TfliteModel) -> list[Finding]:
     Returns:
         Findings, errors first.
     """
-    findings = _check_graph(model)
+    findings = _check_graph(model) + _check_kind(model)
     decoders = [operator for operator in model.operators if operator.opcode == decode.NAME]
     encoded = {t.index for op in decoders for t in op.inputs if t is not None}
+    used = {t.index for op in model.operators for t in (*op.inputs, *op.outputs) if t is not None}
+    used |= {tensor.index for tensor in (*model.inputs, *model.outputs)}
     for tensor in model.tensors:
-        findings += _check_tensor(tensor, tensor.index in encoded)
+        # What no operator reads or makes, such as an LSTM's unused intermediates, may be empty.
+        if tensor.index in used or 0 not in tensor.shape:
+            findings += _check_tensor(tensor, tensor.index in encoded)
     for operator in model.operators:
         findings += _check_operator(operator)
     return sorted(findings, key=lambda finding: finding.severity)
@@ -75,6 +95,20 @@ def usable(model: TfliteModel, floats: bool = False) -> list[Finding]:
     return findings
 
 
+def deployable(model: TfliteModel) -> None:
+    """Refuse a file that no firmware of ours runs.
+
+    Raises:
+        InputError: as of :func:`usable`, or neither TFLM nor our firmware has a kernel.
+    """
+    usable(model)
+    lacking = [op for op in model.operators if _check_support(op) and not op_of(op).registration]
+    if lacking:
+        _, message = _check_support(lacking[0])
+        more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        raise InputError(f"{model.path}: {operator_name(lacking[0])}: {message}{more}")
+
+
 def _check_graph(model: TfliteModel) -> list[Finding]:
     findings = []
     if model.subgraphs != 1:
@@ -89,25 +123,36 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
         )
     known = {tensor.index for tensor in model.tensors if tensor.constant}
     known |= {tensor.index for tensor in model.inputs}
+    known |= {tensor.index for tensor in model.tensors if tensor.variable}
     for operator in model.operators:
         for tensor in operator.inputs:
             if tensor is not None and tensor.index not in known:
-                findings.append(
-                    Finding(
-                        "error", _name(operator), f"reads '{tensor.name}' before it is computed"
-                    )
-                )
+                message = f"reads '{tensor.name}' before it is computed"
+                findings.append(Finding("error", operator_name(operator), message))
         for tensor in operator.outputs:
             if tensor.constant:
                 message = f"writes to the constant '{tensor.name}'; damaged"
-                findings.append(Finding("error", _name(operator), message))
+                findings.append(Finding("error", operator_name(operator), message))
         known |= {tensor.index for tensor in operator.outputs}
-    if all(t.dtype == "float32" for t in model.tensors if not t.constant):
-        findings.append(Finding("error", "model", NOT_QUANTIZED))
     stored = model.plan.get("checksum")
     if stored is not None and stored != model.checksum():
         findings.append(Finding("error", "model", "content differs from its checksum; restore it"))
     return findings
+
+
+def _check_kind(model: TfliteModel) -> list[Finding]:
+    """Refuse files that are not of integers, whatever their single operators are."""
+    tensors = [t for op in model.operators for t in (*op.inputs, *op.outputs) if t is not None]
+    computed = {tensor.dtype for tensor in tensors if not tensor.constant}
+    stored = {tensor.dtype for tensor in tensors if tensor.constant}
+    message = None
+    if "float16" in computed | stored:
+        message = _FLOAT16
+    elif "float32" in computed and not computed & _INTEGERS:
+        message = _DYNAMIC_RANGE if stored & {"int8", "int4"} else NOT_QUANTIZED
+    elif "uint8" in computed and not computed & {"int8", "int16"}:
+        message = _UINT8
+    return [] if message is None else [Finding("error", "model", message)]
 
 
 def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
@@ -126,7 +171,7 @@ def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
         elements *= size
     if elements > _MAX_TENSOR_ELEMENTS:
         return error(f"implausible shape {tensor.shape}; convert it again")
-    if tensor.constant and tensor.dtype not in ("string", "int4"):
+    if tensor.constant and tensor.dtype not in _WITHOUT_NUMPY:
         expected = elements * np.dtype(tensor.dtype).itemsize
         if len(tensor.data) != expected:
             return error(f"holds {len(tensor.data)} bytes, its shape needs {expected}; damaged")
@@ -142,6 +187,9 @@ def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
 def _scales_fit(tensor: Tensor) -> bool:
     if tensor.scales.size == 1:
         return True
+    if len(tensor.shape) == 1:
+        # Biases may name the axis of their kernel's channels.
+        return tensor.scales.size == tensor.shape[0]
     inside = 0 <= tensor.axis < len(tensor.shape)
     return inside and tensor.scales.size == tensor.shape[tensor.axis]
 
@@ -154,15 +202,15 @@ def _check_operator(operator: Operator) -> list[Finding]:
         found = [result for check in checks if (result := check(operator))]
     except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError):
         found = [("error", "lacks a tensor, dimension or option that it needs; damaged")]
-    return [Finding(severity, _name(operator), message) for severity, message in found]
+    return [Finding(severity, operator_name(operator), message) for severity, message in found]
 
 
 def _check_support(operator: Operator) -> tuple[str, str] | None:
-    if supported(operator):
+    kernel = missing_kernel(operator)
+    # Of an element type that nobody knows its own finding tells.
+    if kernel is None or kernel.startswith("type_"):
         return None
-    dtype = lacking_type(operator) if op_of(operator).tflm else None
-    kernel = f"{dtype} kernel" if dtype else "kernel"
-    return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; replace the layer"
+    return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; {op_of(operator).instead}"
 
 
 def _check_options(operator: Operator) -> tuple[str, str] | None:
@@ -190,6 +238,7 @@ def _check_scales(operator: Operator) -> tuple[str, str] | None:
     return None
 
 
-def _name(operator: Operator) -> str:
+def operator_name(operator: Operator) -> str:
+    """Return an operator in the words of a message: number, kind and layer."""
     layer = operator.outputs[0].layer if operator.outputs else "?"
     return f"operator {operator.index} {operator.opcode} (layer '{layer}')"

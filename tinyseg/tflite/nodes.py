@@ -141,11 +141,12 @@ class Operator:
         opcode: builtin name such as ``CONV_2D``, or a custom operator's own name.
         inputs: tensors, None where an optional one is absent.
         outputs: tensors.
+        intermediates: tensors that hold no more than scales, as those of an LSTM.
         code: its number and a custom operator's own name, None for a builtin.
         table: what the file holds of it; None for a new operator.
 
     Attributes:
-        opcode, inputs, outputs, code: as given.
+        opcode, inputs, outputs, intermediates, code: as given.
     """
 
     def __init__(
@@ -154,10 +155,12 @@ class Operator:
         inputs: list[Tensor | None],
         outputs: list[Tensor],
         *,
+        intermediates: Sequence[Tensor] = (),
         code: tuple[int, str | None] | None = None,
         table: schema.OperatorT | None = None,
     ) -> None:
         self.opcode, self.inputs, self.outputs = opcode, inputs, outputs
+        self.intermediates = tuple(intermediates)
         self.code = code or (schema.builtin_number(opcode), None)
         self.table = table or schema.OperatorT()
 

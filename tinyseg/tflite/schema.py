@@ -46,6 +46,10 @@ DTYPES = {
     raw.TensorType.INT4: "int4",
     raw.TensorType.UINT16: "uint16",
     raw.TensorType.UINT32: "uint32",
+    raw.TensorType.UINT64: "uint64",
+    raw.TensorType.FLOAT64: "float64",
+    raw.TensorType.COMPLEX64: "complex64",
+    raw.TensorType.RESOURCE: "resource",
 }
 _NUMBERS = {name: number for number, name in DTYPES.items()}
 _OPCODES = {value: name for name, value in vars(raw.BuiltinOperator).items() if name.isupper()}

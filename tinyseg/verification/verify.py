@@ -21,6 +21,7 @@ from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import supported
+from tinyseg.verification.differences import first_difference
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr
@@ -126,8 +127,9 @@ def verify(
     missed = [Missed(Gate.OPERATORS, f"{model.path}: {finding}") for finding in unsupported]
     warnings = [str(f) for f in findings if f.severity == "warning"]
     specification, inputs = border(model), images.inputs(preprocessing)
-    _check_shape(model.path, specification, inputs, images.targets)
-    trial = _Trial(specification[1])
+    if not unsupported:
+        _check_shape(model.path, specification, inputs, images.targets)
+    trial = _Trial(*specification)
     trial.run(model, inputs, not unsupported, float_runner, float_twin, device)
     if trial.on_device is not None:
         lines = trial.on_device.failures()
@@ -161,19 +163,23 @@ class _Trial:
     """What the backends made of the images.
 
     Attributes:
-        result: what the file gives.
+        source: what the file takes.
+        result: what it gives.
         outputs: real values float32 by backend.
         arena: that TFLM used, None if it did not run.
         differing: stored values of TFLM that are not those of the reference kernels.
+        origin: in words, the first operator whose results differ; empty if none does.
         on_device: what a board made of them.
         sqnr: per layer, on the first image.
     """
 
+    source: TensorSpec
     result: TensorSpec
     outputs: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     sqnr: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     arena: Arena | None = None
     differing: int = 0
+    origin: str = ""
     on_device: OnDevice | None = None
 
     def run(
@@ -196,7 +202,11 @@ class _Trial:
             stored, on_tflm, self.arena = interpreters.results()
         real = self.result.dequantize
         self.outputs["int8"], self.outputs["tflm"] = real(stored), real(on_tflm)
-        self.differing = int((stored != on_tflm).sum())
+        apart = stored != on_tflm
+        self.differing = int(apart.sum())
+        if self.differing:
+            worst = int(apart.reshape(len(apart), -1).any(axis=1).argmax())
+            self.origin = first_difference(model, self.source.quantize(inputs)[worst])
         if device is not None:
             self.on_device, on_board = run_on_device(device, inputs, on_tflm)
             self.outputs["device"] = real(on_board)
@@ -206,7 +216,7 @@ class _Trial:
         host, tflm = self.outputs["int8"], self.outputs["tflm"]
         return (
             f"{path}: TFLM and TFLite reference kernels differ in {self.differing} of "
-            f"{host.size} output values, by {np.abs(host - tflm).max():.2g} at most"
+            f"{host.size} output values, by {np.abs(host - tflm).max():.2g} at most{self.origin}"
         )
 
 

@@ -181,3 +181,34 @@ def test_float_networks_stay():
     made, changed = edited(file.content([source], [target]))
     assert not changed
     assert TfliteModel.parse(made).inputs[0].dtype == "float32"
+
+
+def uint8_border(zero_point):
+    file = File()
+    source = file.tensor((1, 4, 3, 2), "uint8", scale=[0.1], zero_point=zero_point)
+    inner, made = (file.tensor((1, 4, 3, 2), scale=0.1, zero_point=9) for _ in range(2))
+    target = file.tensor((1, 4, 3, 2), "uint8", scale=[0.1], zero_point=zero_point)
+    file.operator("QUANTIZE", [source], inner)
+    file.operator("RELU", [inner], made)
+    file.operator("QUANTIZE", [made], target)
+    return file.content([source], [target])
+
+
+def test_uint8_becomes_int8_of_the_same_values():
+    content = uint8_border(137)
+    made, changed = edited(content)
+    model = TfliteModel.parse(made)
+    assert len(changed) == 2
+    assert model.opcodes == ["RELU"]
+    assert [tensor.dtype for tensor in (*model.inputs, *model.outputs)] == ["int8", "int8"]
+    stored = np.random.default_rng(0).integers(0, 256, (1, 4, 3, 2), np.uint8)
+    shifted = (stored.astype(np.int16) - 128).astype(np.int8)
+    for run in (on_tflm, on_reference):
+        (before,), (after,) = run(content, [stored]), run(made, [shifted])
+        np.testing.assert_array_equal(before.astype(np.int16) - 128, after)
+
+
+def test_uint8_of_other_values_stays():
+    made, changed = edited(uint8_border(120))
+    assert not changed
+    assert TfliteModel.parse(made).inputs[0].dtype == "uint8"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from tests import fixtures
+from tests import fixtures, foreign_files
+from tests.tflite import drafts
 from tests.tflite.drafts import assert_same
 from tests.tflite.patching import networks
 from tinyseg.runtime.tflm import TflmRunner
@@ -121,3 +122,36 @@ def test_what_sees_the_whole_image_is_not_cut():
     lowered = simplified(fixtures.convert(model, calibration))
     assert not Network(lowered).can_strip(whole(lowered)._replace(strips=2))
     assert patch(lowered, 10 * total_cost(lowered).macs) is None
+
+
+def image_network(last):
+    """Two pointwise convolutions of a large image, and an operator made by ``last``."""
+    file = drafts.File()
+    source = file.tensor((1, 32, 32, 4))
+    x = drafts.conv(file, drafts.conv(file, source, 8), 4)
+    return TfliteModel.parse(file.content([source], [last(file, x)]))
+
+
+def halves(file, x):
+    axis, parts = file.constant(3, "int32"), [file.tensor((1, 32, 32, 2)) for _ in range(2)]
+    file.operator("SPLIT", [axis, x], parts[0], drafts.options("Split", numSplits=2))
+    file.graph.operators[-1].outputs = parts
+    return file.operator("ADD", parts, file.tensor((1, 32, 32, 2)), drafts.options("Add"))
+
+
+def product(file, x):
+    """One number of all of them, without any axis."""
+    axes = file.constant([0, 1, 2, 3], "int32")
+    return file.operator("MEAN", [x, axes], file.tensor(()), drafts.options("Reducer"))
+
+
+@pytest.mark.parametrize("last", [halves, product])
+def test_operators_of_several_results_or_of_a_number_are_not_cut(last):
+    model = image_network(last)
+    assert patch(model, 10 * total_cost(model).macs) is None
+
+
+@pytest.mark.parametrize("make", [foreign_files.svdf, foreign_files.lstm])
+def test_what_keeps_a_state_is_not_run_once_a_strip(make):
+    model = TfliteModel.parse(foreign_files.content_of(make))
+    assert patch(model, 10 * total_cost(model).macs) is None

@@ -16,7 +16,7 @@ from tinyseg.tflite.arena.planner import Buffer, align, live_bytes_from_start, p
 from tinyseg.tflite.arena.tail import offline_offsets, persistent_bytes, tail_bytes, variables
 from tinyseg.tflite.model import Operator, TfliteModel
 from tinyseg.tflite.ops.memory import tensor_bytes
-from tinyseg.tflite.ops.registry import scratch
+from tinyseg.tflite.ops.registry import op_of, scratch
 from tinyseg.tflite.target import target_of
 
 # Graph inputs are there before the first operator; what no operator makes or reads comes earlier.
@@ -107,7 +107,8 @@ def facts(model: TfliteModel, plan: MemoryPlan) -> dict[str, Any]:
         ``file``, ``target``, ``total_bytes``, ``head_bytes``, ``tail_bytes``, ``setup_bytes``,
         ``needed_bytes``, ``lower_bound_bytes`` (of the head), ``peak`` with ``operator``,
         ``opcode``, ``layer``, ``live_bytes`` and ``tensors`` (rows of ``buffers``, the largest
-        first), ``operators`` with ``index``, ``opcode``, ``layer``, ``live_bytes`` and
+        first), ``uncounted`` (operators whose kernels may take more: all sizes are then
+        lower bounds), ``operators`` with ``index``, ``opcode``, ``layer``, ``live_bytes`` and
         ``persistent_bytes``, and ``buffers`` with ``name``, ``layer``, ``shape`` (None for
         scratch), ``dtype``, ``size_bytes``, ``offset_bytes``, ``first`` and ``last``.
     """
@@ -139,6 +140,7 @@ def facts(model: TfliteModel, plan: MemoryPlan) -> dict[str, Any]:
             **{key: peak[key] for key in ("opcode", "layer", "live_bytes")},
             "tensors": sorted(here, key=lambda row: -row["size_bytes"]),
         },
+        "uncounted": sorted({op.opcode for op in model.operators if not op_of(op).counted}),
         "operators": operators,
         "buffers": rows,
     }

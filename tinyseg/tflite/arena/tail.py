@@ -12,7 +12,13 @@ from tinyseg.errors import InputError
 from tinyseg.tflite.arena.planner import ALIGNMENT, align
 from tinyseg.tflite.model import OFFLINE_PLAN, Operator, Tensor, TfliteModel
 from tinyseg.tflite.ops.memory import tensor_bytes
-from tinyseg.tflite.ops.registry import example, options_bytes, persistent, scratch
+from tinyseg.tflite.ops.registry import (
+    example,
+    options_alignment,
+    options_bytes,
+    persistent,
+    scratch,
+)
 from tinyseg.tflite.target import Target, target_of
 
 # TFLM keeps room for the requests of one more operator, and its planner this much a buffer.
@@ -38,8 +44,8 @@ def tail_bytes(model: TfliteModel, build: Target, planned: int) -> tuple[int, in
     arena.take(build.eval_tensor * len(model.tensors), build.pointer)
     arena.take(build.node * len(model.operators), build.pointer)
     for operator in model.operators:
-        size = options_bytes(operator.opcode, build)
-        arena.take(size, 4 if size % 4 == 0 else 1)
+        if size := options_bytes(operator.opcode, build):
+            arena.take(size, options_alignment(operator.opcode, build))
     for operator in model.operators:
         for size in persistent(operator, build):
             arena.take(size)

@@ -1,17 +1,18 @@
 """Take integers in and give integers out, without QUANTIZE and DEQUANTIZE at the border.
 
 The firmware, and every runner here, converts with the scale that the border tensor names, as
-those operators do; float32 input and output take four times the memory.
+those operators do; float32 input and output take four times the memory. Border tensors of uint8
+become int8, which the firmware takes.
 """
 
 from __future__ import annotations
 
-from tinyseg.tflite.graph import Graph
+from tinyseg.tflite.graph import Graph, scale_of
 from tinyseg.tflite.nodes import Tensor
 
 
 def make_border_integer(graph: Graph) -> list[str]:
-    """Remove conversions from and to float32 at the border; exact.
+    """Remove conversions from and to float32 or uint8 at the border; exact.
 
     Returns:
         Names of the tensors that are the new border.
@@ -19,22 +20,30 @@ def make_border_integer(graph: Graph) -> list[str]:
     made = []
     for tensor in list(graph.inputs):
         readers = graph.consumers()[id(tensor)]
-        if len(readers) == 1 and readers[0].opcode == "QUANTIZE" and _is_float(tensor):
+        read = len(readers) == 1 and readers[0].opcode == "QUANTIZE"
+        if read and _same_values(tensor, readers[0].outputs[0]):
             _move(graph, tensor, readers[0].outputs[0])
             graph.operators.remove(readers[0])
             made.append(readers[0].outputs[0].name)
     for tensor in list(graph.outputs):
         producer = graph.producers().get(id(tensor))
         read = graph.consumers()[id(tensor)]
-        if producer and producer.opcode == "DEQUANTIZE" and _is_float(tensor) and not read:
+        made_last = producer and producer.opcode in ("DEQUANTIZE", "QUANTIZE") and not read
+        if made_last and _same_values(tensor, producer.inputs[0]):
             _move(graph, tensor, producer.inputs[0])
             graph.operators.remove(producer)
             made.append(producer.inputs[0].name)
     return made
 
 
-def _is_float(tensor: Tensor) -> bool:
-    return tensor.dtype == "float32"
+def _same_values(outer: Tensor, inner: Tensor) -> bool:
+    """Tell whether the border is float32, or uint8 that only counts from another zero."""
+    if outer.dtype != "uint8" or inner.dtype != "int8":
+        return outer.dtype == "float32"
+    if outer.quantization is None or inner.quantization is None:
+        return False
+    (scale, zero), (other, shifted) = scale_of(outer), scale_of(inner)
+    return scale == other and zero - 128 == shifted
 
 
 def _move(graph: Graph, old: Tensor, new: Tensor) -> None:

@@ -8,5 +8,5 @@ from tinyseg.tflite.ops.op import Op, family
 CONTROL = (
     *family("IF WHILE ASSIGN_VARIABLE READ_VARIABLE"),
     Op("CALL_ONCE", memory=Memory(same(4), same(8))),
-    Op("VAR_HANDLE", memory=Memory((16, 8), same(4))),
+    Op("VAR_HANDLE", memory=Memory((16, 8), same(4), alignment=8)),
 )

@@ -10,6 +10,7 @@ from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op, family
 from tinyseg.tflite.ops.rows import pointwise
 
+_USE_RELU = "use ReLU instead of this activation"
 _ALL = (INT8, INT16, FLOAT32)
 
 
@@ -55,8 +56,10 @@ ELEMENTWISE_UNARY = (
     ),
     Op("RSQRT", types=_ALL, memory=Memory(data=same(28))),
     Op("TANH", types=_ALL, memory=Memory(data=same(16)), rows=pointwise),
-    *family("CEIL COS EXP FLOOR LOG ROUND SIN SQRT SQUARE", types=(FLOAT32,)),
+    *family("EXP LOG", types=(FLOAT32,), instead=_USE_RELU),
+    *family("CEIL COS FLOOR ROUND SIN SQRT SQUARE", types=(FLOAT32,)),
     Op("LOGICAL_NOT", types=(BOOL,)),
     Op("ZEROS_LIKE", types=(INT8, INT32, INT64, FLOAT32)),
-    *family("GELU SIGN", tflm=False),
+    *family("GELU RELU_N1_TO_1 RELU_0_TO_1", tflm=False, instead=_USE_RELU),
+    Op("SIGN", tflm=False),
 )

@@ -63,7 +63,7 @@ FULLY_CONNECTED = Op(
     cost=_cost,
     types=(INT8, INT16, FLOAT32),
     # The sources have 16 bytes of options on hosts; the interpreter on the host takes 32.
-    memory=Memory((32, 5), (72, 72), more=_more, scratch=_scratch),
+    memory=Memory((32, 5), (72, 72), more=_more, scratch=_scratch, alignment=8),
     scaled=True,
     checks=(full_integer,),
     int8_kernel=True,

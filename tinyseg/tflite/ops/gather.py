@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyseg.tflite.model import Operator
 from tinyseg.tflite.ops.memory import Memory, output_dimensions, same
-from tinyseg.tflite.ops.op import FLOAT32, INT8, INT32, Op
+from tinyseg.tflite.ops.op import FLOAT32, INT8, Op
 from tinyseg.tflite.ops.rows import POINTWISE, Rule
 
 
@@ -19,8 +19,9 @@ def _rows(operator: Operator) -> Rule | None:
 GATHER = Op(
     "GATHER",
     inputs=("data", "indices"),
+    int32=("indices",),
     options="GatherOptions",
-    types=(INT8, INT32, FLOAT32),
+    types=(INT8, FLOAT32),
     memory=Memory(same(8), more=output_dimensions),
     rows=_rows,
 )
@@ -29,12 +30,14 @@ LOOKUPS = (
     Op(
         "GATHER_ND",
         inputs=("data", "indices"),
-        types=(INT8, INT32, FLOAT32),
+        int32=("indices",),
+        types=(INT8, FLOAT32),
         memory=Memory(more=output_dimensions),
     ),
     Op(
         "EMBEDDING_LOOKUP",
         inputs=("indices", "data"),
+        int32=("indices",),
         types=(INT8, FLOAT32),
         memory=Memory(data=(16, 8), more=output_dimensions),
     ),

@@ -38,12 +38,14 @@ class Memory:
         data: bytes of the kernel's own structure, on hosts, and on Arm; zero if it has none.
         more: further persistent allocations in bytes.
         scratch: scratch buffers in bytes, in the order of the requests.
+        alignment: of the options on hosts, where it is more than 4.
     """
 
     options: tuple[int, int] = (0, 0)
     data: tuple[int, int] = (0, 0)
     more: Sizes = none
     scratch: Sizes = none
+    alignment: int = 4
 
 
 def same(size: int) -> tuple[int, int]:
@@ -58,7 +60,7 @@ ENUM = (4, 1)
 def tensor_bytes(tensor: Tensor) -> int:
     """Return the bytes of a tensor's content in memory; TFLM keeps int4 as int8."""
     sizes = {"int4": 1, "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "float16": 2}
-    sizes |= {"int64": 8, "uint64": 8, "float64": 8}
+    sizes |= {"int64": 8, "uint64": 8, "float64": 8, "complex64": 8}
     return tensor.elements * sizes.get(tensor.dtype, 4)
 
 

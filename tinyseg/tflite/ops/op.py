@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tinyseg.tflite.model import Operator
 from tinyseg.tflite.ops.checks import Check
@@ -13,6 +13,7 @@ from tinyseg.tflite.ops.rows import Rule
 
 # Element types of activations that kernels of TensorFlow Lite Micro may take.
 INT8, INT16, INT32, INT64, FLOAT32, BOOL = "int8", "int16", "int32", "int64", "float32", "bool"
+UINT8, UINT32 = "uint8", "uint32"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +28,15 @@ class Op:
         tflm: whether the interpreter of TensorFlow Lite Micro (TFLM) has a kernel.
         types: element types of the activations that this kernel takes; None if it takes any, or
             nobody has looked.
+        results: element types of the output that it can make, or those by the type of the
+            activations; None where the output has that very type, or any.
+        int32: roles of the inputs that it takes as int32 alone: axes, sizes, indices.
+        instead: what to do where a kernel is missing.
+        differs: what is known of results that differ between TFLite's reference kernel and TFLM.
         in_place: whether it may write its result over an input of the same size: each element
             only depends on those at its place.
         memory: what TFLM's kernel allocates; None if that is no more than its node.
+        counted: whether that was looked up; if not, it may be more.
         rows: gives the rule by which a row of its output needs rows of its inputs, None where
             one use cannot be cut into strips; itself None if no use can.
         padding: whether its options choose SAME or VALID padding.
@@ -49,8 +56,13 @@ class Op:
     cost: Callable[[Operator], Cost] = free
     tflm: bool = True
     types: tuple[str, ...] | None = None
+    results: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
+    int32: tuple[str, ...] = ()
+    instead: str = "replace the layer"
+    differs: str = ""
     in_place: bool = False
     memory: Memory | None = None
+    counted: bool = True
     rows: Callable[[Operator], Rule | None] | None = None
     padding: bool = False
     image_size: tuple[int, int] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyseg.tflite.model import Operator
 from tinyseg.tflite.ops.cost import per_output
 from tinyseg.tflite.ops.memory import ENUM, Memory, same
-from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, INT32, INT64, Op
+from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, INT32, Op
 from tinyseg.tflite.ops.rows import Rule
 from tinyseg.tflite.target import Target
 
@@ -27,6 +27,7 @@ def _mirror_scratch(operator: Operator, target: Target) -> list[int]:
 PAD = Op(
     "PAD",
     inputs=("data", "paddings"),
+    int32=("paddings",),
     options="PadOptions",
     cost=per_output(6),
     types=(INT8, INT16, INT32, FLOAT32),
@@ -39,6 +40,7 @@ PADS = (
     Op(
         "PADV2",
         inputs=("data", "paddings", "value"),
+        int32=("paddings",),
         types=(INT8, INT16, INT32, FLOAT32),
         memory=Memory(data=same(56)),
         method="AddPadV2",
@@ -46,7 +48,7 @@ PADS = (
     Op(
         "MIRROR_PAD",
         inputs=("data", "paddings"),
-        types=(INT8, INT32, INT64, FLOAT32),
+        types=(INT8, FLOAT32),
         memory=Memory(ENUM, same(20), scratch=_mirror_scratch),
     ),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tinyseg.tflite.model import Operator
 from tinyseg.tflite.ops.memory import ENUM, Memory, is_integer, same
-from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, Op, family
+from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, Op, family
 from tinyseg.tflite.target import Target
 
-_AXES = ("data", "axes")
+_AXES = {"inputs": ("data", "axes"), "int32": ("axes",)}
 
 
 def _scratch(operator: Operator, target: Target) -> list[int]:
@@ -25,21 +25,31 @@ def _cumsum_more(operator: Operator, target: Target) -> list[int]:
 
 
 _PLAIN = Memory(same(1), same(44), scratch=_scratch)
+_OF_SUMS = Memory(same(1), same(44), scratch=_scratch_of_sums)
 REDUCTIONS = (
-    *family(
-        "MEAN SUM",
-        inputs=_AXES,
+    Op("MEAN", types=(INT8, INT16, FLOAT32), memory=_OF_SUMS, **_AXES),
+    Op(
+        "SUM",
         types=(INT8, INT16, FLOAT32),
-        memory=Memory(same(1), same(44), scratch=_scratch_of_sums),
+        memory=_OF_SUMS,
+        differs="TFLite's reference kernel is wrong, TFLM's right; a mean agrees",
+        **_AXES,
     ),
-    *family("REDUCE_MAX REDUCE_MIN", inputs=_AXES, types=(INT8, FLOAT32), memory=_PLAIN),
-    Op("REDUCE_ALL", inputs=_AXES, types=(BOOL,), memory=_PLAIN),
-    *family("ARG_MAX ARG_MIN", inputs=_AXES, types=(INT8, FLOAT32), memory=Memory(ENUM)),
+    *family("REDUCE_MAX REDUCE_MIN", types=(INT8, FLOAT32), memory=_PLAIN, **_AXES),
+    Op("REDUCE_ALL", types=(BOOL,), memory=_PLAIN, **_AXES),
+    *family(
+        "ARG_MAX ARG_MIN",
+        types=(INT8, FLOAT32),
+        results=(INT32,),
+        instead="leave it out, or let it give int32 (tf.argmax has output_type=tf.int32)",
+        memory=Memory(ENUM),
+        **_AXES,
+    ),
     Op(
         "CUMSUM",
-        inputs=_AXES,
         types=(INT8, FLOAT32),
         memory=Memory(same(2), more=_cumsum_more),
         method="AddCumSum",
+        **_AXES,
     ),
 )

@@ -7,7 +7,7 @@ Support is that of the interpreter in the ``tflite-micro`` package (its
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -75,8 +75,6 @@ TFLM_CUSTOM_OPS: dict[str, Op] = {op.name: op for op in (DECODE, *SIGNAL)}
 FIRMWARE_OPS: dict[str, Op] = {op.name: op for op in (BINARY_CONV_2D,)}
 # What nobody has looked at costs a node of the arena and no counted work.
 _UNKNOWN = Op("", inputs=(), tflm=False)
-# Types by which kernels are judged; others are those of shapes and indices.
-_JUDGED = ("int8", "uint8", "int16", "float32")
 
 
 def named(name: str) -> Op:
@@ -105,18 +103,28 @@ def total_cost(model: TfliteModel) -> Cost:
 
 
 def supported(operator: Operator) -> bool:
-    """Tell whether TFLM has a kernel for an operator with its type of activations."""
-    return op_of(operator).tflm and lacking_type(operator) is None
+    """Tell whether TFLM has a kernel for an operator with its element types."""
+    return missing_kernel(operator) is None
 
 
-def lacking_type(operator: Operator) -> str | None:
-    """Return the element type of its activations if the kernel takes others only, else None."""
+def missing_kernel(operator: Operator) -> str | None:
+    """Return in words which kernel TFLM lacks for a use of an operator, None if it has it."""
     op = op_of(operator)
-    data = operator.inputs[op.data : op.data + 1] or operator.outputs[:1]
-    for tensor in data:
-        judged = tensor is not None and op.types is not None and tensor.dtype in _JUDGED
-        if judged and tensor.dtype not in op.types:
-            return tensor.dtype
+    if not op.tflm:
+        return "kernel"
+    found = [t for t in operator.inputs[op.data : op.data + 1] or operator.outputs[:1] if t]
+    if not found:
+        return None
+    data = found[0].dtype
+    if op.types is not None and data not in op.types:
+        return f"{data} kernel"
+    results = op.results.get(data) if isinstance(op.results, Mapping) else op.results
+    for tensor in operator.outputs[:1]:
+        if results is not None and tensor.dtype not in results:
+            return f"kernel from {data} to {tensor.dtype}"
+    for role, tensor in zip(op.inputs, operator.inputs, strict=False):
+        if tensor is not None and role in op.int32 and tensor.dtype != "int32":
+            return f"kernel with {role} of {tensor.dtype}"
     return None
 
 
@@ -158,8 +166,14 @@ def rule(operator: Operator) -> Rule | None:
 
 
 def options_bytes(opcode: str, target: Target) -> int:
-    """Return the bytes of an operator's parsed options; TFLM packs them without gaps."""
+    """Return the bytes of an operator's parsed options."""
     return _pick(_memory(opcode).options, target)
+
+
+def options_alignment(opcode: str, target: Target) -> int:
+    """Return what the address of an operator's parsed options is a multiple of."""
+    memory = _memory(opcode)
+    return (memory.alignment if target.wide else 4) if options_bytes(opcode, target) % 4 == 0 else 1
 
 
 def persistent(operator: Operator, target: Target) -> list[int]:

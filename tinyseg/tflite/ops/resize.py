@@ -28,6 +28,7 @@ RESIZE_NEAREST_NEIGHBOR = Op(
     options="ResizeNearestNeighborOptions",
     cost=_cost,
     types=(INT8, INT16, FLOAT32),
+    int32=("size",),
     memory=Memory(same(2)),
     rows=_rows,
     image_size=(1, 0),
@@ -36,6 +37,7 @@ RESIZE_BILINEAR = Op(
     "RESIZE_BILINEAR",
     inputs=("data", "size"),
     types=(INT8, FLOAT32),
+    int32=("size",),
     memory=Memory(same(2)),
     image_size=(1, 0),
 )

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from tinyseg.tflite.ops.memory import ENUM, Memory, same
-from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op, family
+from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, UINT8, Op, family
 
 _ALL = (INT8, INT16, FLOAT32)
 
 SHAPES = (
     *family("RESHAPE SQUEEZE", memory=Memory(same(36))),
-    Op("SHAPE", memory=Memory(ENUM)),
-    Op("EXPAND_DIMS", inputs=("data", "axis"), types=_ALL),
-    Op("TRANSPOSE", inputs=("data", "permutation"), types=_ALL, int8_kernel=True),
-    *family("BROADCAST_ARGS BROADCAST_TO FILL REVERSE_V2"),
+    Op("SHAPE", results=(INT32,), memory=Memory(ENUM)),
+    Op("EXPAND_DIMS", inputs=("data", "axis"), types=_ALL, int32=("axis",)),
+    Op(
+        "TRANSPOSE",
+        inputs=("data", "permutation"),
+        types=_ALL,
+        int32=("permutation",),
+        int8_kernel=True,
+    ),
+    Op("BROADCAST_ARGS", types=(INT32, INT64)),
+    Op("BROADCAST_TO"),
+    Op("FILL", inputs=("shape", "data"), types=(INT8, INT32, FLOAT32)),
+    Op(
+        "REVERSE_V2",
+        inputs=("data", "axes"),
+        types=(*_ALL, INT32, INT64, UINT8, BOOL),
+        int32=("axes",),
+    ),
     Op("TILE", tflm=False),
 )

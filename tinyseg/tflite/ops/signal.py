@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from tinyseg.tflite.ops.op import family
 
-SIGNAL = family("""
+SIGNAL = family(
+    """
     CIRCULAR_BUFFER SignalDelay SignalEnergy SignalFftAutoScale SignalFilterBank
-    SignalFilterBankLog SignalFilterBankSquareRoot SignalFramer SignalIrfft SignalOverlapAdd
-    SignalPCAN SignalRfft SignalStacker SignalWindow TFLite_Detection_PostProcess
-""")
+    SignalFilterBankLog SignalFilterBankSpectralSubtraction SignalFilterBankSquareRoot
+    SignalFramer SignalIrfft SignalOverlapAdd SignalPCAN SignalRfft SignalStacker SignalWindow
+    TFLite_Detection_PostProcess
+    """,
+    counted=False,
+)

@@ -13,13 +13,26 @@ STRIDED_SLICE = Op(
     inputs=("data", "begin", "end", "strides"),
     options="StridedSliceOptions",
     types=(*_TYPES, BOOL),
+    int32=("begin", "end", "strides"),
     memory=Memory(same(24), same(84)),
 )
 SLICES = (
     SLICE,
     STRIDED_SLICE,
     Op("DYNAMIC_UPDATE_SLICE", inputs=("data", "update", "begin"), types=_TYPES),
-    Op("SPLIT", inputs=("axis", "data"), types=_TYPES, memory=Memory(same(4))),
-    Op("SPLIT_V", inputs=("data", "sizes", "axis"), types=_TYPES, memory=Memory(same(4))),
+    Op(
+        "SPLIT",
+        inputs=("axis", "data"),
+        types=_TYPES,
+        int32=("axis",),
+        memory=Memory(same(4)),
+    ),
+    Op(
+        "SPLIT_V",
+        inputs=("data", "sizes", "axis"),
+        types=_TYPES,
+        int32=("sizes", "axis"),
+        memory=Memory(same(4)),
+    ),
     Op("UNPACK", types=_TYPES, memory=Memory(same(8))),
 )

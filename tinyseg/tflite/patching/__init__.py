@@ -30,11 +30,23 @@ def patch(
         progress: called after each plan that the search tries.
 
     Returns:
-        The file; None if strips do not help, or the network has several inputs or outputs.
+        The file; None if strips do not help, or the network has several inputs or outputs, or
+        keeps state: an operator that is run once a strip would change it so often.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or not _is_function(model):
         return None
     schedule = best_schedule(model, max_macs, progress=progress)
     if schedule is None:
         return None
     return TfliteModel.parse(emit(model, schedule), model.path)
+
+
+def _is_function(model: TfliteModel) -> bool:
+    """Tell whether every result follows from the input, each by one operator."""
+    made = {t.index for op in model.operators for t in op.outputs}
+    known = made | {tensor.index for tensor in model.inputs}
+    read = [t for op in model.operators for t in op.inputs if t is not None and not t.constant]
+    stateless = not any(tensor.variable for tensor in model.tensors)
+    single = all(len(op.outputs) == 1 and op.outputs[0].shape for op in model.operators)
+    grounded = {t.index for t in read} <= known and model.outputs[0].index in made
+    return stateless and single and grounded

@@ -1,0 +1,66 @@
+"""Run damaged files through the verbs in this process; print what goes wrong.
+
+python -m tests.mutations.worker FOLDER FIRST LAST
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+
+import cv2
+import numpy as np
+
+from tests.in_process import tinyseg
+from tests.mutations.files import SIDE, mutated
+
+FILE = "mutated.tflite"
+VERBS = (
+    ("memory", FILE, "-o", "memory"),
+    ("lower", FILE, "-o", "lowered.tflite"),
+    ("fit", FILE, "--ram", "64K", "--flash", "64K", "-o", "fitted"),
+    ("predict", FILE, "image.png", "-o", "predicted"),
+    ("verify", FILE, "--images", "1", "--data", f"phantom:count=12,size={SIDE}"),
+)
+
+
+def complaint(verb: tuple[str, ...]) -> str | None:
+    """Return what is wrong with how a verb takes the file, None if it is as documented."""
+    try:
+        result = tinyseg(*verb)
+    except BaseException:
+        last = traceback.format_exc().splitlines()
+        return f"{verb[0]}: traceback {last[-1][:200]} {last[-3].strip()}"
+    told = [line for line in result.err.splitlines() if line.startswith("tinyseg: ")]
+    if result.code not in (0, 1, 2):
+        return f"{verb[0]}: exit code {result.code}"
+    if result.code == 1 and verb[0] not in ("verify", "fit"):
+        return f"{verb[0]}: a gate of no kind: {result.err[-200:]}"
+    if (result.code == 0) != (not told):
+        return f"{verb[0]}: exit code {result.code} with {told}"
+    if result.code == 2 and len(told) != 1:
+        return f"{verb[0]}: {len(told)} lines of error"
+    return None
+
+
+def main(folder: str, first: str, last: str) -> None:
+    """Go through the seeds ``first`` to ``last - 1``."""
+    os.chdir(folder)
+    os.environ["TINYSEG_CACHE"] = "cache"
+    warnings.simplefilter("ignore")
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), np.uint8)
+    cv2.imwrite("image.png", pixels)
+    for seed in range(int(first), int(last)):
+        print(f"seed {seed}", flush=True)
+        with open(FILE, "wb") as stream:
+            stream.write(mutated(seed))
+        for verb in VERBS:
+            wrong = complaint(verb)
+            if wrong is not None:
+                print(f"{seed}: {wrong}", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
