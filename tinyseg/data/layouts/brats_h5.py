@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.data.images import MAX_PIXELS
 from tinyseg.data.layouts.layout import Layout
@@ -71,7 +72,7 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def is_brats_h5(root: Path) -> bool:
     """Tell whether a folder holds ``volume_P_slice_S.h5``, at any depth."""
-    return any(_NAME.fullmatch(path.stem) for path in root.rglob("*.h5"))
+    return any(_NAME.fullmatch(path.stem) for path in tree.files_below(root, "*.h5"))
 
 
 def scan_brats_h5(root: Path, slices: float = MIDDLE_HALF) -> tuple[list[Sample], list[str]]:
@@ -88,7 +89,7 @@ def scan_brats_h5(root: Path, slices: float = MIDDLE_HALF) -> tuple[list[Sample]
     """
     volumes: dict[int, dict[int, Path]] = {}
     problems = []
-    for path in sorted(root.rglob("*.h5")):
+    for path in sorted(tree.files_below(root, "*.h5")):
         if match := _NAME.fullmatch(path.stem):
             volume = volumes.setdefault(int(match["volume"]), {})
             other = volume.setdefault(int(match["slice"]), path)

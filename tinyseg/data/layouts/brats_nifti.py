@@ -18,6 +18,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
@@ -165,7 +166,8 @@ def _modality(path: Path) -> str | None:
 
 
 def _nifti_files(root: Path) -> Iterator[Path]:
-    return (path for path in root.rglob("*.nii*") if path.name.endswith((".nii", ".nii.gz")))
+    found = tree.files_below(root, "*.nii*")
+    return (path for path in found if path.name.endswith((".nii", ".nii.gz")))
 
 
 def is_brats_nifti(root: Path) -> bool:

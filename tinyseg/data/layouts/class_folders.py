@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import image_files
 from tinyseg.data.layouts.busi import MASK
@@ -71,8 +72,7 @@ def open_class_folders(root: Path) -> tuple[Dataset, list[str]]:
 
 
 def _folders(root: Path) -> list[Path]:
-    hidden = ("__", ".")
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(hidden))
+    return [path for path in tree.folders(root) if not path.name.startswith("__")]
 
 
 LAYOUT = Layout(is_class_folders, open_class_folders)

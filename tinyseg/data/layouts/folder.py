@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tinyseg.data.dataset import Sample
-from tinyseg.data.images import IMAGE_SUFFIXES
+from tinyseg.data.images import images_below
 from tinyseg.data.layouts.layout import Layout, pictures
 
 # The suffixes that data sets in use add to an image's name to name its masks.
@@ -24,10 +24,10 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
     Returns:
         The samples, and one line for each image without mask and each mask without image.
     """
-    images = _image_files(root / "images")
+    images = images_below(root / "images")
     names = {path.relative_to(root / "images").with_suffix("").as_posix() for path in images}
     masks: dict[str, list[Path]] = {}
-    for path in _image_files(root / "masks"):
+    for path in images_below(root / "masks"):
         key = path.relative_to(root / "masks").with_suffix("").as_posix()
         masks.setdefault(key if key in names else _MASK_SUFFIX.sub("", key), []).append(path)
     samples, problems = [], []
@@ -50,10 +50,6 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
         if key not in seen
     ]
     return samples, problems
-
-
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 LAYOUT = Layout(is_folder, pictures(scan_folder))
