@@ -19,7 +19,7 @@ __all__ = ["Dataset", "Sample", "find", "load", "scan"]
 
 _TASKS = ("segmentation", "classification")
 _DEEPEST = 8
-_NO_IMAGES = "holds no images; expected png, jpg, bmp, tif, gif or dcm files"
+NO_IMAGES = "holds no images; expected png, jpg, bmp, tif, gif or dcm files"
 _OPTIONS = re.compile(r"(?P<place>.+?):(?P<options>\w+=[^,=/]*(,\w+=[^,=/]*)*)")
 
 
@@ -46,7 +46,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Dataset:
     if problems:
         raise InputError(problems[0])
     if not dataset.samples:
-        raise InputError(f"{dataset.root}: {_NO_IMAGES}")
+        raise InputError(f"{dataset.root}: {NO_IMAGES}")
     return dataset
 
 
@@ -98,6 +98,12 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     place = text[: -len(options) - 1]
     items = [item.partition("=") for item in options.split(",") if item]
     return place, {key: value for key, _, value in items}
+
+
+def with_option(source: str, key: str, value: str) -> str:
+    """Return a data source with one more option; commas and equals signs are written ; and :."""
+    safe = value.replace(",", ";").replace("=", ":")
+    return f"{source}{',' if _split(source)[1] else ':'}{key}={safe}"
 
 
 def _arguments(text: str, layout: Layout, options: Mapping[str, str]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def of_balance(counts: dict[str, int]) -> Iterator[str]:
         counts: images of each label.
     """
     if len(counts) > 1:
-        rarest, commonest = min(counts, key=counts.get), max(counts, key=counts.get)
+        rarest, commonest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
         few, many = counts[rarest], counts[commonest]
         if few < FEWEST_PER_LABEL or many > GREATEST_IMBALANCE * few:
             yield (

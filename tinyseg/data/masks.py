@@ -118,10 +118,8 @@ def mask_pixels(image: Image.Image, path: Path) -> MaskPixels:
 
 def _is_index(indices: np.ndarray, image: Image.Image) -> bool:
     used = np.unique(indices)
-    palette = np.zeros(3 * 256, int)
     listed = (image.getpalette("RGB") or [])[: 3 * 256]
-    palette[: len(listed)] = listed
-    palette = palette.reshape(256, 3)
+    palette = np.array([*listed, *[0] * (3 * 256 - len(listed))], int).reshape(256, 3)
     colours = palette[used]
     if len(np.unique(colours, axis=0)) < len(used):
         return True

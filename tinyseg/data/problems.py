@@ -35,7 +35,7 @@ def grouped(problems: Iterable[Problem]) -> list[str]:
     """
     same: dict[tuple[str, ...], list[Problem]] = {}
     for problem in problems:
-        key = (problem.severity, re.sub(r"[-+]?\d[\d.e+-]*", "#", problem.message))
+        key: tuple[str, ...] = (problem.severity, re.sub(r"[-+]?\d[\d.e+-]*", "#", problem.message))
         if problem.severity == "error":
             key = (*key, problem.path, problem.message)
         same.setdefault(key, []).append(problem)

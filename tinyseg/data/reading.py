@@ -116,10 +116,10 @@ def _look_at_picture(place: Place) -> _Picture:
                         )
                     packed = bool(images.deep_kind(image))
         if packed:
-            image = images.open_image(path, page)
-            seen.kind = images.deep_kind(image)
+            decoded = images.open_image(path, page)
+            seen.kind = images.deep_kind(decoded)
             if seen.kind:
-                seen.greatest = float(images.deep_values(image, path).max())
+                seen.greatest = float(images.deep_values(decoded, path).max())
     except Exception:  # Decoders raise anything; reading the file tells of it.
         seen.kind = ""
     return seen
@@ -195,9 +195,8 @@ def _mask_doubts(stream: IO[bytes], page: int | None) -> list[str]:
         doubts = list(_format_doubts(image, page))
         image.load()
         if "A" in image.getbands():
-            low, high = image.getchannel("A").getextrema()
-            colours = np.asarray(image.convert("RGB"))
-            if low < high and (colours == colours[0, 0]).all():
+            alpha, colours = np.asarray(image.getchannel("A")), np.asarray(image.convert("RGB"))
+            if np.ptp(alpha) and (colours == colours[0, 0]).all():
                 doubts.append(
                     "seems to be drawn in the alpha channel, which is ignored; draw it in grey"
                 )

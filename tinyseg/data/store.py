@@ -160,8 +160,15 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
         shutil.rmtree(folder, ignore_errors=True)
         _fill(folder, dataset, preprocessing)
         arrays, about = _map(folder)
+    images, masks, signatures = arrays
     return ImageStore(
-        dataset.samples, *arrays, fingerprint=fingerprint, classes=dataset.classes, **about
+        dataset.samples,
+        images,
+        masks,
+        signatures,
+        fingerprint,
+        classes=dataset.classes,
+        **about,
     )
 
 
@@ -211,8 +218,11 @@ def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> N
         for array in arrays:
             array.flush()
         found += _whole_doubts(dataset, arrays[-1])
-        about = {"regions": dataset.regions, "whites": dataset.reading.whites}
-        about["doubts"] = [dataclasses.asdict(doubt) for doubt in found]
+        about = {
+            "regions": dataset.regions,
+            "whites": dataset.reading.whites,
+            "doubts": [dataclasses.asdict(doubt) for doubt in found],
+        }
         files.write_json(temporary / _ABOUT, about)
 
 

@@ -21,7 +21,7 @@ def explain(root: Path, problems: list[str]) -> list[str]:
     """
     if not any(map(_LACKS_PARTNER.search, problems)):
         return problems
-    others = {}
+    others: dict[str, Path] = {}
     for path in _unread(root):
         others.setdefault(_bare(path.name), path)
     return [_explained(line, others) for line in problems] if others else problems
