@@ -29,7 +29,7 @@ _SAME_WITHIN = 4
 _LEAST_PLATEAU = 0.002
 # What is white by depth: of one bit, of 8 bits, of more bits, of real numbers.
 WHITES = {"1": 1.0, "8": 255.0, "16": 65535.0, "real": 1.0}
-_LOSSY = ("JPEG", "MPO", "WEBP")
+_LOSSY = (".jpg", ".jpeg", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +95,7 @@ def mask_pixels(image: Image.Image, path: Path) -> MaskPixels:
 
     A palette's indices count, as long as 0 is its black or nothing is; of grey palettes the shades.
     """
-    # Turned images are copies without a format.
-    lossy = (image.format or "") in _LOSSY or path.suffix.lower() in (".jpg", ".jpeg")
+    lossy = path.suffix.lower() in _LOSSY
     if image.mode in ("P", "PA"):
         indices = np.asarray(image.getchannel(0) if image.mode == "PA" else image)
         if _is_index(indices, image):

@@ -110,7 +110,7 @@ def _look_at_picture(place: Place) -> _Picture:
             if not packed:
                 with Image.open(stream) as image:
                     seen.doubts += _format_doubts(image, page)
-                    if image.mode in ("P", "PA"):
+                    if image.mode in ("P", "PA") and image.format != "GIF":
                         seen.doubts.append(
                             "has a palette, whose colours are read; save it as grey or RGB"
                         )
@@ -183,7 +183,7 @@ def _look_at_mask(place: Place) -> tuple[Levels | None, list[str]]:
             doubts = [] if packed else _mask_doubts(stream, page)
         if pixels.kind == "index":
             doubts.append("has a palette, whose indices are read, not its colours")
-        elif image.mode in ("P", "PA"):
+        elif image.mode in ("P", "PA") and path.suffix.lower() != ".gif":  # All of these do.
             doubts.append("has a palette, whose colours are read; save it as grey")
         return levels(pixels, path), doubts
     except Exception:  # As for images.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyseg.data.dataset import Sample
 from tinyseg.data.images import images_below
-from tinyseg.data.layouts.layout import Layout, pictures
+from tinyseg.data.layouts.layout import PARTS, Layout, pictures
 
 # The suffixes that data sets in use add to an image's name to name its masks.
 _MASK_SUFFIX = re.compile(r"_(mask|segmentation|label|gt)(_?\d+)?$", re.IGNORECASE)
@@ -20,6 +20,8 @@ def is_folder(root: Path) -> bool:
 
 def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
     """Pair ``images/[label/]NAME.*`` with ``masks/[label/]NAME[_mask[_1]].*`` without opening them.
+
+    Folders such as ``train`` and ``val`` are no labels, for tinyseg divides the images anew.
 
     Returns:
         The samples, and one line for each image without mask and each mask without image.
@@ -42,7 +44,7 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
         if key not in masks:
             problems.append(f"{path}: image without mask; add 'masks/{key}.png' or remove it")
             continue
-        label = "" if name.parent == Path(".") else name.parent.as_posix()
+        label = "/".join(part for part in name.parent.parts if part.lower() not in PARTS)
         samples.append(Sample(key, label, path, tuple(masks[key])))
     problems += [
         f"{paths[0]}: mask without image; add 'images/{key}.png' or remove it"
