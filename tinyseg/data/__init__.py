@@ -154,8 +154,9 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
         "(benign/, malignant/, normal/ with NAME.png and NAME_mask.png), or "
         "stage1_train/ID/images/ID.png with ID/masks/*.png, or volume_N_slice_N.h5, or a folder "
         "of .nii.gz a patient, or ISIC_N.jpg and ISIC_N_segmentation.png, or NAME.tif and "
-        "NAME_mask.tif, or one folder of images a class, or data/membrane/train/ with "
-        "image/N.png and label/N.png"
+        "NAME_mask.tif, or two folders with equal names such as JPEGImages/ and "
+        "SegmentationClass/, or COCO's or LabelMe's JSON, or one folder of images a class, or "
+        "data/membrane/train/ with image/N.png and label/N.png"
     )
 
 

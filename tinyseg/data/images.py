@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -32,9 +33,9 @@ UNREAD_SUFFIXES = frozenset(
 )
 NO_WHITES: Mapping[str, float] = MappingProxyType({})
 # What decoders let through when a file is damaged.
-_DAMAGES = (
+DAMAGES = (
     *(OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError),
-    *(AttributeError, RuntimeError, MemoryError, struct.error),
+    *(AttributeError, RuntimeError, MemoryError, struct.error, zlib.error),
 )
 
 
@@ -84,7 +85,7 @@ def open_image(path: Path, page: int | None = None) -> Image.Image:
         raise InputError(f"{path}: image is implausibly large; reduce it or remove it") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except _DAMAGES as error:
+    except DAMAGES as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
             f"{path}: cannot be decoded ({reason}); replace or remove the file"

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from tinyseg.data.masks import COLOUR, GREATEST_LABEL, WHITES, Levels, MaskPixels
+from tinyseg.data.masks import COLOUR, GREATEST_LABEL, WHITES, Levels
+from tinyseg.data.rule import MaskRule, Region, Spans, coded
 from tinyseg.errors import InputError
 
 ALL = "all"
@@ -25,81 +26,7 @@ _MOST_REGIONS = 32
 _VOID = 255
 _VOID_COLOUR = COLOUR | 0xE0E0C0
 _SURE_WHITE = 128
-_LOSSY_WITHIN = 24
 _SHOWN = 4
-
-Spans = tuple[tuple[float, float], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Region:
-    """Values of a mask that mark one region.
-
-    Attributes:
-        name: of the region.
-        spans: least and greatest value of each range.
-    """
-
-    name: str
-    spans: Spans
-
-    def marks(self, values: np.ndarray, within: float = 0) -> np.ndarray:
-        """Return which values are in the region, bool."""
-        marked = np.zeros(values.shape, bool)
-        for low, high in self.spans:
-            marked |= (values >= low - within) & (values <= high + within)
-        return marked
-
-
-@dataclasses.dataclass(frozen=True)
-class MaskRule:
-    """How masks become foreground and background.
-
-    Attributes:
-        regions: none if all that is not background is one region.
-        whites: of masks of shades, by depth: the brightest value in the data set, above half of
-            which is foreground.
-        colours: whether values are colours, so that grey ones are too.
-        notes: what was concluded that a user may not have meant.
-    """
-
-    regions: tuple[Region, ...] = ()
-    whites: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    colours: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What each channel of a mask marks."""
-        return tuple(region.name for region in self.regions) or ("foreground",)
-
-    def apply(self, pixels: MaskPixels) -> np.ndarray:
-        """Return a mask as uint8 0 and 1, ``(height, width)`` or ``(height, width, regions)``."""
-        if self.regions:
-            values = _as_colours(pixels) if self.colours else pixels.values
-            within = _LOSSY_WITHIN if pixels.lossy else 0
-            planes = [region.marks(values, within) for region in self.regions]
-            return np.stack(planes, -1).astype(np.uint8) if len(planes) > 1 else _one(planes)
-        values = pixels.values
-        if self.whites and (pixels.lossy or len(np.unique(values[values != 0])) > 1):
-            white = self.whites.get(pixels.depth, 0)
-            return (pixels.brightness > white / 2).astype(np.uint8)
-        return (values != 0).astype(np.uint8)
-
-
-def _one(planes: list[np.ndarray]) -> np.ndarray:
-    return planes[0].astype(np.uint8)
-
-
-def _as_colours(pixels: MaskPixels) -> np.ndarray:
-    if pixels.kind == "colour":
-        return pixels.values
-    return _coded(pixels.values.astype(np.int64))
-
-
-def _coded(grey: np.ndarray) -> np.ndarray:
-    return np.where(grey > 0, COLOUR | grey * 0x010101, 0)
-
 
 # What the user says
 
@@ -179,13 +106,13 @@ def _span(text: str, value: str) -> tuple[float, float]:
 
 def _coded_spans(spans: Spans) -> Spans:
     """Return spans of colours for those of grey values."""
-    coded = []
+    spelled: list[tuple[float, float]] = []
     for low, high in spans:
         if low > COLOUR or high == 0:
-            coded.append((low, high))
+            spelled.append((low, high))
         else:
-            coded += [(value, value) for value in _coded(np.arange(int(low), int(high) + 1))]
-    return tuple((float(low), float(high)) for low, high in coded)
+            spelled += [(value, value) for value in coded(np.arange(int(low), int(high) + 1))]
+    return tuple((float(low), float(high)) for low, high in spelled)
 
 
 # What the values say
@@ -341,7 +268,7 @@ def _values(held: Levels, colours: bool) -> tuple[float, ...]:
     """Return a mask's values, as colours if other masks hold such."""
     if not colours or held.kind == "colour":
         return held.values
-    return tuple(_coded(np.array(held.values, np.int64)).tolist())
+    return tuple(coded(np.array(held.values, np.int64)).tolist())
 
 
 def _text(value: float) -> str:

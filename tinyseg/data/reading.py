@@ -13,9 +13,9 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from tinyseg.data import dicom, images, labels
-from tinyseg.data.labels import MaskRule
 from tinyseg.data.masks import Levels, levels, mask_pixels
 from tinyseg.data.problems import Problem
+from tinyseg.data.rule import MaskRule
 from tinyseg.errors import InputError
 
 # Greatest values of so many bits.

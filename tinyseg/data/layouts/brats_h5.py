@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample
-from tinyseg.data.images import MAX_PIXELS
+from tinyseg.data.images import DAMAGES, MAX_PIXELS
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
 from tinyseg.errors import InputError
@@ -65,7 +65,9 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
             return file["image"][()], file["mask"][()]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, RuntimeError, KeyError):
+    except InputError:
+        raise
+    except DAMAGES:
         what = "is empty" if path.stat().st_size == 0 else "is truncated or not HDF5"
         raise InputError(f"{path}: {what}; replace or remove it") from None
 
