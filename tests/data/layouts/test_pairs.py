@@ -69,6 +69,27 @@ def test_equal_names_in_two_folders_are_pairs(lay, image, mask):
     assert set(np.unique(dataset.read(dataset.samples[0])[1])) == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ("image", "mask"), [("ultrasound", "masks"), ("A", "B"), ("B", "A"), ("x/A", "x/B")]
+)
+def test_two_folders_are_told_by_what_they_hold(tmp_path, image, mask):
+    for number in range(6):
+        save(tmp_path / f"{image}/{number}.png", noise(number))
+        save(tmp_path / f"{mask}/{number}.png", box(number))
+    dataset = load(tmp_path)
+    assert len(dataset) == 6
+    pixels, marked = dataset.read(dataset.samples[0])
+    np.testing.assert_array_equal(pixels, noise(0))
+    np.testing.assert_array_equal(marked, box(0))
+
+
+def test_two_classes_of_equal_names_stay_classes(tmp_path):
+    for number in range(6):
+        for label in ("cat", "dog"):
+            save(tmp_path / f"{label}/{number}.png", noise(number))
+    assert load(tmp_path).classes == ("cat", "dog")
+
+
 def test_parts_are_read_as_one_dataset(lay):
     paths = [
         f"{part}/{kind}/{n}.png"

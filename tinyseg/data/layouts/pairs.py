@@ -18,6 +18,8 @@ from tinyseg.data.dataset import Sample, natural_order
 from tinyseg.data.images import is_image
 from tinyseg.data.layouts.layout import Layout, pictures
 from tinyseg.data.layouts.pairing import collect
+from tinyseg.data.masks import levels, open_mask
+from tinyseg.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ _PREFERRED = "segmentationclass"
 _GLUED = re.compile(r"(train|val|valid|test)(annot|annots|mask|masks|label|labels)")
 _PARTLY_MARKED = "jpegimages"
 _DEEPEST = 5
+_TRIED = 5
 _SPLIT = re.compile(r"[^a-z0-9]+")
 
 
@@ -153,7 +156,35 @@ def _counterparts(root: Path) -> list[tuple[_Place, _Place, list[_Place]]]:
         if images.folder != root or masks[0].folder.parent == root:
             found.append((images, (preferred or masks)[0], [] if preferred else masks[1:]))
     named = [each for each in found if each[0].role]
-    return named or found
+    return named or found or _only_two(places)
+
+
+def _only_two(places: list[_Place]) -> list[tuple[_Place, _Place, list[_Place]]]:
+    """Pair two folders of equal names, whatever they are called, if one holds masks."""
+    if len(places) != 2:
+        return []
+    one, other = places
+    common = len(_stems(one) & _stems(other))
+    if 2 * common < max(len(_files(one)), len(_files(other))):
+        return []
+    if {one.role, other.role} & {"mask", "image"}:
+        swapped = one.role == "mask" or other.role == "image"
+        alike = one.role == other.role
+    else:
+        swapped, alike = _look_like_masks(one), _look_like_masks(one) == _look_like_masks(other)
+    return [] if alike else [(other, one, [])] if swapped else [(one, other, [])]
+
+
+def _look_like_masks(place: _Place) -> bool:
+    """Tell whether the first files of a folder hold a few values that fill areas."""
+    try:
+        for path in _files(place)[:_TRIED]:
+            held = levels(open_mask(path), path)
+            if (held.form == "shades" and (held.plateau or not held.lossy)) or not held.zero:
+                return False
+    except InputError:
+        return False
+    return True
 
 
 def _places(root: Path) -> Iterable[_Place]:
