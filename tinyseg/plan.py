@@ -41,6 +41,8 @@ class DataPlan:
         fingerprint: SHA-256 of the data that was used; empty before it was read.
         classes: that images were classified by, in the order of the network's outputs; empty
             before the data was read, and for masks.
+        whites: what was white in images of more than 8 bits, by ``whole`` and ``real`` numbers;
+            empty if there were none.
     """
 
     source: str = "phantom"
@@ -50,6 +52,7 @@ class DataPlan:
     fold: int = 0
     fingerprint: str = ""
     classes: tuple[str, ...] = ()
+    whites: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

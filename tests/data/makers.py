@@ -11,6 +11,8 @@ import nibabel
 import numpy as np
 from PIL import Image
 
+from tinyseg.data import labels, masks
+
 HEIGHT, WIDTH = 20, 24
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5)
 MASK = np.uint8(GREY > 9)
@@ -18,6 +20,12 @@ MASK = np.uint8(GREY > 9)
 
 def names(dataset):
     return [sample.name for sample in dataset.samples]
+
+
+def read_mask(path):
+    """A mask as it is read where it is the only one of its data set."""
+    pixels = masks.open_mask(path)
+    return labels.decide([masks.levels(pixels, path)]).apply(pixels)
 
 
 def noise(seed, channels=0, height=HEIGHT, width=WIDTH):

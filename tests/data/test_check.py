@@ -171,10 +171,11 @@ def test_further_pages_are_a_warning(busi_like, save):
 def test_12_bit_data_in_16_bits_are_pointed_out(busi_like, save):
     save(busi_like / "benign/benign (3).png", NOISE * np.uint16(16))
     report = check(str(busi_like))
-    assert seen(report) == [("warning", "benign (3).png")] * 2
-    assert matching(report, "looks like 12-bit data and will be nearly black")
-    save(busi_like / "benign/benign (3).png", NOISE * np.uint16(17))
-    assert not matching(check(str(busi_like)), "12-bit")
+    assert seen(report) == [("warning", "benign (3).png")]
+    assert matching(report, "whole numbers up to 4080, read as 12 bits, by the greatest value")
+    save(busi_like / "benign/benign (4).png", NOISE[::-1] * np.uint16(257))
+    report = check(str(busi_like))
+    assert len(matching(report, r"whole numbers up to \d+, read as 16 bits")) == 2
 
 
 MASK_HAZARDS = {
@@ -183,11 +184,8 @@ MASK_HAZARDS = {
     "palette": (palette(SHAPE, [0, 0, 0, 255, 255, 255]), "has a palette"),
     "zero and one": (SHAPE, "holds 0 and 1 and looks black"),
     "grey edges": (SHAPE * 255 // 2 + np.roll(SHAPE, 1) * 255 // 2, "holds 3 values"),
-    "classes": (SHAPE + np.roll(SHAPE, 3), r"holds 3 values \(0, 1, 2\), .* above 1 are"),
-    "colours": (np.dstack([SHAPE * 255, np.roll(SHAPE, 3) * 99, SHAPE * 0]), "holds 3 values"),
     "many": (NOISE, r"holds \d+ values \(0, \d+, \d+, \.\.\.\)"),
     "full": (SHAPE * 0 + 255, "marks every pixel as foreground"),
-    "bright background": (SHAPE * 100 + 150, "marks every pixel as foreground"),
 }
 
 
@@ -198,6 +196,26 @@ def test_doubtful_mask_is_a_warning(busi_like, save, case):
     report = check(str(busi_like))
     assert seen(report) == [("warning", "benign (3)_mask.png")]
     assert matching(report, pattern)
+
+
+MASK_QUESTIONS = {
+    "classes": (SHAPE + np.roll(SHAPE, 3), r"holds 1, 2 but .* 255; say with --labels"),
+    "colours": (
+        np.dstack([SHAPE * 255, np.roll(SHAPE, 3) * 99, SHAPE * 0]),
+        r"holds #006300, #ff0000, #ff6300 but .* 255; say with --labels",
+    ),
+    "bright background": (SHAPE * 100 + 150, r"holds 150, 250 and no 0; say with --labels"),
+}
+
+
+@pytest.mark.parametrize("case", MASK_QUESTIONS)
+def test_mask_that_fits_no_rule_is_an_error(busi_like, save, case):
+    content, pattern = MASK_QUESTIONS[case]
+    save(busi_like / "benign/benign (3)_mask.png", content)
+    report = check(str(busi_like))
+    assert seen(report) == [("error", "benign (3)_mask.png")]
+    assert matching(report, pattern)
+    assert report.foreground is None
 
 
 @pytest.mark.parametrize(

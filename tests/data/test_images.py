@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyseg.data import images
+from tinyseg.data import images, masks
 from tinyseg.errors import InputError
 
 GREY = np.array([[0, 10, 20], [128, 200, 255]], np.uint8)
 COLOUR = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 8, 7]]], np.uint8)
-MASK = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], np.uint8)
 # How each EXIF orientation maps stored pixels to upright ones (EXIF 2.32, tag 0x0112).
 UPRIGHT = {
     1: lambda stored: stored,
@@ -94,57 +93,6 @@ def test_exif_orientation_of_a_photograph(tmp_path, save):
     assert pixels[28:].max() < 15
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("zero_one.png", MASK),
-        ("zero_255.png", MASK * 255),
-        ("one_bit.png", Image.fromarray(MASK > 0)),
-        ("rgb.png", np.repeat(MASK[..., None] * 255, 3, -1)),
-        ("red.png", MASK[..., None] * np.uint8([200, 0, 0])),
-        ("opaque.png", with_alpha(np.repeat(MASK[..., None] * 255, 3, -1), 255)),
-        ("transparent.png", with_alpha(np.repeat(MASK[..., None] * 255, 3, -1), MASK * 9)),
-        ("grey_alpha.png", Image.fromarray(np.dstack([MASK * 255, 255 - MASK]), "LA")),
-        ("palette.png", palette(MASK, [(0, 0, 0), (128, 0, 0)])),
-        ("reversed_palette.png", palette(1 - MASK, [(128, 0, 0), (0, 0, 0)])),
-        ("deep.png", MASK * np.uint16(65535)),
-        ("real.tif", MASK * np.float32(0.5)),
-    ],
-)
-def test_mask_of_any_kind_becomes_zero_and_one(tmp_path, save, name, content):
-    mask = images.read_mask(save(tmp_path / name, content))
-    assert mask.dtype == np.uint8
-    np.testing.assert_array_equal(mask, MASK)
-
-
-def test_mask_foreground_lies_above_half_of_the_maximum(tmp_path, save):
-    path = save(tmp_path / "edges.png", np.uint8([[0, 100, 127, 128, 255]]))
-    np.testing.assert_array_equal(images.read_mask(path), [[0, 0, 0, 1, 1]])
-
-
-def test_black_mask_is_empty(tmp_path, save):
-    assert not images.read_mask(save(tmp_path / "black.png", np.zeros((3, 5, 3), np.uint8))).any()
-
-
-def test_masks_are_united(tmp_path, save):
-    left, right = np.zeros((2, 4, 6), np.uint8)
-    left[1:3, 1:3], right[2:, 2:5] = 255, 1
-    paths = [save(tmp_path / f"{n}.png", mask) for n, mask in enumerate([left, right])]
-    union = images.read_masks(paths, (4, 6))
-    assert union.sum() == 4 + 6 - 1
-    np.testing.assert_array_equal(union, (left > 0) | (right > 0))
-
-
-def test_no_mask_means_background():
-    np.testing.assert_array_equal(images.read_masks([], (2, 3)), np.zeros((2, 3)))
-
-
-def test_mask_of_other_size_is_refused(tmp_path, save):
-    path = save(tmp_path / "small.png", MASK)
-    with pytest.raises(InputError, match=r"small\.png: mask is 4x3 but its image is 6x5"):
-        images.read_masks([path], (5, 6))
-
-
 def damaged(tmp_path, kind):
     whole = tmp_path / "whole.png"
     noise = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
@@ -166,7 +114,7 @@ def damaged(tmp_path, kind):
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("read", [images.read_image, images.read_mask])
+@pytest.mark.parametrize("read", [images.read_image, masks.open_mask])
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
@@ -203,12 +151,6 @@ def test_values_that_are_no_brightness_are_refused(tmp_path, save, value, reason
     path = save(tmp_path / "odd.tif", np.float32([[0, 1], [0.5, value]]))
     with pytest.raises(InputError, match=reason):
         images.read_image(path)
-
-
-def test_mask_with_nan_is_refused(tmp_path, save):
-    path = save(tmp_path / "odd.tif", np.float32([[0, 1], [1, np.nan]]))
-    with pytest.raises(InputError, match="NaN"):
-        images.read_mask(path)
 
 
 @pytest.mark.parametrize("name", ["benign (433).png", "d\u00e9bit \u00e9cho \u8d85\u58f0.png"])

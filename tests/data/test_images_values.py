@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.data.test_images import palette, png_header
-from tinyseg.data import images
+from tinyseg.data import images, masks
 from tinyseg.errors import InputError
 
 
@@ -42,51 +42,11 @@ def test_negative_values_are_refused_and_zero_is_not(tmp_path, save, values):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("read", [images.read_image, images.read_mask])
+@pytest.mark.parametrize("read", [images.read_image, masks.open_mask])
 def test_one_value_that_is_no_number_is_refused(tmp_path, save, read, value):
     path = save(tmp_path / "odd.tif", np.float32([[value, 1, 0.5, 0.25]]))
     with pytest.raises(InputError, match=r"odd\.tif: holds NaN or infinity; repair or remove"):
         read(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (np.uint8([[127, 128, 254, 0]]), [[0, 1, 1, 0]]),
-        (np.uint8([[1, 2, 3, 0]]), [[0, 1, 1, 0]]),
-        (np.uint16([[40000, 20000, 20001, 255]]), [[1, 0, 1, 0]]),
-        (np.full((1, 3), 7, np.uint8), [[1, 1, 1]]),
-        (np.float32([[0.25, 1, 0.5, 0.75]]), [[0, 1, 0, 1]]),
-        # The brightest colour counts, whichever it is.
-        (np.uint8([[[0, 0, 90], [0, 200, 0], [120, 0, 0], [99, 100, 99]]]), [[0, 1, 1, 0]]),
-        (np.uint8([[[0, 0, 90, 0], [0, 200, 0, 9], [0, 0, 0, 255], [0, 0, 101, 3]]]),
-         [[0, 1, 0, 1]]),
-    ],
-)  # fmt: skip
-def test_half_of_the_maximum_itself_is_background(tmp_path, save, content, expected):
-    kind = "tif" if content.dtype == np.float32 else "png"
-    mask = images.read_mask(save(tmp_path / f"mask.{kind}", content))
-    assert mask.dtype == np.uint8
-    np.testing.assert_array_equal(mask, expected)
-
-
-def test_values_of_a_mask_by_kind_of_file():
-    def of(image):
-        return images.mask_values(image).tolist()
-
-    grey_alpha = Image.fromarray(np.uint8([[[3, 200], [90, 0]]]), "LA")
-    assert of(grey_alpha) == [[3, 90]]
-    colours = palette(np.uint8([[2, 0, 1]]), [(1, 2, 3), (40, 0, 9), (5, 77, 6)])
-    assert of(colours) == [[77, 3, 40]]
-    assert of(colours.convert("PA")) == [[77, 3, 40]]
-    assert of(Image.fromarray(np.uint8([[[1, 2, 3, 255], [9, 8, 7, 0]]]), "RGBA")) == [[3, 9]]
-    # Cyan, magenta, yellow and black absorb.
-    ink = Image.fromarray(
-        np.uint8([[[255, 255, 0, 0], [255, 255, 255, 0], [0, 0, 0, 155]]]), "CMYK"
-    )
-    assert of(ink) == [[255, 0, 100]]
-    assert of(Image.fromarray(np.uint16([[0, 60000]]))) == [[0, 60000]]
-    assert of(Image.fromarray(np.array([[False, True]]))) == [[0, 1]]
 
 
 def test_images_with_alpha_and_palettes_keep_their_colours(tmp_path, save):
@@ -96,40 +56,14 @@ def test_images_with_alpha_and_palettes_keep_their_colours(tmp_path, save):
     assert images.read_image(save(tmp_path / "p.png", colours.convert("RGBA"))).tolist() == expected
 
 
-# Unions
-
-
-def test_all_masks_count_and_overlap(tmp_path, save):
-    masks = np.zeros((3, 4, 6), np.uint8)
-    masks[0, 0, :2] = masks[1, 0, 1:4] = masks[2, 3, 5] = 255
-    paths = [save(tmp_path / f"{n}.png", mask) for n, mask in enumerate(masks)]
-    union = images.read_masks(paths, (4, 6))
-    assert union.dtype == np.uint8
-    expected = np.zeros((4, 6), int)
-    expected[0, :4] = expected[3, 5] = 1
-    np.testing.assert_array_equal(union, expected)
-    none = images.read_masks([], (4, 6))
-    assert (none.shape, none.dtype, none.any()) == ((4, 6), np.uint8, False)
-
-
-@pytest.mark.parametrize("shape", [(6, 4), (4, 5), (3, 6), (1, 1)])
-def test_every_mask_has_the_size_of_its_image(tmp_path, save, shape):
-    """A mask on its side, or of one row or column, is not stretched over the image."""
-    good = save(tmp_path / "good.png", np.ones((4, 6), np.uint8))
-    bad = save(tmp_path / "bad.png", np.ones(shape, np.uint8))
-    reason = rf"bad\.png: mask is {shape[1]}x{shape[0]} but its image is 6x4; export both at one"
-    for paths in ([good, bad], [bad, good]):
-        with pytest.raises(InputError, match=reason):
-            images.read_masks(paths, (4, 6))
-
-
 # Files
 
 
 def test_image_files_of_a_folder(tmp_path):
-    kinds = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+    kinds = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm")
+    kinds += (".dcm", ".dicom")
     names = [f"{n}{kind}" for n, kind in enumerate(kinds)] + ["a.PNG", "b.Tiff"]
-    for name in [*reversed(names), "c.txt", "d.npy", "e", ".png.gz", "png"]:
+    for name in [*reversed(names), "c.txt", "d.npy", "e", ".png.gz", "png", ".x.png"]:
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "below").mkdir()
     (tmp_path / "below/deeper.png").write_bytes(b"")

@@ -11,10 +11,11 @@ from tests.data.makers import (
     make_folder,
     make_uneven,
     noise,
+    read_mask,
     save,
 )
 from tinyseg.data import load
-from tinyseg.data.images import read_image, read_mask
+from tinyseg.data.images import read_image
 from tinyseg.data.splits import PARTS, Split
 from tinyseg.data.staging import stage
 from tinyseg.errors import InputError

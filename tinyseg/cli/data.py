@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import JSON, SEED, SET, parse_settings
+from tinyseg.cli.options import JSON, LABELS, SEED, SET, parse_settings, with_labels
 from tinyseg.errors import GateError
 
 
@@ -17,7 +17,8 @@ def data() -> None:
 
 
 @data.command("check")
-@click.argument("path")
+@click.argument("path", callback=with_labels)
+@LABELS
 @JSON
 def data_check(path: str, as_json: bool) -> None:
     """Count images, sizes and classes at PATH and list every problem; exit code 1 on errors.
@@ -37,7 +38,8 @@ def data_check(path: str, as_json: bool) -> None:
 
 
 @data.command("split")
-@click.argument("path")
+@click.argument("path", callback=with_labels)
+@LABELS
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Split file.")
 @SET
 def data_split(path: str, output: Path, settings: tuple[str, ...]) -> None:
@@ -54,7 +56,8 @@ def data_split(path: str, output: Path, settings: tuple[str, ...]) -> None:
 
 
 @data.command("report")
-@click.argument("source")
+@click.argument("source", callback=with_labels)
+@LABELS
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the report."
 )
@@ -84,7 +87,8 @@ def data_report(source: str, output: Path, as_json: bool) -> None:
 
 
 @data.command("stage")
-@click.argument("source")
+@click.argument("source", callback=with_labels)
+@LABELS
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--balance", is_flag=True, help="Add augmented copies of rare labels to training.")
 @SEED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,51 @@ from tinyseg.cli import terminal
 from tinyseg.errors import GateError, InputError
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-DATA = click.option(
+_LABELS = "tinyseg.labels"
+
+
+def _keep_labels(context: click.Context, parameter: click.Parameter, text: str | None) -> None:
+    context.meta[_LABELS] = text
+
+
+def with_labels(
+    context: click.Context, parameter: click.Parameter, source: str | None
+) -> str | None:
+    """Put what ``--labels`` says, if anything, into the data source that it is about."""
+    text = context.meta.get(_LABELS)
+    if text is None:
+        return source
+    if source is None:
+        raise InputError(f"--labels {text}: says what masks mean; name their data set with --data")
+    from tinyseg.data import with_option
+
+    return with_option(source, "labels", text)
+
+
+LABELS = click.option(
+    "--labels",
+    metavar="VALUES",
+    is_eager=True,
+    expose_value=False,
+    callback=_keep_labels,
+    help="What values of the masks mean, if they do not say so: 'lesion=1,cyst=2+3' for two "
+    "regions, '1' or '1+2' for one, 'all' for every value but 0.",
+)
+_DATA = click.option(
     "--data",
     metavar="NAME|PATH",
+    callback=with_labels,
     help="'phantom' (generated, the default), 'busi', 'dsb2018', 'em_isbi2012', 'isic2018', "
     "'brats2020', 'brats_nifti', 'dic1', 'brain_mri', or a folder, archive or URL of images and "
     "masks.",
 )
+
+
+def DATA(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--data`` and ``--labels``; the latter becomes part of the former."""
+    return _DATA(LABELS(command))
+
+
 OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder for the results."
 )

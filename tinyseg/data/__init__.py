@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinyseg.data import layouts
+from tinyseg.data import layouts, stacks, tree, unread
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.phantom import load_phantom
@@ -17,6 +18,8 @@ from tinyseg.errors import InputError
 __all__ = ["Dataset", "Sample", "find", "load", "scan"]
 
 _TASKS = ("segmentation", "classification")
+_DEEPEST = 8
+NO_IMAGES = "holds no images; expected png, jpg, bmp, tif, gif or dcm files"
 _OPTIONS = re.compile(r"(?P<place>.+?):(?P<options>\w+=[^,=/]*(,\w+=[^,=/]*)*)")
 
 
@@ -30,10 +33,11 @@ def load(name_or_path: str | os.PathLike[str]) -> Dataset:
             follow a colon:
             ``phantom:count=48,size=128,seed=3``, ``brats2020:slices=0.25``,
             ``brain_mri:crop=0``, ``busi:task=classification``,
+            ``path/to/images:labels=lesion:1;cyst:2`` (see :func:`tinyseg.data.labels.parse`),
             ``https://host/busi.zip:sha256=...``.
 
     Returns:
-        The dataset; no image has been opened yet.
+        The dataset; no image has been decoded yet.
 
     Raises:
         InputError: nothing usable is there, or images and masks do not pair up.
@@ -42,7 +46,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Dataset:
     if problems:
         raise InputError(problems[0])
     if not dataset.samples:
-        raise InputError(f"{dataset.root}: holds no images; expected png, jpg, bmp or tif files")
+        raise InputError(f"{dataset.root}: {NO_IMAGES}")
     return dataset
 
 
@@ -63,12 +67,18 @@ def scan(name_or_path: str | os.PathLike[str]) -> tuple[Dataset, list[str]]:
     task = options.pop("task", "")
     if task not in ("", *_TASKS):
         raise InputError(f"{text}: task= takes {' or '.join(_TASKS)}")
+    labelled = options.pop("labels", None)
     problems: list[str] = []
     if place == "phantom":
         dataset = _phantom(text, options)
     else:
         root, layout = find(place, options.pop("sha256", ""))
         dataset, problems = layout.open(root, **_arguments(text, layout, options))
+        samples, more = stacks.expand(dataset.samples)
+        dataset = dataclasses.replace(dataset, samples=tuple(samples))
+        problems = unread.explain(root, [*problems, *more])
+    if labelled is not None:
+        dataset = dataset.labelled(labelled)
     if task == "classification" and not dataset.classes and dataset.samples:
         dataset = dataset.classified()
     elif task == "segmentation" and dataset.classes:
@@ -88,6 +98,12 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     place = text[: -len(options) - 1]
     items = [item.partition("=") for item in options.split(",") if item]
     return place, {key: value for key, _, value in items}
+
+
+def with_option(source: str, key: str, value: str) -> str:
+    """Return a data source with one more option; commas and equals signs are written ; and :."""
+    safe = value.replace(",", ";").replace("=", ":")
+    return f"{source}{',' if _split(source)[1] else ':'}{key}={safe}"
 
 
 def _arguments(text: str, layout: Layout, options: Mapping[str, str]) -> dict[str, Any]:
@@ -125,31 +141,34 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
         raise InputError(
             f"{roots[0]}: no such folder; give a folder of images and masks, or 'phantom'"
         )
-    for root in roots:
+    for root in roots:  # A folder above the images does as well.
         for layout in known.values():
             if layout.matches(root):
                 return root, layout
     # What was fetched lies in the cache, whose name says nothing.
     shown = roots[0] if named or Path(name_or_path).is_dir() else name_or_path
+    if found := unread.only(roots[0]):
+        raise InputError(found)
     raise InputError(
         f"{shown}: no images and masks found; expected images/ and masks/, or BUSI's layout "
         "(benign/, malignant/, normal/ with NAME.png and NAME_mask.png), or "
         "stage1_train/ID/images/ID.png with ID/masks/*.png, or volume_N_slice_N.h5, or a folder "
         "of .nii.gz a patient, or ISIC_N.jpg and ISIC_N_segmentation.png, or NAME.tif and "
-        "NAME_mask.tif, or one folder of images a class, or data/membrane/train/ with "
-        "image/N.png and label/N.png"
+        "NAME_mask.tif, or two folders with equal names such as JPEGImages/ and "
+        "SegmentationClass/, or COCO's or LabelMe's JSON, or one folder of images a class, or "
+        "data/membrane/train/ with image/N.png and label/N.png"
     )
 
 
 def _roots(place: str, sha256: str) -> list[Path]:
-    """Return the folders to look at: for what was packed also those that wrap the images."""
+    """Return the folders to look at: that which is named and those that wrap the images."""
     path = Path(place)
-    if "://" not in place and not path.is_file():
-        return [path]
-    from tinyseg.data import remote
+    roots = [path]
+    if "://" in place or path.is_file():
+        from tinyseg.data import remote
 
-    roots = [remote.fetch(place, sha256)]
-    while len(below := [p for p in roots[-1].iterdir() if p.is_dir()]) == 1:
+        roots = [remote.fetch(place, sha256)]
+    while len(roots) < _DEEPEST and len(below := tree.folders(roots[-1])) == 1:
         roots.append(below[0])
     return roots
 

@@ -27,7 +27,7 @@ _DAMAGES = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, NotImplementedError),
 )
-_LITTER = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$)")
+_LITTER = re.compile(r"(^|/)(__MACOSX/|\._|(\.DS_Store|Thumbs\.db|desktop\.ini)$)", re.IGNORECASE)
 
 
 class _Member(NamedTuple):
@@ -119,8 +119,10 @@ def _zip_members(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
             raise _link(archive, info.filename)
         if info.flag_bits & 1:
             raise InputError(f"{archive}: is encrypted; unpack it and give the folder")
-        if not info.is_dir():
-            yield _Member(info.filename, info.file_size, functools.partial(opened.open, info))
+        # Some packers of Windows write its own separator.
+        name = info.filename.replace("\\", "/")
+        if not name.endswith("/"):
+            yield _Member(name, info.file_size, functools.partial(opened.open, info))
 
 
 def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[_Member]:

@@ -6,33 +6,18 @@ import concurrent.futures
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinyseg.data import Dataset, Sample, duplicates, images, scan
+from tinyseg.data import Dataset, Sample, doubts, images, scan, tree
 from tinyseg.data.balance import imbalance
-from tinyseg.data.examination import Facts, Problem, examine, problem_of
+from tinyseg.data.doubts import Duplicate
+from tinyseg.data.examination import Facts, examine
+from tinyseg.data.problems import Problem, grouped, problem_of
 from tinyseg.errors import InputError
 from tinyseg.progress import track
-
-FEWEST_PER_LABEL = 5
-GREATEST_IMBALANCE = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Duplicate:
-    """Two samples whose images are nearly equal."""
-
-    correlation: float
-    first: str
-    second: str
-    labels_differ: bool
-
-    def __str__(self) -> str:
-        return f"'{self.first}' ~ '{self.second}' ({self.correlation:.4f})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +86,7 @@ class DataReport:
         if len(self.regions) > 1:
             shown = ", ".join(f"{name} {share:.2%}" for name, share in self.regions.items())
             lines.append(f"regions, of all pixels: {shown}")
-        lines += [f"{each.severity}: {each.path}: {each.message}" for each in self.problems]
+        lines += grouped(self.problems)
         errors = sum(problem.severity == "error" for problem in self.problems)
         return "\n".join([*lines, f"{errors} errors, {len(self.problems) - errors} warnings"])
 
@@ -120,13 +105,15 @@ def check(name_or_path: str | os.PathLike[str]) -> DataReport:
     """
     text = os.fspath(name_or_path)
     dataset, problems = _scan(text)
+    dataset, more = _surveyed(dataset)
+    problems += more
     where = str(dataset.root or text)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         inspected = pool.map(functools.partial(examine, dataset), dataset.samples)
         facts = list(track(inspected, f"checking {dataset.name}", len(dataset)))
     problems += [problem for fact in facts for problem in fact.problems]
     counts, pairs = dataset.label_counts, _find_duplicates(facts)
-    for message in (*_duplicate_doubts(pairs), *_balance_doubts(counts)):
+    for message in (*doubts.of_duplicates(pairs), *doubts.of_balance(counts)):
         problems.append(Problem("warning", where, message))
     return DataReport(
         dataset=text,
@@ -158,9 +145,7 @@ def _scan(text: str) -> tuple[Dataset, list[Problem]]:
     try:
         dataset, lines = scan(text)
     except InputError:
-        if not root.is_dir() or any(
-            p.suffix.lower() in images.IMAGE_SUFFIXES for p in root.rglob("*")
-        ):
+        if not root.is_dir() or any(images.is_image(path) for path in tree.files_below(root)):
             raise
         dataset, lines = Dataset(root.name, (), root), []
     if not dataset.samples and not lines:
@@ -169,36 +154,21 @@ def _scan(text: str) -> tuple[Dataset, list[Problem]]:
     return dataset, [problem_of(line) for line in lines]
 
 
+def _surveyed(dataset: Dataset) -> tuple[Dataset, list[Problem]]:
+    """Find how the files are read, and what is doubtful or asked about that."""
+    dataset = dataset.surveyed()
+    assert dataset.reading is not None
+    question = dataset.reading.question
+    problems = [problem_of(question)] if question else []
+    return dataset, [*problems, *dataset.reading.doubts]
+
+
 def _find_duplicates(facts: list[Facts]) -> tuple[Duplicate, ...]:
-    members: dict[str, list[Facts]] = {}
-    for row, fact in enumerate(facts):
-        if fact.shape:
-            members.setdefault(fact.sample.group or f"\0{row}", []).append(fact)
-    readable = [facts[len(facts) // 2] for facts in members.values()]
+    readable = [fact for fact in facts if fact.shape]
     if not readable:
         return ()
-    pairs = duplicates.near_duplicates(np.stack([fact.signature for fact in readable]))
-    both = ((value, readable[i].sample, readable[j].sample) for value, i, j in pairs)
-    return tuple(Duplicate(value, a.name, b.name, a.label != b.label) for value, a, b in both)
-
-
-def _duplicate_doubts(pairs: tuple[Duplicate, ...]) -> Iterator[str]:
-    if pairs:
-        yield f"near-duplicates: {len(pairs)} pairs, closest {pairs[0]}; keep them in one split"
-    if opposed := [pair for pair in pairs if pair.labels_differ]:
-        shown = ", ".join(map(str, opposed[:3])) + ", ..." * (len(opposed) > 3)
-        yield f"near-duplicates with different labels: {len(opposed)} pairs, {shown}; relabel them"
-
-
-def _balance_doubts(counts: dict[str, int]) -> Iterator[str]:
-    if len(counts) > 1:
-        rarest, commonest = min(counts, key=counts.get), max(counts, key=counts.get)
-        few, many = counts[rarest], counts[commonest]
-        if few < FEWEST_PER_LABEL or many > GREATEST_IMBALANCE * few:
-            yield (
-                f"labels are unbalanced: '{rarest}' {few}, '{commonest}' {many}; "
-                f"add images of '{rarest}' or leave it out"
-            )
+    samples = [fact.sample for fact in readable]
+    return doubts.find_duplicates(samples, np.stack([fact.signature for fact in readable]))
 
 
 def _sizes(shapes: list[tuple[int, int]]) -> dict[str, Any] | None:

@@ -13,6 +13,9 @@ import numpy as np
 
 from tinyseg import files
 from tinyseg.data import images
+from tinyseg.data.labels import parse
+from tinyseg.data.masks import open_mask
+from tinyseg.data.reading import Place, Reading, survey
 from tinyseg.errors import InputError
 
 
@@ -26,6 +29,7 @@ class Sample:
         image: image file, None where the dataset generates its images.
         masks: mask files; the mask is their union, all background when there are none.
         group: patient or specimen that a split never parts; empty if unknown.
+        page: number of the page where files hold several; None for files of one image.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Sample:
     image: Path | None = None
     masks: tuple[Path, ...] = ()
     group: str = ""
+    page: int | None = dataclasses.field(default=None, kw_only=True)
 
     @property
     def path(self) -> Path:
@@ -61,9 +66,13 @@ class Dataset:
         name: short name for logs and reports.
         samples: in a fixed order.
         root: the folder read, None for generated data.
-        regions: what each channel of a mask marks; none where images are to be classified.
+        regions: what each channel of a mask marks; none where images are to be classified. Where
+            masks are files, this is known once they were read: see :meth:`prepared`.
         classes: labels that images are to be classified by; none where they are segmented.
         variant: how the files are read where that can be chosen, as part of the fingerprint.
+        labels: which values of mask files mean what, see :func:`tinyseg.data.labels.parse`; empty
+            to find it.
+        reading: how the files are read, once that was found.
     """
 
     name: str
@@ -72,6 +81,8 @@ class Dataset:
     regions: tuple[str, ...] = ("foreground",)
     classes: tuple[str, ...] = ()
     variant: str = ""
+    labels: str = ""
+    reading: Reading | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -104,7 +115,62 @@ class Dataset:
             regions=(),
             classes=labels,
             variant=f"{self.variant} classification".strip(),
+            reading=None,
         )
+
+    def labelled(self, labels: str) -> Dataset:
+        """Return the dataset with what a user says that values of masks mean.
+
+        Args:
+            labels: see :func:`tinyseg.data.labels.parse`.
+
+        Raises:
+            InputError: it is nonsense, or there are no mask files.
+        """
+        parse(labels)
+        if self.samples and not self._takes_labels():
+            raise InputError(f"{self.root or self.name}: labels= is for masks in files")
+        variant = f"{self.variant} labels={labels}".strip()
+        return dataclasses.replace(self, labels=labels, variant=variant, reading=None)
+
+    def _takes_labels(self) -> bool:
+        return any(images.is_image(mask) for sample in self.samples for mask in sample.masks)
+
+    def surveyed(self) -> Dataset:
+        """Return the dataset with its ``reading`` and regions, which takes opening all files.
+
+        Raises:
+            InputError: ``labels`` is nonsense or names what no mask holds.
+        """
+        if self.reading is not None:
+            return self
+        pictures: list[Place] = [
+            (s.image, s.page) for s in self.samples if s.image and images.is_image(s.image)
+        ]
+        masks: list[Place] = []
+        if self.regions:
+            masks = [
+                (mask, s.page) for s in self.samples for mask in s.masks if images.is_image(mask)
+            ]
+        reading = survey(pictures, masks, self.labels, str(self.root or self.name))
+        regions = reading.rule.names if masks else self.regions
+        return dataclasses.replace(self, reading=reading, regions=regions)
+
+    def prepared(self) -> Dataset:
+        """Return the dataset with what :meth:`surveyed` finds, all being plain.
+
+        Raises:
+            InputError: as of :meth:`surveyed`, or the masks do not say what is foreground.
+        """
+        dataset = self.surveyed()
+        assert dataset.reading is not None
+        if dataset.reading.question:
+            raise InputError(dataset.reading.question)
+        return dataset
+
+    @functools.cached_property
+    def _ready(self) -> Dataset:
+        return self.prepared()
 
     def read(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """Read one sample at its own resolution.
@@ -115,19 +181,56 @@ class Dataset:
             where there is not exactly one region.
 
         Raises:
-            InputError: a file cannot be decoded or sizes differ.
+            InputError: a file cannot be decoded, sizes differ, or the masks do not say what is
+                foreground.
         """
-        if not self.regions:
-            image = self._read_image(sample)
+        ready = self._ready
+        if not ready.regions:
+            image = ready._read_image(sample)
             return image, np.zeros((*image.shape[:2], 0), np.uint8)
-        return self._read_both(sample)
+        return ready._read_both(sample)
+
+    def read_image(self, sample: Sample) -> np.ndarray:
+        """Read the image of one sample, see :meth:`read`."""
+        return self.surveyed()._read_image(sample)
+
+    def read_mask(self, path: Path, sample: Sample) -> np.ndarray:
+        """Read one of the mask files of a sample, see :meth:`read`.
+
+        Raises:
+            InputError: it cannot be decoded.
+        """
+        dataset = self.surveyed()
+        assert dataset.reading is not None
+        return dataset.reading.rule.apply(open_mask(path, sample.page))
 
     def _read_image(self, sample: Sample) -> np.ndarray:
-        return images.read_image(sample.path)
+        return self._read_picture(sample)
+
+    def _read_picture(self, sample: Sample) -> np.ndarray:
+        """Read an image file."""
+        whites = self.reading.whites if self.reading else {}
+        if not whites and sample.page is None:
+            return images.read_image(sample.path)
+        return images.read_image(sample.path, whites, sample.page)
 
     def _read_both(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         image = self._read_image(sample)
-        return image, images.read_masks(sample.masks, image.shape[:2])
+        return image, self._read_masks(sample, image.shape[:2])
+
+    def _read_masks(self, sample: Sample, shape: tuple[int, ...]) -> np.ndarray:
+        """Read the mask files of a sample and unite them; all background if there are none."""
+        count = len(self.regions)
+        united = np.zeros((*shape, count) if count > 1 else shape, np.uint8)
+        for path in sample.masks:
+            mask = self.read_mask(path, sample)
+            if mask.shape[:2] != shape:
+                raise InputError(
+                    f"{path}: mask is {mask.shape[1]}x{mask.shape[0]} but its image is "
+                    f"{shape[1]}x{shape[0]}; export both at one size"
+                )
+            united |= mask
+        return united
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over names, labels and file contents: equal data, equal value.

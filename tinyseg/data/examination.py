@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from tinyseg.data import duplicates, images
 from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.problems import Problem, problem_of
 from tinyseg.errors import InputError
 
 _CONTRADICTIONS = {"benign": "empty", "malignant": "empty", "normal": "not empty"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """What is wrong with a file, or with the dataset where no single file is to blame."""
-
-    severity: Literal["error", "warning"]
-    path: str
-    message: str
-
-
-def problem_of(line: str) -> Problem:
-    """Turn the line of an expected error, which begins with its file, into a problem."""
-    path, _, message = line.partition(": ")
-    return Problem("error", path, message)
 
 
 @dataclasses.dataclass
@@ -61,24 +45,33 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
     """Open all files of one sample and note what would spoil training.
 
     Args:
-        dataset: reads samples that are not made of picture files.
+        dataset: as :meth:`tinyseg.data.dataset.Dataset.surveyed` returns it.
         sample: of the dataset.
     """
     facts, where = Facts(sample), sample.image or sample.name
-    picture = sample.image and sample.image.suffix.lower() in images.IMAGE_SUFFIXES
-    image, mask = _open(facts) if picture else _read(dataset, facts)
+    picture = sample.image and images.is_image(sample.image)
+    masks_too = all(images.is_image(mask) for mask in sample.masks)
+    read = _open if picture and masks_too else _read
+    image, mask = read(dataset, facts)
     if image is not None:
         facts.shape, facts.signature = image.shape[:2], duplicates.signature(image)
-        if (image == image[0, 0]).all():
-            facts.add("warning", where, "is uniform; remove it unless a blank image is meant")
     if mask is not None and dataset.regions:
-        mask = mask.reshape(*mask.shape[:2], -1)
-        facts.foreground, facts.regions = int(mask.any(-1).sum()), mask.sum((0, 1))
-        state = "not empty" if facts.foreground else "empty"
-        if _CONTRADICTIONS.get(sample.label) == state:
-            message = f"is labelled {sample.label} but its mask is {state}; correct one of them"
-            facts.add("warning", where, message)
+        planes = mask.reshape(*mask.shape[:2], -1)
+        facts.foreground, facts.regions = int(planes.any(-1).sum()), planes.sum((0, 1))
+    facts.add("warning", where, *pixel_doubts(sample, image, mask if dataset.regions else None))
     return facts
+
+
+def pixel_doubts(
+    sample: Sample, image: np.ndarray | None, mask: np.ndarray | None
+) -> Iterator[str]:
+    """Say what is doubtful about the pixels of one sample; None for what is not known."""
+    if image is not None and (image == image[0, 0]).all():
+        yield "is uniform; remove it unless a blank image is meant"
+    if mask is not None:
+        state = "not empty" if mask.any() else "empty"
+        if _CONTRADICTIONS.get(sample.label) == state:
+            yield f"is labelled {sample.label} but its mask is {state}; correct one of them"
 
 
 def _read(dataset: Dataset, facts: Facts) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -90,73 +83,33 @@ def _read(dataset: Dataset, facts: Facts) -> tuple[np.ndarray | None, np.ndarray
         return None, None
 
 
-def _open(facts: Facts) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return image and united mask, None for what is unusable."""
-    masks = facts.sample.masks
-    image, *arrays = [_decode(path, facts) for path in (facts.sample.image, *masks)]
-    turned = any("EXIF orientation" in problem.message for problem in facts.problems)
+def _open(dataset: Dataset, facts: Facts) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return image and united mask, None for what is unusable; every unusable file is noted."""
+    assert dataset.reading is not None
+    sample, masks = facts.sample, facts.sample.masks if dataset.regions else ()
+    image = _decode(facts, sample.path, lambda: dataset.read_image(sample))
+    arrays = [
+        _decode(facts, path, lambda path=path: dataset.read_mask(path, sample)) for path in masks
+    ]
+    turned = any(
+        "EXIF orientation" in doubt.message and doubt.path in map(str, sample.files)
+        for doubt in dataset.reading.doubts
+    )
     cure = "one size, upright, without EXIF orientation" if turned else "one size"
     for path, mask in zip(masks, arrays, strict=True):
-        if image is not None and mask is not None and mask.shape != image.shape[:2]:
-            (height, width), (rows, columns) = mask.shape, image.shape[:2]
+        if image is not None and mask is not None and mask.shape[:2] != image.shape[:2]:
+            (height, width), (rows, columns) = mask.shape[:2], image.shape[:2]
             message = f"mask is {width}x{height} but its image is {columns}x{rows}"
             facts.add("error", path, f"{message}; export both at {cure}")
     broken = any(problem.severity == "error" for problem in facts.problems)
-    return image, None if broken or not masks else np.any(arrays, axis=0)
+    unknown = broken or not masks or dataset.reading.question
+    return image, None if unknown else np.any(arrays, axis=0)
 
 
-def _decode(path: Path, facts: Facts) -> np.ndarray | None:
-    """Read an image or mask and note what is wrong or doubtful about it."""
-    is_image = path == facts.sample.image
+def _decode(facts: Facts, path: Path, read: Callable[[], np.ndarray]) -> np.ndarray | None:
+    """Read an image or mask; if that fails, note why."""
     try:
-        pixels = images.read_image(path) if is_image else images.read_mask(path)
+        return read()
     except InputError as error:
         facts.add("error", path, str(error).removeprefix(f"{path}: "))
         return None
-    with path.open("rb") as stream, Image.open(stream) as image:
-        image.load()
-        facts.add("warning", path, *_format_doubts(image))
-        facts.add("warning", path, *(_image_doubts(image) if is_image else _mask_doubts(image)))
-    return pixels
-
-
-def _format_doubts(image: Image.Image) -> Iterator[str]:
-    """Say what is doubtful about the format of any file."""
-    if (pages := getattr(image, "n_frames", 1)) > 1:
-        yield f"holds {pages} pages, of which only the first is read; save each as a file"
-    if image.has_transparency_data:
-        yield "has transparency, which is ignored; save it as grey or RGB"
-    if image.mode in ("P", "PA"):
-        yield "has a palette, whose colours are read; save it as grey or RGB"
-    if (orientation := image.getexif().get(ExifTags.Base.Orientation, 1)) != 1:
-        yield f"has EXIF orientation {orientation}, which other tools may ignore; save it upright"
-
-
-def _image_doubts(image: Image.Image) -> Iterator[str]:
-    """Say what is doubtful about the values of an image."""
-    greatest = np.asarray(image).max()
-    if image.mode.startswith("I"):
-        yield f"holds whole numbers up to {greatest}, which are divided by 257 to give 8 bits"
-        if greatest < 4096:
-            yield "looks like 12-bit data and will be nearly black; stretch it to 16 bits"
-    elif image.mode == "F":
-        unit = 1 if greatest <= 1 else 255
-        yield f"holds real numbers up to {greatest:g}, taken as [0, {unit}]; save it in 8 bits"
-
-
-def _mask_doubts(image: Image.Image) -> Iterator[str]:
-    """Say what is doubtful about the values of a mask, seen as ``images.read_mask`` does."""
-    levels = np.unique(images.mask_values(image)).astype(float)
-    alpha = image.getchannel("A").getextrema() if "A" in image.getbands() else (255, 255)
-    if len(levels) == 1 and alpha[0] < alpha[1]:
-        yield "seems to be drawn in the alpha channel, which is ignored; draw it in grey"
-    elif len(levels) > 2:
-        shown = ", ".join(f"{level:g}" for level in levels[:3]) + ", ..." * (len(levels) > 3)
-        yield (
-            f"holds {len(levels)} values ({shown}), not two, and only those above "
-            f"{levels[-1] / 2:g} are foreground; save it as 0 and 255"
-        )
-    elif levels[0] > levels[-1] / 2:
-        yield "marks every pixel as foreground; draw the background as 0"
-    elif levels[-1] == 1 and image.mode != "1":
-        yield "holds 0 and 1 and looks black in viewers; save it as 0 and 255"

@@ -1,28 +1,65 @@
-"""Decode image and mask files of every kind that medical data sets hold."""
+"""Decode image files of every kind that medical data sets hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tinyseg.data import dicom, tree
 from tinyseg.errors import InputError
 
 # Pillow only warns above this size; filtering that warning would not be safe between threads.
 MAX_PIXELS = 89_478_485
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"),
+        *dicom.SUFFIXES,
+    }
+)
+# Pictures, volumes and arrays that are not read, so that they can be named with the cure.
+UNREAD_SUFFIXES = frozenset(
+    {
+        *(".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd", ".svg", ".xcf", ".exr"),
+        *(".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".mat", ".npy", ".npz"),
+        *(".czi", ".lif", ".nd2", ".lsm", ".svs", ".ima", ".raw", ".pdf", ".eps"),
+    }
+)
+NO_WHITES: Mapping[str, float] = MappingProxyType({})
+# What decoders let through when a file is damaged.
+DAMAGES = (
+    *(OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError),
+    *(AttributeError, RuntimeError, MemoryError, struct.error, zlib.error),
+)
+
+
+def is_image(path: Path) -> bool:
+    """Tell from its name whether a file is an image that is read."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def image_files(folder: Path) -> list[Path]:
     """Return the image files of a folder, sorted; none if there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return [path for path in tree.entries(folder) if is_image(path)]
 
 
-def open_image(path: Path) -> Image.Image:
+def images_below(root: Path) -> list[Path]:
+    """Return the image files at any depth, sorted."""
+    return sorted(path for path in tree.files_below(root) if is_image(path))
+
+
+def open_image(path: Path, page: int | None = None) -> Image.Image:
     """Open an image file, decode it wholly and apply its EXIF orientation.
+
+    Args:
+        path: of any kind that Pillow reads, or DICOM.
+        page: of a TIFF stack, an animation or a multi-frame DICOM file; None for the first.
 
     Raises:
         InputError: the file is missing, empty, truncated, not an image, or so large that
@@ -30,10 +67,17 @@ def open_image(path: Path) -> Image.Image:
     """
     try:
         # From a stream, for Pillow 13 maps an uncompressed TIFF file that is to be turned wrongly.
-        with path.open("rb") as stream, Image.open(stream) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            return ImageOps.exif_transpose(image)  # Which decodes it, turned or not.
+        with path.open("rb") as stream:
+            if dicom.is_dicom(stream, path):
+                return dicom.open_dicom(stream, path, page or 0, MAX_PIXELS)
+            with Image.open(stream) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                if page:
+                    image.seek(page)
+                return ImageOps.exif_transpose(image)  # Which decodes it, turned or not.
+    except InputError:
+        raise
     except UnidentifiedImageError:
         what = "is empty" if path.stat().st_size == 0 else "is not an image"
         raise InputError(f"{path}: {what}; replace or remove it") from None
@@ -41,17 +85,32 @@ def open_image(path: Path) -> Image.Image:
         raise InputError(f"{path}: image is implausibly large; reduce it or remove it") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except DAMAGES as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"{path}: cannot be decoded ({error}); replace or remove the file"
+            f"{path}: cannot be decoded ({reason}); replace or remove the file"
         ) from None
 
 
-def read_image(path: Path) -> np.ndarray:
+def deep_kind(image: Image.Image) -> str:
+    """Return ``whole`` or ``real`` for an image of more than 8 bits, else nothing."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return "whole"
+    return "real" if image.mode == "F" else ""
+
+
+def read_image(
+    path: Path, whites: Mapping[str, float] = NO_WHITES, page: int | None = None
+) -> np.ndarray:
     """Read an image as 8-bit grey or RGB.
 
-    Palettes are resolved, alpha is dropped, 16-bit values are scaled by 1/257, and floating
-    point values are taken as [0, 1] if none exceeds 1 and as [0, 255] otherwise.
+    Palettes are resolved and alpha is dropped.
+
+    Args:
+        path: the file.
+        whites: what is white in images of ``whole`` numbers of more than 8 bits, 65535 if not
+            given, and of ``real`` ones: 1 where none exceeds it and 255 otherwise.
+        page: see :func:`open_image`.
 
     Returns:
         uint8 array ``(height, width)`` or ``(height, width, 3)``.
@@ -59,16 +118,38 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be decoded, or holds NaN, infinity or negative values.
     """
-    image = open_image(path)
+    return pixels_of(open_image(path, page), path, whites)
+
+
+def pixels_of(image: Image.Image, path: Path, whites: Mapping[str, float]) -> np.ndarray:
+    """Return what :func:`read_image` does of an image that is open."""
     if image.mode in ("L", "RGB"):
         return np.asarray(image)
     if image.mode == "1":
         return np.asarray(image.convert("L"))
     if image.mode == "LA":
         return np.asarray(image)[..., 0]
-    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return _to_8_bit(np.asarray(image), path)
+    if kind := deep_kind(image):
+        values = deep_values(image, path)
+        white = whites.get(kind)
+        if not white:
+            white = 65535 if kind == "whole" else 1 if values.max() <= 1 else 255
+        return np.minimum(np.round(values * (255 / white)), 255).astype(np.uint8)
     return np.asarray(image.convert("RGB"))
+
+
+def deep_values(image: Image.Image, path: Path) -> np.ndarray:
+    """Return the values of an image of more than 8 bits, ``(height, width)``.
+
+    Raises:
+        InputError: they are NaN, infinite or negative.
+    """
+    values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: holds NaN or infinity; repair or remove it")
+    if values.min() < 0:
+        raise InputError(f"{path}: holds negative values; rescale it to 8 or 16 bits")
+    return values
 
 
 def encode_image(pixels: np.ndarray, suffix: str) -> bytes:
@@ -80,69 +161,3 @@ def encode_image(pixels: np.ndarray, suffix: str) -> bytes:
     """
     ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     return cv2.imencode(suffix, np.ascontiguousarray(ordered))[1].tobytes()
-
-
-def _to_8_bit(values: np.ndarray, path: Path) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise InputError(f"{path}: holds NaN or infinity; repair or remove it")
-    if values.min() < 0:
-        raise InputError(f"{path}: holds negative values; rescale it to 8 or 16 bits")
-    if values.dtype.kind == "f" and values.max() <= 1:
-        scale = 255.0
-    else:
-        scale = 1.0 if values.dtype.kind == "f" else 1 / 257
-    return np.minimum(np.round(values * scale), 255).astype(np.uint8)
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """Read one mask file; foreground is every pixel above half of the file's maximum.
-
-    This takes {0, 1}, {0, 255}, 1-bit, palette, RGB and RGBA masks alike; alpha is ignored.
-
-    Returns:
-        uint8 array ``(height, width)`` with values 0 and 1.
-
-    Raises:
-        InputError: the file cannot be decoded.
-    """
-    values = mask_values(open_image(path)).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise InputError(f"{path}: holds NaN or infinity; repair or remove it")
-    return (values > values.max() / 2).astype(np.uint8)
-
-
-def mask_values(image: Image.Image) -> np.ndarray:
-    """Return one number a pixel of a mask: the brightest colour, alpha ignored.
-
-    Returns:
-        Array ``(height, width)`` of the file's own type.
-    """
-    if image.mode in ("P", "PA", "LA", "RGBA", "CMYK"):
-        image = image.convert("RGB")
-    values = np.asarray(image)
-    return values.max(axis=-1) if values.ndim == 3 else values
-
-
-def read_masks(paths: Sequence[Path], shape: tuple[int, int]) -> np.ndarray:
-    """Read an image's masks and return their union.
-
-    Args:
-        paths: mask files; none means that everything is background.
-        shape: height and width of the image.
-
-    Returns:
-        uint8 array of ``shape`` with values 0 and 1.
-
-    Raises:
-        InputError: a mask cannot be decoded or its size differs from the image's.
-    """
-    union = np.zeros(shape, np.uint8)
-    for path in paths:
-        mask = read_mask(path)
-        if mask.shape != shape:
-            raise InputError(
-                f"{path}: mask is {mask.shape[1]}x{mask.shape[0]} but its image is "
-                f"{shape[1]}x{shape[0]}; export both at one size"
-            )
-        union |= mask
-    return union

@@ -48,6 +48,7 @@ def stage(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; remove it or choose another folder")
+    dataset = dataset.prepared()
     tasks = _tasks(dataset)
     _check_names(dataset)
     by_name = {sample.name: sample for sample in dataset.samples}

@@ -8,23 +8,29 @@ import functools
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tinyseg.data import duplicates
+from tinyseg import files
+from tinyseg.data import doubts, duplicates
 from tinyseg.data.balance import balanced_rows
 from tinyseg.data.cache import filling
 from tinyseg.data.dataset import Dataset, Sample
+from tinyseg.data.examination import pixel_doubts
+from tinyseg.data.problems import Problem
+from tinyseg.errors import InputError
 from tinyseg.places import cache_folder
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image, resize_mask
 from tinyseg.progress import track
 
-# Part of the cache key: raise it whenever resizing changes.
-_LAYOUT_VERSION = 1
+# Part of the cache key: raise it whenever reading or resizing changes.
+_LAYOUT_VERSION = 2
 _ARRAYS = ("images", "masks", "signatures")
+_ABOUT = "about.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +46,9 @@ class ImageStore:
         fingerprint: SHA-256 of the dataset.
         regions: what each channel of a mask marks.
         classes: labels that images are to be classified by, none where they are segmented.
+        whites: what is white in images of more than 8 bits, see
+            :func:`tinyseg.data.images.read_image`.
+        doubts: about files, and about the dataset as a whole.
     """
 
     samples: tuple[Sample, ...]
@@ -49,6 +58,8 @@ class ImageStore:
     fingerprint: str
     regions: tuple[str, ...] = ("foreground",)
     classes: tuple[str, ...] = ()
+    whites: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    doubts: tuple[Problem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -133,7 +144,8 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
     """Decode and resize a dataset, or map the arrays that an earlier call left in the cache.
 
     Raises:
-        InputError: an image or mask is unusable, or the cache cannot be written.
+        InputError: an image or mask is unusable, the masks do not say what is foreground, or the
+            cache cannot be written.
     """
     fingerprint = dataset.fingerprint()
     size = f"{preprocessing.height}x{preprocessing.width}x{preprocessing.channels}"
@@ -142,33 +154,52 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
     if not folder.is_dir():
         _fill(folder, dataset, preprocessing)
     try:
-        arrays = _map(folder)
-    except (OSError, ValueError, EOFError):  # A damaged cache is as good as none.
+        arrays, about = _map(folder)
+    except (OSError, ValueError, EOFError, LookupError, TypeError, InputError):
+        # A damaged cache is as good as none.
         shutil.rmtree(folder, ignore_errors=True)
         _fill(folder, dataset, preprocessing)
-        arrays = _map(folder)
-    return ImageStore(dataset.samples, *arrays, fingerprint, dataset.regions, dataset.classes)
+        arrays, about = _map(folder)
+    images, masks, signatures = arrays
+    return ImageStore(
+        dataset.samples,
+        images,
+        masks,
+        signatures,
+        fingerprint,
+        classes=dataset.classes,
+        **about,
+    )
 
 
-def _map(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images, masks, signatures = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in _ARRAYS)
-    return images, masks, signatures
+def _map(folder: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
+    arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+    about = files.read_json(folder / _ABOUT)
+    return arrays, {
+        "regions": tuple(about["regions"]),
+        "whites": about["whites"],
+        "doubts": tuple(Problem(**doubt) for doubt in about["doubts"]),
+    }
 
 
 def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> None:
-    """Write the arrays of a dataset."""
+    """Write the arrays of a dataset and how its files were read."""
+    dataset = dataset.prepared()
+    assert dataset.reading is not None
     size = (len(dataset), preprocessing.height, preprocessing.width)
     signatures = (size[0], duplicates.SIDE**2)
     shapes = ((*size, preprocessing.channels), (*size, len(dataset.regions)), signatures)
     kinds = (np.uint8, np.uint8, np.float32)
+    found = list(dataset.reading.doubts)
 
-    def decode(sample: Sample) -> tuple[np.ndarray, ...]:
+    def decode(sample: Sample) -> tuple[tuple[np.ndarray, ...], list[str]]:
         image, mask = dataset.read(sample)
-        return (
+        arrays = (
             resize_image(image, preprocessing),
             resize_mask(mask, preprocessing),
             duplicates.signature(image),
         )
+        return arrays, list(pixel_doubts(sample, image, mask if dataset.regions else None))
 
     with filling(folder, "set TINYSEG_CACHE to a writable folder") as temporary:
         arrays = [
@@ -177,8 +208,27 @@ def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> N
         ]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             rows = pool.map(decode, dataset.samples)
-            for index, row in enumerate(track(rows, f"decoding {dataset.name}", len(dataset))):
+            for index, (row, lines) in enumerate(
+                track(rows, f"decoding {dataset.name}", len(dataset))
+            ):
                 for array, value in zip(arrays, row, strict=True):
                     array[index] = value
+                where = dataset.samples[index]
+                found += [Problem("warning", str(where.image or where.name), x) for x in lines]
         for array in arrays:
             array.flush()
+        found += _whole_doubts(dataset, arrays[-1])
+        about = {
+            "regions": dataset.regions,
+            "whites": dataset.reading.whites,
+            "doubts": [dataclasses.asdict(doubt) for doubt in found],
+        }
+        files.write_json(temporary / _ABOUT, about)
+
+
+def _whole_doubts(dataset: Dataset, signatures: np.ndarray) -> Iterator[Problem]:
+    """Tell what is doubtful about the dataset as a whole; near-duplicates are never parted."""
+    pairs = doubts.find_duplicates(dataset.samples, signatures)
+    where = str(dataset.root or dataset.name)
+    for message in (*doubts.of_opposed(pairs), *doubts.of_balance(dataset.label_counts)):
+        yield Problem("warning", where, message)

@@ -52,7 +52,7 @@ def summarise_dataset(
         InputError: there is no such folder, or its layout is unknown.
     """
     report = check(name_or_path)
-    dataset, _ = scan(name_or_path)
+    dataset = scan(name_or_path)[0].surveyed()
     intensity, shown = _measure(dataset, examples)
     values = {
         **report.as_dict(),

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyseg.data.images import encode_image
+from tinyseg.data.dataset import Sample
+from tinyseg.data.examination import pixel_doubts
+from tinyseg.data.images import NO_WHITES, encode_image
+from tinyseg.data.reading import survey_images
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.reporting.overlay import overlay
@@ -31,7 +34,10 @@ MAX_BYTES = 64 * 2**20
 
 
 def compare(
-    path: Path, preprocessing: PreprocessingPlan, networks: Mapping[str, Runner]
+    path: Path,
+    preprocessing: PreprocessingPlan,
+    networks: Mapping[str, Runner],
+    whites: Mapping[str, float] = NO_WHITES,
 ) -> dict[str, Any]:
     """Segment one image file by several networks.
 
@@ -39,9 +45,12 @@ def compare(
         path: image file.
         preprocessing: what all the networks take.
         networks: by their titles.
+        whites: what was white where they were trained, see
+            :func:`tinyseg.data.images.read_image`.
 
     Returns:
-        ``image``: the image's ``width`` and ``height``; ``networks``: of each its ``title``,
+        ``image``: the image's ``width`` and ``height``; ``doubts``: what is doubtful about the
+        file, a line each; ``networks``: of each its ``title``,
         ``overlay`` as a data URI, ``area_pixels`` and ``area_share`` of all regions together,
         ``parts``, and ``milliseconds`` on this machine; ``equal_pixels``: share of the pixels, at
         the networks' resolution, where all agree.
@@ -49,7 +58,10 @@ def compare(
     Raises:
         InputError: the image cannot be read, or has other channels than the networks.
     """
-    image, pixels = read_input(path, preprocessing)
+    reading = survey_images([(path, None)], whites)
+    image, pixels = read_input(path, preprocessing, reading.whites)
+    doubts = [doubt.message for doubt in reading.doubts]
+    doubts += pixel_doubts(Sample("image", image=path), image, None)
     results, decisions = [], []
     for title, runner in networks.items():
         start = time.perf_counter()
@@ -70,6 +82,7 @@ def compare(
     equal = np.all([decision == decisions[0] for decision in decisions], axis=0)
     return {
         "image": {"width": image.shape[1], "height": image.shape[0]},
+        "doubts": doubts,
         "networks": results,
         "equal_pixels": float(equal.mean()),
     }
@@ -103,11 +116,15 @@ def demo(session: Session, host: str, port: int, started: Callable[[str], None])
     """
     networks = networks_of(session)
     title = f"{session.plan.model.name}, {' and '.join(networks)}"
-    serve(create_app(title, session.preprocessing, networks), host, port, started)
+    app = create_app(title, session.preprocessing, networks, session.plan.data.whites)
+    serve(app, host, port, started)
 
 
 def create_app(
-    title: str, preprocessing: PreprocessingPlan, networks: Mapping[str, Runner]
+    title: str,
+    preprocessing: PreprocessingPlan,
+    networks: Mapping[str, Runner],
+    whites: Mapping[str, float] = NO_WHITES,
 ) -> Starlette:
     """Return the page's server.
 
@@ -138,7 +155,7 @@ def create_app(
             path.write_bytes(content)
             try:
                 with one_at_a_time:
-                    return compare(path, preprocessing, networks)
+                    return compare(path, preprocessing, networks, whites)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from None
 

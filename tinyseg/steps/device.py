@@ -16,7 +16,7 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
-from tinyseg.steps.predict import refuse_same_names
+from tinyseg.steps.predict import refuse_same_names, whites_of
 from tinyseg.steps.session import Session
 
 BAUD = 115200
@@ -84,7 +84,8 @@ def run_images(
     if len(model.outputs[0].shape) != 4:
         raise InputError(f"{model.path}: makes no masks; score it with 'tinyseg verify --on BOARD'")
     refuse_same_names(images)
-    pixels = [resize_image(read_image(path), preprocessing) for path in images]
+    whites = whites_of(images, session)
+    pixels = [resize_image(read_image(path, whites), preprocessing) for path in images]
     host = session.runner("reference")
     records = []
     with open_port(port, baud) as opened:

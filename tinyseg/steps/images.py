@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from tinyseg import data
 from tinyseg.data import Dataset
+from tinyseg.data.problems import Problem, grouped
 from tinyseg.data.splits import Split, make_split, read_split
 from tinyseg.data.staging import stage
 from tinyseg.data.store import ImageStore, open_store
@@ -19,6 +21,8 @@ from tinyseg.plan import Plan, override
 from tinyseg.zoo import network
 
 SPLIT = "split.json"
+
+log = logging.getLogger(__name__)
 
 
 class Images(NamedTuple):
@@ -80,6 +84,8 @@ def divide_images(
         InputError: unusable data or split file.
     """
     store = open_store(dataset or data.load(plan.data.source), plan.preprocessing)
+    warn(store.doubts)
+    _compare_whites(plan, store)
     groups = store.groups()
     if not split_file and home and plan.data.fingerprint == store.fingerprint:
         split_file = home / SPLIT if (home / SPLIT).is_file() else None
@@ -134,7 +140,27 @@ def open_images(
             f"{plan.data.source}: holds {', '.join(found)}, {plan.model.name} was trained to tell "
             f"{', '.join(known)}; choose images of these classes"
         )
-    return dataclasses.replace(plan, data=dataclasses.replace(plan.data, classes=found)), images
+    chosen = dataclasses.replace(plan.data, classes=found, whites=images.store.whites)
+    return dataclasses.replace(plan, data=chosen), images
+
+
+def warn(doubts: Iterable[Problem]) -> None:
+    """Say what is doubtful about images that are about to be used, equal doubts in one line."""
+    for line in grouped(doubts):
+        log.warning("%s", line)
+
+
+def _compare_whites(plan: Plan, store: ImageStore) -> None:
+    for kind, white in store.whites.items():
+        known = plan.data.whites.get(kind, white)
+        if known != white:
+            log.warning(
+                "warning: %s: white is %g here, %g where %s was trained; scale the images alike",
+                plan.data.source,
+                white,
+                known,
+                plan.model.name,
+            )
 
 
 def sample(images: ImageStore, count: int) -> ImageStore:

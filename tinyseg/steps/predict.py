@@ -5,23 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from tinyseg import files, presets, progress
+from tinyseg import data, files, presets, progress
 from tinyseg.data.arrays import to_pixels
-from tinyseg.data.images import encode_image, image_files, read_image
+from tinyseg.data.dataset import Sample
+from tinyseg.data.examination import pixel_doubts
+from tinyseg.data.images import NO_WHITES, encode_image, image_files, read_image
 from tinyseg.data.layouts.busi import MASK
+from tinyseg.data.problems import Problem
+from tinyseg.data.reading import survey_images
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners
+from tinyseg.steps.images import warn
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
@@ -53,7 +58,10 @@ def predict(
     found = find_images(places)
     folder = folder or presets.BUILD / "predict"
     runner, classes = session.runner(backend), session.plan.data.classes
-    return predict_files(runner, session.preprocessing, found, folder, classes), folder / TABLE
+    rows = predict_files(
+        runner, session.preprocessing, found, folder, classes, whites_of(found, session)
+    )
+    return rows, folder / TABLE
 
 
 def probabilities(
@@ -85,7 +93,8 @@ def probabilities(
     else:
         places = [images] if isinstance(images, str | os.PathLike) else images
         found = find_images(Path(place) for place in places)
-        inputs = [read_input(path, preprocessing)[1] for path in found]
+        whites = whites_of(found, session)
+        inputs = [read_input(path, preprocessing, whites)[1] for path in found]
     return runners.predict(session.runner(backend), np.stack(inputs))
 
 
@@ -95,6 +104,7 @@ def predict_files(
     images: Sequence[Path],
     folder: Path,
     classes: Sequence[str] = (),
+    whites: Mapping[str, float] = NO_WHITES,
 ) -> list[dict[str, Any]]:
     """Run a network on image files of any size.
 
@@ -107,6 +117,7 @@ def predict_files(
         images: files of one name each, see :func:`find_images`.
         folder: where the results go.
         classes: names of the network's outputs where it classifies; numbers if there are none.
+        whites: see :func:`whites_of`.
 
     Returns:
         The rows of the table. Of masks, one for each image and region: area in pixels and as a
@@ -119,8 +130,11 @@ def predict_files(
     """
     refuse_same_names(images)
     rows: list[dict[str, Any]] = []
+    doubts: list[Problem] = []
     for path in progress.track(images, "images", len(images)):
-        image, pixels = read_input(path, preprocessing)
+        image, pixels = read_input(path, preprocessing, whites)
+        remarks = pixel_doubts(Sample(path.stem, image=path), image, None)
+        doubts += [Problem("warning", str(path), remark) for remark in remarks]
         outputs = runners.predict(runner, pixels[None])[0]
         if outputs.ndim == 3:
             masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
@@ -129,11 +143,33 @@ def predict_files(
         else:
             rows.append({"image": str(path), **_classified(outputs, classes)})
     files.write_text(folder / TABLE, _as_csv(rows))
+    warn(doubts)
     return rows
 
 
-def read_input(path: Path, preprocessing: PreprocessingPlan) -> tuple[np.ndarray, np.ndarray]:
+def whites_of(images: Sequence[Path], session: Session) -> dict[str, float]:
+    """Return what is white in images of more than 8 bits, and say what is doubtful about all.
+
+    It is what was white where the network was trained; if that is unknown, by their greatest value.
+
+    Args:
+        images: files.
+        session: of the network.
+    """
+    reading = survey_images([(path, None) for path in images], session.plan.data.whites)
+    warn(reading.doubts)
+    return dict(reading.whites)
+
+
+def read_input(
+    path: Path, preprocessing: PreprocessingPlan, whites: Mapping[str, float] = NO_WHITES
+) -> tuple[np.ndarray, np.ndarray]:
     """Read an image file for a network.
+
+    Args:
+        path: the file.
+        preprocessing: the network's.
+        whites: see :func:`whites_of`.
 
     Returns:
         The image uint8 ``(height, width)`` or ``(height, width, 3)``, and the network's input
@@ -142,7 +178,7 @@ def read_input(path: Path, preprocessing: PreprocessingPlan) -> tuple[np.ndarray
     Raises:
         InputError: the image cannot be read or has other channels than the network.
     """
-    image = read_image(path)
+    image = read_image(path, whites)
     try:
         pixels = resize_image(image, preprocessing)
     except InputError as error:
@@ -163,7 +199,7 @@ def find_images(places: Iterable[Path]) -> list[Path]:
             stems = {path.stem for path in inside}
             chosen = [path for path in inside if not _is_mask(path, stems)]
             if not chosen:
-                raise InputError(f"{place}: holds no images; expected png, jpg, bmp or tif files")
+                raise InputError(f"{place}: {data.NO_IMAGES}")
             found += chosen
         elif place.is_file():
             found.append(place)

@@ -37,7 +37,7 @@ def train(
     from tinyseg.training.fit import fit, new_network
 
     # A published plan names the weights that it led to, and the classes that these tell.
-    data_plan = dataclasses.replace(plan.data, classes=())
+    data_plan = dataclasses.replace(plan.data, classes=(), whites={})
     session = Session(dataclasses.replace(plan, weights="", data=data_plan), split_file=split_file)
     build(*plan.network)  # Tells of wrong arguments before images are decoded.
     images = session.images

@@ -12,11 +12,14 @@ from tinyseg.data.layouts import (
     brats_nifti,
     busi,
     class_folders,
+    coco,
     dic1,
     dsb2018,
     em_stack,
     folder,
     isic2018,
+    labelme,
+    pairs,
 )
 from tinyseg.data.layouts.layout import Layout
 
@@ -32,6 +35,9 @@ LAYOUTS = {
     "brats_nifti": brats_nifti.LAYOUT,
     "isic2018": isic2018.LAYOUT,
     "dic1": dic1.LAYOUT,
+    "coco": coco.LAYOUT,
+    "labelme": labelme.LAYOUT,
+    "pairs": pairs.LAYOUT,
     "brain_mri": brain_mri.LAYOUT,
     "classes": class_folders.LAYOUT,
 }

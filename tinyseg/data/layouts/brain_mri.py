@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tinyseg.data import images
+from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.data.layouts.class_folders import is_class_folders, places, scan_class_folders
 from tinyseg.data.layouts.layout import Layout
@@ -33,7 +33,7 @@ class BrainMriDataset(Dataset):
     crop: bool = True
 
     def _read_image(self, sample: Sample) -> np.ndarray:
-        image = images.read_image(sample.path)
+        image = self._read_picture(sample)
         return crop_to_brain(image) if self.crop else image
 
 
@@ -70,7 +70,7 @@ def _area(box: Sequence[int]) -> int:
 def is_brain_mri(root: Path) -> bool:
     """Tell whether the class folders in ``Training`` and ``Testing`` are those of brain tumours."""
     parts = places(root)
-    names = {path.name for part in parts for path in part.iterdir() if path.is_dir()}
+    names = {path.name for part in parts for path in tree.folders(part)}
     return parts != [root] and names == set(CLASSES) and is_class_folders(root)
 
 

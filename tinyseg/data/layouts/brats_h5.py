@@ -14,8 +14,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample
-from tinyseg.data.images import MAX_PIXELS
+from tinyseg.data.images import DAMAGES, MAX_PIXELS
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
 from tinyseg.errors import InputError
@@ -64,14 +65,16 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
             return file["image"][()], file["mask"][()]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, RuntimeError, KeyError):
+    except InputError:
+        raise
+    except DAMAGES:
         what = "is empty" if path.stat().st_size == 0 else "is truncated or not HDF5"
         raise InputError(f"{path}: {what}; replace or remove it") from None
 
 
 def is_brats_h5(root: Path) -> bool:
     """Tell whether a folder holds ``volume_P_slice_S.h5``, at any depth."""
-    return any(_NAME.fullmatch(path.stem) for path in root.rglob("*.h5"))
+    return any(_NAME.fullmatch(path.stem) for path in tree.files_below(root, "*.h5"))
 
 
 def scan_brats_h5(root: Path, slices: float = MIDDLE_HALF) -> tuple[list[Sample], list[str]]:
@@ -88,7 +91,7 @@ def scan_brats_h5(root: Path, slices: float = MIDDLE_HALF) -> tuple[list[Sample]
     """
     volumes: dict[int, dict[int, Path]] = {}
     problems = []
-    for path in sorted(root.rglob("*.h5")):
+    for path in sorted(tree.files_below(root, "*.h5")):
         if match := _NAME.fullmatch(path.stem):
             volume = volumes.setdefault(int(match["volume"]), {})
             other = volume.setdefault(int(match["slice"]), path)

@@ -18,7 +18,9 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
+from tinyseg.data.images import DAMAGES
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
 from tinyseg.errors import InputError
@@ -132,7 +134,7 @@ def _open(path: Path) -> nibabel.spatialimages.SpatialImage:
         volume = nibabel.load(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError):
+    except (*DAMAGES, nibabel.filebasedimages.ImageFileError):
         what = "is empty" if path.stat().st_size == 0 else "is truncated or not NIfTI"
         raise InputError(f"{path}: {what}; replace or remove it") from None
     if len(volume.shape) != 3 or 0 in volume.shape:
@@ -147,7 +149,7 @@ def _decode(path: Path, volume: nibabel.spatialimages.SpatialImage) -> np.ndarra
     """Read a volume's values, as they are stored unless a scale is."""
     try:
         return np.asanyarray(volume.dataobj)
-    except (OSError, EOFError, ValueError, MemoryError) as error:
+    except (*DAMAGES, nibabel.filebasedimages.ImageFileError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path}: cannot be decoded ({reason}); replace it") from None
 
@@ -165,7 +167,8 @@ def _modality(path: Path) -> str | None:
 
 
 def _nifti_files(root: Path) -> Iterator[Path]:
-    return (path for path in root.rglob("*.nii*") if path.name.endswith((".nii", ".nii.gz")))
+    found = tree.files_below(root, "*.nii*")
+    return (path for path in found if path.name.endswith((".nii", ".nii.gz")))
 
 
 def is_brats_nifti(root: Path) -> bool:

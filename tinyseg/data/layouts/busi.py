@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from pathlib import Path
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Sample, natural_order
-from tinyseg.data.images import IMAGE_SUFFIXES
+from tinyseg.data.images import image_files
 from tinyseg.data.layouts.layout import Layout, pictures
 
 LABELS = ("benign", "malignant", "normal")
@@ -15,7 +17,11 @@ MASK = re.compile(r"(?P<stem>.*)_mask(_\d+)?", re.DOTALL)
 
 def is_busi(root: Path) -> bool:
     """Tell whether a folder has BUSI's layout: class folders with ``*_mask.png`` beside images."""
-    return any((root / label).is_dir() for label in LABELS) and any(root.glob("*/*_mask.*"))
+    return any((root / label).is_dir() for label in LABELS) and any(
+        fnmatch.fnmatchcase(path.name, "*_mask.*")
+        for folder in tree.folders(root)
+        for path in tree.entries(folder)
+    )
 
 
 def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
@@ -25,12 +31,10 @@ def scan_busi(root: Path) -> tuple[list[Sample], list[str]]:
         The samples, and one line for each image without mask and each mask without image.
     """
     samples, problems = [], []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    for folder in tree.folders(root):
         images: dict[str, Path] = {}
         masks: dict[str, list[Path]] = {}
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
-                continue
+        for path in image_files(folder):
             match = MASK.fullmatch(path.stem)
             if match:
                 masks.setdefault(match["stem"], []).append(path)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import image_files
 from tinyseg.data.layouts.busi import MASK
-from tinyseg.data.layouts.layout import Layout
+from tinyseg.data.layouts.layout import PARTS, Layout
 
-_PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 # Folders of that name hold a half of pairs, whose other half is missing.
 _NOT_CLASSES = {
     *("image", "images", "img", "imgs", "mask", "masks", "label", "labels"),
@@ -19,7 +19,7 @@ _NOT_CLASSES = {
 
 def places(root: Path) -> list[Path]:
     """Return the folders in which class folders lie: ``Training`` and the like, or the root."""
-    return [path for path in _folders(root) if path.name.lower() in _PARTS] or [root]
+    return [path for path in _folders(root) if path.name.lower() in PARTS] or [root]
 
 
 def is_class_folders(root: Path) -> bool:
@@ -71,8 +71,7 @@ def open_class_folders(root: Path) -> tuple[Dataset, list[str]]:
 
 
 def _folders(root: Path) -> list[Path]:
-    hidden = ("__", ".")
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(hidden))
+    return [path for path in tree.folders(root) if not path.name.startswith("__")]
 
 
 LAYOUT = Layout(is_class_folders, open_class_folders)

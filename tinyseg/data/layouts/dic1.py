@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Sample
 from tinyseg.data.images import image_files
 from tinyseg.data.layouts.layout import Layout, pictures
@@ -18,7 +19,7 @@ _END = "_mask"
 
 def is_dic1(root: Path) -> bool:
     """Tell whether TIFF files and their ``*_mask.tif`` lie in a folder itself."""
-    stems = {path.stem for path in root.iterdir() if path.suffix.lower() in (".tif", ".tiff")}
+    stems = {path.stem for path in tree.entries(root) if path.suffix.lower() in (".tif", ".tiff")}
     return any(stem.endswith(_END) for stem in stems)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Sample
 from tinyseg.data.images import image_files
 from tinyseg.data.layouts.layout import Layout, pictures
@@ -15,8 +16,11 @@ def is_dsb2018(root: Path) -> bool:
     The equal names are what tells it from ``train/images`` and the like, where one folder
     holds many images and uniting all its masks would be wrong.
     """
-    paths = _train_folder(root).glob("*/images/*")
-    return any(path.stem == path.parent.parent.name for path in paths)
+    return any(
+        path.stem == folder.name
+        for folder in tree.folders(_train_folder(root))
+        for path in tree.entries(folder / "images")
+    )
 
 
 def scan_dsb2018(root: Path) -> tuple[list[Sample], list[str]]:
@@ -29,7 +33,7 @@ def scan_dsb2018(root: Path) -> tuple[list[Sample], list[str]]:
         image, and each image that is not the one of its folder.
     """
     samples, problems = [], []
-    for folder in sorted(path for path in _train_folder(root).iterdir() if path.is_dir()):
+    for folder in tree.folders(_train_folder(root)):
         images, masks = image_files(folder / "images"), image_files(folder / "masks")
         own = [path for path in images if path.stem == folder.name]
         problems += [

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from tinyseg.data.dataset import Sample
-from tinyseg.data.images import IMAGE_SUFFIXES
-from tinyseg.data.layouts.layout import Layout, pictures
+from tinyseg.data.images import images_below
+from tinyseg.data.layouts.layout import PARTS, Layout, pictures
 
 # The suffixes that data sets in use add to an image's name to name its masks.
 _MASK_SUFFIX = re.compile(r"_(mask|segmentation|label|gt)(_?\d+)?$", re.IGNORECASE)
@@ -21,13 +21,15 @@ def is_folder(root: Path) -> bool:
 def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
     """Pair ``images/[label/]NAME.*`` with ``masks/[label/]NAME[_mask[_1]].*`` without opening them.
 
+    Folders such as ``train`` and ``val`` are no labels, for tinyseg divides the images anew.
+
     Returns:
         The samples, and one line for each image without mask and each mask without image.
     """
-    images = _image_files(root / "images")
+    images = images_below(root / "images")
     names = {path.relative_to(root / "images").with_suffix("").as_posix() for path in images}
     masks: dict[str, list[Path]] = {}
-    for path in _image_files(root / "masks"):
+    for path in images_below(root / "masks"):
         key = path.relative_to(root / "masks").with_suffix("").as_posix()
         masks.setdefault(key if key in names else _MASK_SUFFIX.sub("", key), []).append(path)
     samples, problems = [], []
@@ -42,7 +44,7 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
         if key not in masks:
             problems.append(f"{path}: image without mask; add 'masks/{key}.png' or remove it")
             continue
-        label = "" if name.parent == Path(".") else name.parent.as_posix()
+        label = "/".join(part for part in name.parent.parts if part.lower() not in PARTS)
         samples.append(Sample(key, label, path, tuple(masks[key])))
     problems += [
         f"{paths[0]}: mask without image; add 'images/{key}.png' or remove it"
@@ -50,10 +52,6 @@ def scan_folder(root: Path) -> tuple[list[Sample], list[str]]:
         if key not in seen
     ]
     return samples, problems
-
-
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 LAYOUT = Layout(is_folder, pictures(scan_folder))

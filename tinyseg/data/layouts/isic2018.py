@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tinyseg.data import tree
 from tinyseg.data.dataset import Sample
-from tinyseg.data.images import IMAGE_SUFFIXES
+from tinyseg.data.images import is_image
 from tinyseg.data.layouts.layout import Layout, pictures
 from tinyseg.data.layouts.pairing import collect, pair
 
@@ -39,7 +40,7 @@ def scan_isic2018(root: Path) -> tuple[list[Sample], list[str]]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    return (p for p in root.rglob("ISIC_*") if p.suffix.lower() in IMAGE_SUFFIXES and _number(p))
+    return (p for p in tree.files_below(root, "ISIC_*") if is_image(p) and _number(p))
 
 
 def _number(path: Path) -> str | None:

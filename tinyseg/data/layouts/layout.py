@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from tinyseg.data.dataset import Dataset, Sample
 
+# Folders that divide a dataset; tinyseg divides it anew.
+PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+
 Scan = Callable[[Path], tuple[list[Sample], list[str]]]
 
 
