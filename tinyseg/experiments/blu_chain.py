@@ -130,7 +130,7 @@ def _score(folder: Path, split: Path) -> dict[str, Any]:
     plan, images = session.plan, session.images
     content, _ = to_integers(session.network, plan, images.calibration(plan))
     path = files.write_bytes(folder / "packed" / "blu_net.tflite", content)
-    runner = TfliteRunner(TfliteModel.read(path), reference=False)
+    runner = TfliteRunner(TfliteModel.read(path))
     result["packed"], _ = score(runner, test, plan.preprocessing)
     result["packed"]["bytes"] = len(content)
     return result

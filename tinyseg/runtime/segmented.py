@@ -30,6 +30,7 @@ class SegmentedRunner:
 
     input: TensorSpec
     output: TensorSpec
+    kernels = "TFLite reference kernels and NumPy"
 
     def __init__(self, model: TfliteModel) -> None:
         model = unpacked(model)

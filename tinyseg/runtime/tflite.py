@@ -43,6 +43,7 @@ class TfliteRunner:
         if keep_tensors and not reference:
             kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         model = unpacked(model)
+        self.kernels = f"TFLite {'reference' if reference else 'optimised'} kernels"
         self.input, self.output = border(model)
         self._progress = progress
         try:

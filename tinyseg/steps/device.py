@@ -85,7 +85,7 @@ def run_images(
         raise InputError(f"{model.path}: makes no masks; score it with 'tinyseg verify --on BOARD'")
     refuse_same_names(images)
     pixels = [resize_image(read_image(path), preprocessing) for path in images]
-    host = session.runner("reference")
+    host = session.runner()
     records = []
     with open_port(port, baud) as opened:
         device = Device(opened, port, timeout=timeout)

@@ -99,6 +99,25 @@ def fit(
     run_epochs(model, losses, model, plan, training, validation, folder, goal)
 
 
+def _need_foreground(training: ImageStore, source: str) -> None:
+    """Refuse images from which only "nothing" can be learned.
+
+    Raises:
+        InputError: no training image has foreground.
+    """
+    if training.classes:
+        return
+    marked = training.masks.any((0, 1, 2))
+    if not marked.any():
+        raise InputError(
+            f"{source}: none of the {len(training)} training images has foreground, so a network "
+            "would learn to predict nothing; check the masks with 'tinyseg data check'"
+        )
+    for region, there in zip(training.regions, marked, strict=True):
+        if not there:
+            log.warning("%s: no training image has %s; it cannot be learned", source, region)
+
+
 def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
     """Return what a learner of masks is compiled with, the Dice that chooses the epoch included."""
     return {"loss": loss, "metrics": [image_dice, LesionDice()]}
@@ -148,6 +167,7 @@ def run_epochs(
     folder = Path(folder)
     settings = plan.training
     goal = goal if len(validation) else LAST_EPOCH
+    _need_foreground(training, plan.data.source)
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
     claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
