@@ -169,6 +169,7 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "packed_loss": mean["teacher"] - mean["packed"],
         "gain": mean["student"] - mean["scratch"],
         "gain_long": mean["student"] - mean["scratch_long"],
+        "kernels": runs[0]["packed"]["kernels"],
         "bytes": statistics.mean(run["packed"]["bytes"] for run in runs),
         "seconds": sum(run["seconds"] for run in runs),
     }
