@@ -57,7 +57,11 @@ def _boot(board, elf):
                 lines = []
                 line = SocketPort(connection)
                 device = Device(
-                    line, board.name, instructions=emulator.instructions, log=lines.append
+                    line,
+                    board.name,
+                    quick=60,
+                    instructions=emulator.instructions,
+                    log=lines.append,
                 )
                 yield Machine(board, line, device, lines)
         finally:

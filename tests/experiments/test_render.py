@@ -7,7 +7,7 @@ from tinyseg.experiments import render
 CANDIDATE = {"size": 96, "parameters": 50_000, "macs": 2_000_000, "dice": [0.7, 0.72], "seconds": 9}
 
 
-def scores(dice):
+def scores(dice, **more):
     with_lesion = {"dice": dice, "iou": dice / 2}
     return {
         **with_lesion,
@@ -15,6 +15,8 @@ def scores(dice):
         "pooled": {"dice": dice},
         "pixel_accuracy": 0.9,
         "parameters": 500_000,
+        "kernels": "TFLite reference kernels",
+        **more,
     }
 
 

@@ -28,7 +28,7 @@ LAYER = {
 
 @pytest.fixture
 def run():
-    scores = {**SCORES, "pooled": SCORES, "images": 3}
+    scores = {**SCORES, "pooled": SCORES, "images": 3, "kernels": "some kernels"}
     check = {
         "ok": True, "arena_bytes": 123_456, "bit_exact": True, "unsupported_ops": [],
         "dice": {"float": 0.91, "int8": 0.9, "tflm": 0.9},
@@ -39,7 +39,7 @@ def run():
     }  # fmt: skip
     profile = {
         "ram_bytes": 100_000, "macs": 36, "ops": 90, "cycles": None, "unsupported_layers": 0,
-        "layers": [
+        "operators": 3, "layers": [
             LAYER,
             {**LAYER, "index": 1, "cycles": 10, "estimate": "mltk"},
             {**LAYER, "index": 2, "cycles": 3, "estimate": "implausible"},

@@ -1,92 +1,34 @@
-"""Talking to a device: answers, noise, silence, and ports that cannot be opened or go away."""
+"""Talking to a device: answers, noise and silence."""
 
-import contextlib
-import os
-import socket
 import struct
-import threading
 import time
-import tty
-import zlib
 
 import numpy as np
 import pytest
-from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fixtures import Draft, one_operator
+from tests.runtime.lines import (
+    INFO,
+    LOG,
+    PING,
+    PROFILE,
+    RUN_IMAGE,
+    RUN_TENSOR,
+    Line,
+    assert_one_line,
+    damaged,
+    device,
+    echo,
+    error,
+    frame,
+    run_reply,
+    silence,
+)
 from tinyseg.errors import InputError
-from tinyseg.runtime.device import Device, DeviceRunner, SocketPort, open_port
+from tinyseg.runtime.device import Device, DeviceRunner
 from tinyseg.tflite import TfliteModel
-
-PING, INFO, RUN_TENSOR, RUN_IMAGE, PROFILE = range(1, 6)
-LOG, ERROR = 0xFE, 0xFF
-
-
-def frame(kind, sequence, body=b""):
-    """A frame's bytes, from the document and not from the code under test."""
-    content = bytes((kind, sequence)) + body
-    content += zlib.crc32(content).to_bytes(4, "little")
-    return b"\0" + cobs.encode(content) + b"\0"
-
-
-def error(sequence, code, request, detail=0, text=b""):
-    return frame(ERROR, sequence, struct.pack("<BBI", code, request, detail) + text)
-
-
-def damaged(sent):
-    """The same with a bit flipped in the middle."""
-    place = len(sent) // 2
-    flipped = sent[place] ^ 0x10 or 0x11
-    return sent[:place] + bytes([flipped]) + sent[place + 1 :]
-
-
-class Line:
-    """A line to a device that is told, for each request, which bytes to send.
-
-    Attributes:
-        requests: (kind, sequence, body) of what arrived.
-    """
-
-    def __init__(self, *script, chunk=1 << 16):
-        self.requests = []
-        self._script, self._chunk, self._pending = list(script), chunk, b""
-
-    def write(self, data):
-        assert data[0] == data[-1] == 0
-        content = cobs.decode(data[1:-1])
-        assert zlib.crc32(content[:-4]) == int.from_bytes(content[-4:], "little")
-        request = (content[0], content[1], content[2:-4])
-        self.requests.append(request)
-        if self._script:
-            self._pending += self._script.pop(0)(*request)
-
-    def read(self):
-        taken, self._pending = self._pending[: self._chunk], self._pending[self._chunk :]
-        if not taken:
-            time.sleep(0.001)
-        return taken
-
-
-def echo(kind, sequence, body):
-    return frame(kind | 0x80, sequence, body)
-
-
-def silence(kind, sequence, body):
-    return b""
-
-
-def device(*script, timeout=0.05, **options):
-    line = Line(*script)
-    return Device(line, "test board", timeout=timeout, **options), line
-
-
-def assert_one_line(caught, *words):
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
 
 
 def test_ping_returns_the_same_bytes():
@@ -223,10 +165,6 @@ def test_other_firmware_that_talks_for_ever_is_no_answer(noise):
         Device(Chatter(), "test board", timeout=0.05).run_tensor(np.zeros(4, np.int8))
 
 
-def run_reply(ticks, output):
-    return lambda kind, seq, _: frame(kind | 0x80, seq, struct.pack("<Q", ticks) + output)
-
-
 def test_ticks_beyond_32_bits_and_an_output_with_zeros():
     board, line = device(run_reply(1 << 40, b"\0\x80\0"))
     stored = np.array([[-128, 0], [1, 127]], np.int8)
@@ -340,156 +278,3 @@ def test_runner_refuses_a_network_that_did_not_start(relu):
     with pytest.raises(InputError) as caught:
         DeviceRunner(board, relu)
     assert str(caught.value) == "test board: arena too small (70,000)"
-
-
-@pytest.fixture
-def pair():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours, theirs
-
-
-def test_socket_that_closes_before_the_answer(pair):
-    ours, theirs = pair
-
-    def hang_up():
-        theirs.recv(64)
-        theirs.close()
-
-    thread = threading.Thread(target=hang_up, daemon=True)
-    thread.start()
-    with pytest.raises(InputError) as caught:
-        Device(SocketPort(ours), "test board").ping()
-    thread.join()
-    assert_one_line(caught, "test board: connection lost")
-
-
-def test_socket_that_closed_before_the_request(pair):
-    ours, theirs = pair
-    theirs.close()
-    with pytest.raises(InputError) as caught:
-        Device(SocketPort(ours), "test board").ping()
-    assert_one_line(caught, "test board: connection lost")
-
-
-def test_socket_url():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer():
-            connection, _ = server.accept()
-            with connection:
-                data = b""
-                while data.count(0) < 2:
-                    data += connection.recv(64)
-                content = cobs.decode(data.strip(b"\0"))
-                connection.sendall(echo(content[0], content[1], content[2:-4]))
-
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
-        with open_port(f"socket://127.0.0.1:{server.getsockname()[1]}") as port:
-            assert Device(port, "test board").ping(b"hello") == b"hello"
-        thread.join()
-
-
-def test_socket_url_is_waited_for_whatever_the_process_waits_by_default():
-    """By default this process waits for nothing, not even for a connection on its own machine."""
-    before = socket.getdefaulttimeout()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        socket.setdefaulttimeout(0)
-        try:
-            with open_port(f"socket://127.0.0.1:{server.getsockname()[1]}") as port:
-                assert port.read() == b""
-        finally:
-            socket.setdefaulttimeout(before)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "/dev/ttyNOSUCH",
-        "/dev/null",
-        "/",
-        "no such device",
-        "socket://",
-        "socket://127.0.0.1",
-        "socket://127.0.0.1:",
-        "socket://127.0.0.1:http",
-        "socket://127.0.0.1:99999",
-        "socket://127.0.0.1:-1",
-        "socket://" + "a" * 70 + ":5555",
-        "refused",
-    ],
-)
-def test_ports_that_cannot_be_opened(name):
-    if name == "refused":
-        name = f"socket://127.0.0.1:{free_port()}"
-    with pytest.raises(InputError) as caught, open_port(name):
-        pass
-    assert_one_line(caught, f"{name}: cannot be opened (")
-
-
-def test_why_a_port_cannot_be_opened():
-    for name, reason in (
-        ("/dev/ttyNOSUCH", "No such file or directory"),
-        (f"socket://127.0.0.1:{free_port()}", "Connection refused"),
-    ):
-        with pytest.raises(InputError) as caught, open_port(name):
-            pass
-        assert_one_line(caught, reason)
-
-
-@pytest.fixture
-def terminal():
-    """The two ends of a pseudo-terminal: a file descriptor, and a device for others to open."""
-    ours, theirs = os.openpty()
-    # Otherwise the line would echo what is written before the other side opens it.
-    tty.setraw(theirs)
-    yield ours, os.ttyname(theirs)
-    os.close(theirs)
-    with contextlib.suppress(OSError):
-        os.close(ours)
-
-
-def test_serial_port(terminal):
-    ours, name = terminal
-    # More than the kernel buffers in either direction.
-    bodies = [b"", bytes(range(256)) * 80]
-
-    def answer():
-        received = b""
-        for _ in bodies:
-            while received.count(0) < 2:
-                received += os.read(ours, 1 << 16)
-            _, sent, received = received.split(b"\0", 2)
-            content = cobs.decode(sent)
-            reply = echo(content[0], content[1], content[2:-4])
-            while reply:
-                reply = reply[os.write(ours, reply) :]
-
-    thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
-    with open_port(name, 921_600) as port:
-        board = Device(port, name)
-        assert [board.ping(body) for body in bodies] == bodies
-    thread.join()
-
-
-def test_serial_port_that_is_unplugged(terminal):
-    ours, name = terminal
-
-    def unplug():
-        os.read(ours, 64)
-        os.close(ours)
-
-    with open_port(name) as port:
-        thread = threading.Thread(target=unplug, daemon=True)
-        thread.start()
-        with pytest.raises(InputError) as caught:
-            Device(port, name).ping()
-        thread.join()
-    assert_one_line(caught, f"{name}: connection lost")

@@ -16,6 +16,7 @@ from tinyseg.runtime.keras import KerasRunner
 from tinyseg.runtime.runner import TensorSpec
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
+from tinyseg.verification.gates import Gate
 from tinyseg.verification.verify import verify
 
 PREPROCESSING = PreprocessingPlan(height=fixtures.SIZE, width=fixtures.SIZE)
@@ -182,10 +183,19 @@ def test_gate_looks_at_images_with_a_lesion_alone(model, images):
 
 
 def test_a_worse_float_network_is_no_failure(model, images):
+    half = images.masks.copy()
+    half[:, ::2] = 0
+    verdict = verify(model, images, PREPROCESSING, float_runner=Oracle(half))
+    assert verdict.ok
+    assert verdict.scores["float"]["dice"] < 0.8 < verdict.scores["tflm"]["dice"]
+
+
+def test_a_float_network_that_finds_nothing_is_one(model, images):
     nothing = Oracle(np.zeros(images.masks.shape))
     verdict = verify(model, images, PREPROCESSING, float_runner=nothing)
-    assert verdict.ok
-    assert verdict.scores["float"]["dice"] == 0
+    assert verdict.misses(Gate.TRIVIAL)
+    (line,) = verdict.failures
+    assert line.startswith("model.tflite: the float network finds nothing: Dice 0.0000 over ")
 
 
 def test_threshold_comes_from_the_plan(model, images):

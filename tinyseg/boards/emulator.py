@@ -16,6 +16,8 @@ from tinyseg.runtime.device import Device, SocketPort
 # With -icount shift=5, each instruction takes 2^5 ns of the guest's time.
 _SHIFT = 5
 _BOOT_SECONDS = 30
+# An emulated processor may have to share this machine's with much else.
+_QUICK_SECONDS = 60.0
 
 
 def instructions(ticks: int, clock_hz: int) -> int:
@@ -77,6 +79,7 @@ def start(board: Board, elf: Path, timeout: float = 600.0) -> Iterator[Device]:
                     SocketPort(connection),
                     f"{board.name} (emulated)",
                     timeout=timeout,
+                    quick=_QUICK_SECONDS,
                     instructions=instructions,
                 )
         finally:

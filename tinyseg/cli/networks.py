@@ -127,10 +127,12 @@ def train(
 )
 @click.option(
     "--backend",
-    type=click.Choice(["tflite", "reference", "tflm"]),
-    default="tflite",
+    type=click.Choice(["reference", "tflm", "tflite"]),
+    default="reference",
     show_default=True,
-    help="Interpreter of a .tflite file; the latter two are slow.",
+    help="Of a .tflite file: TensorFlow Lite's reference kernels, whose bytes boards give; "
+    "TensorFlow Lite Micro itself; or TensorFlow Lite's optimised kernels, which are faster and "
+    "differ here and there.",
 )
 @JSON
 def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_json: bool) -> None:
@@ -149,7 +151,7 @@ def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_j
     if as_json:
         terminal.print_json(scores)
         return
-    title = f"{scores['images']} images"
+    title = f"{scores['images']} images, {scores['kernels']}"
     for table in _class_tables(scores) if "confusion" in scores else _mask_tables(scores):
         terminal.print_table(*table, title=title)
 
@@ -205,7 +207,8 @@ def _class_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str
     type=click.Choice(["tflite", "reference", "tflm"]),
     default="tflite",
     show_default=True,
-    help="Interpreter of a .tflite file; the latter two are slow.",
+    help="Of a .tflite file: TensorFlow Lite's optimised kernels; its reference kernels, whose "
+    "bytes boards give; or TensorFlow Lite Micro. The latter two are slow.",
 )
 @OUTPUT
 @JSON

@@ -130,7 +130,7 @@ def _score(folder: Path, split: Path) -> dict[str, Any]:
     plan, images = session.plan, session.images
     content, _ = to_integers(session.network, plan, images.calibration(plan))
     path = files.write_bytes(folder / "packed" / "blu_net.tflite", content)
-    runner = TfliteRunner(TfliteModel.read(path), reference=False)
+    runner = TfliteRunner(TfliteModel.read(path))
     result["packed"], _ = score(runner, test, plan.preprocessing)
     result["packed"]["bytes"] = len(content)
     return result
@@ -169,6 +169,7 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "packed_loss": mean["teacher"] - mean["packed"],
         "gain": mean["student"] - mean["scratch"],
         "gain_long": mean["student"] - mean["scratch_long"],
+        "kernels": runs[0]["packed"]["kernels"],
         "bytes": statistics.mean(run["packed"]["bytes"] for run in runs),
         "seconds": sum(run["seconds"] for run in runs),
     }

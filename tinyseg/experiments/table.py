@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyseg import files
+from tinyseg.experiments.rounds import final_tables, markdown_table
 from tinyseg.presets import RESULTS
 from tinyseg.reporting.numbers import count, score
 from tinyseg.scoring.scores import lesions
@@ -26,30 +26,6 @@ _STATED = (
     ("edgeml-project, separable attention U-Net, float32", 0.9182),
     ("edgeml-project, separable attention U-Net, int8", 0.9182),
 )
-# Networks of the experiment busi_small, first round.
-COMPARED = {
-    "teacher": "teacher, float32",
-    "scratch": "from scratch, float32",
-    "hinted": "hint learning, float32",
-    "hinted_ptq": "hint learning, int8 after training",
-    "hinted_qat": "hint learning, int8 with quantization-aware training",
-}
-# Second round.
-FINAL = {
-    "teacher": "teachers, float32",
-    "scratch": "from scratch, float32",
-    "scratch_ptq": "from scratch, int8 after training",
-    "scratch_qat": "from scratch, int8 with quantization-aware training",
-    "distilled": "hints and soft masks, float32",
-    "distilled_ptq": "hints and soft masks, int8 after training",
-    "distilled_qat": "hints and soft masks, int8 with quantization-aware training",
-}
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def overview(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -160,93 +136,8 @@ def cost(runs: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(header, rows)
 
 
-def comparison(
-    result: Mapping[str, Any], titles: Mapping[str, str], nothing: Mapping[str, Any]
-) -> str:
-    """Return the scores of a round of the experiment ``busi_small``: mean and spread of seeds.
-
-    Args:
-        result: of the round.
-        titles: of its networks by role.
-        nothing: scores of predicting nothing.
-    """
-    header = ["network", "Dice", "IoU", "Dice, all images", "Dice, pooled", "pixel accuracy"]
-    rows = [[title, *map(spread, _figures(result["runs"][role]))] for role, title in titles.items()]
-    rows.append(["nothing predicted", *(score(values[0]) for values in _figures([nothing]))])
-    return markdown_table(header, rows)
-
-
-def differences(
-    dice: Mapping[str, Mapping[str, Sequence[float]]], pairs: Mapping[str, tuple[str, str]]
-) -> str:
-    """Return differences of Dice, seed by seed.
-
-    Args:
-        dice: of the seeds by a column's title, then by role.
-        pairs: by title the roles that are held against each other, the first less the second.
-    """
-    rows = [
-        [
-            title,
-            *(
-                spread([a - b for a, b in zip(roles[more], roles[less], strict=True)])
-                for roles in dice.values()
-            ),
-        ]
-        for title, (more, less) in pairs.items()
-    ]
-    return markdown_table(["difference of Dice, seed by seed", *dice], rows)
-
-
-def final_differences(final: Mapping[str, Any]) -> str:
-    """Return the differences of the second round: with a lesion, of all images, pooled."""
-    kinds = {
-        "images with a lesion": lambda run: lesions(run)["dice"],
-        "all images": lambda run: run["dice"],
-        "pooled": lambda run: run["pooled"]["dice"],
-    }
-    dice = {
-        title: {role: [kind(run) for run in runs] for role, runs in final["runs"].items()}
-        for title, kind in kinds.items()
-    }
-    return differences(
-        dice,
-        {
-            "hints and soft masks over scratch": ("distilled", "scratch"),
-            "from scratch, lost by int8 after training": ("scratch", "scratch_ptq"),
-            "from scratch, lost by int8 with quantization-aware training": (
-                "scratch",
-                "scratch_qat",
-            ),
-            "hints and soft masks, lost by int8 after training": ("distilled", "distilled_ptq"),
-            "hints and soft masks, lost by int8 with quantization-aware training": (
-                "distilled",
-                "distilled_qat",
-            ),
-        },
-    )
-
-
-def tested_dice(result: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Return the test Dice of all seeds by role."""
-    return {role: [lesions(run)["dice"] for run in runs] for role, runs in result["runs"].items()}
-
-
-def _figures(runs: Sequence[Mapping[str, Any]]) -> list[list[float]]:
-    """Return the scores of :func:`comparison`, each for all runs."""
-    return [
-        [lesions(run)["dice"] for run in runs],
-        [lesions(run)["iou"] for run in runs],
-        [run["dice"] for run in runs],
-        [run["pooled"]["dice"] for run in runs],
-        [run["pixel_accuracy"] for run in runs],
-    ]
-
-
-def spread(values: Sequence[float]) -> str:
-    """Return mean and sample standard deviation."""
-    mean = score(statistics.mean(values))
-    return f"{mean} ± {score(statistics.stdev(values))}" if len(values) > 1 else mean
+def _kernels(runs: Sequence[Mapping[str, Any]]) -> str:
+    return " and ".join(sorted({run["test"]["integer"]["kernels"] for run in runs}))
 
 
 def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None) -> str:
@@ -257,9 +148,10 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
         "comes from a command, see [Protocol](protocol.md).",
         "## Published networks",
         overview(runs),
-        "MACs are multiply-accumulates of the float network, the arena that of TensorFlow Lite "
-        "Micro on a 64-bit host. A network fits a board if its file fits the flash and its arena, "
-        "predicted for the board's core, its largest piece of RAM, without further lowering.",
+        f"Integer files are scored on {_kernels(runs)}, whose bytes TensorFlow Lite Micro and "
+        "boards give. MACs are multiply-accumulates of the float network, the arena that of "
+        "TensorFlow Lite Micro on a 64-bit host. A network fits a board if its file fits the "
+        "flash and its arena, predicted for the board's core, its largest piece of RAM, without further lowering.",
         "## Accuracy on held-out images",
         "Means over the test images with a lesion, then over all test images, where one without "
         "lesion counts 1 if nothing is predicted and 0 otherwise, then all pixels pooled. Pixel "
@@ -272,7 +164,7 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
     if experiment:
         parts += [
             "## A small network for breast ultrasound",
-            *_final(experiment),
+            *final_tables(experiment),
             "[Both rounds](experiments/busi_small.md), made by `make experiment NAME=busi_small`.",
         ]
     return "\n\n".join(parts) + "\n"
@@ -282,21 +174,8 @@ def front(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | Non
     """Return the results that stand in the README."""
     parts = [overview(runs)]
     if experiment:
-        parts += _final(experiment)
+        parts += final_tables(experiment)
     return "\n\n".join(parts)
-
-
-def _final(experiment: Mapping[str, Any]) -> list[str]:
-    """Return what is told of the final networks of the experiment ``busi_small``."""
-    final = experiment["final"]
-    parameters = count(experiment["candidates"][experiment["winner"]]["parameters"])
-    return [
-        f"Breast ultrasound (BUSI), `{experiment['winner']}` with {parameters} parameters: "
-        f"{lesions(experiment['nothing'])['images']} test images with a lesion, mean ± standard "
-        f"deviation of {len(final['runs']['scratch'])} seeds.",
-        comparison(final, FINAL, experiment["nothing"]),
-        final_differences(final),
-    ]
 
 
 def insert(readme: str, table: str) -> str:

@@ -141,7 +141,7 @@ class Quantized:
         return verify(self._with(images), count, max_drop, board)
 
     def evaluate(
-        self, images: Pictures | None = None, *, part: str = "test", backend: str = "tflite"
+        self, images: Pictures | None = None, *, part: str = "test", backend: str = "reference"
     ) -> dict[str, Any]:
         """Score the file on a part of its images.
 
@@ -153,11 +153,11 @@ class Quantized:
         Args:
             images: as of :func:`quantize`; None for those of the plan.
             part: ``train``, ``validation``, ``test`` or ``all``.
-            backend: interpreter: ``tflite``, or ``reference`` or ``tflm``, which are slow.
+            backend: ``reference`` kernels, whose bytes boards give, ``tflm``, or ``tflite`` for
+                TensorFlow Lite's optimised kernels, which differ here and there.
 
         Returns:
-            Of masks Dice, IoU and more, of classes accuracy and more, see
-            :func:`tinyseg.scoring.scores.score_outputs`.
+            Dice, IoU and more, or accuracy and more, see :func:`tinyseg.steps.evaluate.score`.
 
         Raises:
             InputError: unusable images, or a part without any.

@@ -77,6 +77,7 @@ def profile(model: TfliteModel, accelerator: str | None = None) -> tuple[dict[st
     layers = record["layers"]
     record["macs"] = sum(layer["macs"] for layer in layers)
     record["ops"] = sum(layer["ops"] for layer in layers)
+    record["operators"] = len(layers)
     record["unsupported_layers"] = sum(not layer["supported"] for layer in layers)
     record["cycles"] = sum(layer["cycles"] or 0 for layer in layers) or None
     record["layers_without_estimate"] = sum(layer["estimate"] == "none" for layer in layers)

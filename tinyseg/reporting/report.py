@@ -107,18 +107,23 @@ def _mask_accuracy(run: dict[str, Any]) -> dict[str, Any]:
         ]
     return {
         "title": f"Accuracy on {test['integer']['images']} held-out images",
-        "note": "An image without foreground scores Dice = IoU = 1 if nothing is predicted, else "
-        "0. Pixel accuracy flatters: most pixels are background.",
+        "note": f"{_kernels(run)} An image without foreground scores Dice = IoU = 1 if nothing "
+        "is predicted, else 0. Pixel accuracy flatters: most pixels are background.",
         "header": ["network", *_MASK_SCORES.values()],
         "rows": rows,
     }
+
+
+def _kernels(run: dict[str, Any]) -> str:
+    """Say on which kernels the integer file was scored."""
+    return f"{run['recipe']} is scored on {run['test']['integer']['kernels']}."
 
 
 def _class_accuracy(run: dict[str, Any]) -> dict[str, Any]:
     test = run["test"]
     return {
         "title": f"Accuracy on {test['integer']['images']} held-out images",
-        "note": "Precision, recall and F1 are means over classes.",
+        "note": f"{_kernels(run)} Precision, recall and F1 are means over classes.",
         "header": ["network", *_CLASS_SCORES.values()],
         "rows": [
             [label, *(score(test[key][name]) for name in _CLASS_SCORES)]
@@ -163,7 +168,7 @@ def _cost(run: dict[str, Any]) -> dict[str, Any]:
         rows[2:2] = [["RAM, MLTK (32-bit core)", size(profile["ram_bytes"])]]
         rows += [
             ["operations, MLTK", count(profile["ops"])],
-            ["operators", count(len(profile["layers"]))],
+            ["operators", count(profile["operators"])],
             ["operators MLTK does not support", count(profile["unsupported_layers"])],
         ]
     if device:
@@ -194,7 +199,7 @@ def _bounds(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def _layers(run: dict[str, Any]) -> dict[str, Any]:
-    layers = run["profile"]["layers"] if run["profile"] else []
+    layers = (run["profile"] or {}).get("layers", [])
     noise = {row["operator"]: row["sqnr_db"] for row in run["verification"]["sqnr"]}
     missing = sum(layer["estimate"] == "none" for layer in layers)
     total = max(sum(layer["macs"] for layer in layers), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import socket
 import struct
 import time
@@ -26,8 +27,14 @@ _INT8 = 1
 # How many times a timeout may pass while bytes arrive.
 _PATIENCE = 4
 _TICKS = struct.Struct("<Q")
-# Short requests are answered at once, however slow the network is.
-_QUICK_SECONDS = 20.0
+# Short requests are answered at once, however slow the network is: all tries together.
+_QUICK_SECONDS = 10.0
+# After so long without an answer a line tells what is waited for.
+_TOLD_SECONDS = {True: 1.0, False: 10.0}
+_PIECE = 1024
+_PIECE_SECONDS = 10.0
+
+_logger = logging.getLogger(__name__)
 
 
 class Port(Protocol):
@@ -75,8 +82,9 @@ class SerialPort:
         return self._device.read(max(1, self._device.in_waiting))
 
     def write(self, data: bytes) -> None:
-        """See :class:`Port`."""
-        self._device.write(data)
+        """See :class:`Port`; a piece that the other side does not take in time is an error."""
+        for start in range(0, len(data), _PIECE):
+            self._device.write(data[start : start + _PIECE])
 
 
 @contextlib.contextmanager
@@ -91,12 +99,40 @@ def open_port(name: str, baud: int = 115200) -> Iterator[Port]:
             host, _, number = name.removeprefix("socket://").partition(":")
             opened = socket.create_connection((host, int(number)), timeout=10)
         else:
-            opened = serial.Serial(name, baud, timeout=0.2)
+            opened = serial.Serial(name, baud, timeout=0.2, write_timeout=_PIECE_SECONDS)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name}: cannot be opened ({reason}); see 'ls /dev/tty*'") from None
     with opened:
         yield SocketPort(opened) if isinstance(opened, socket.socket) else SerialPort(opened)
+
+
+class _Wait:
+    """How long a request is waited for, and the line that tells so once.
+
+    Args:
+        name: of the device.
+        what: is asked.
+        total: seconds, all tries together.
+        quick: whether the answer ought to come at once.
+    """
+
+    def __init__(self, name: str, what: str, total: float, quick: bool) -> None:
+        self.total, self._quick = total, quick
+        self._line = f"{name}: waiting for the answer to {what}, up to {total:g} s"
+        self._start, self._told = time.monotonic(), False
+
+    def over(self) -> bool:
+        """Tell whether the time of a short request is up; say once that it is waited for."""
+        spent = time.monotonic() - self._start
+        if spent > _TOLD_SECONDS[self._quick] and not self._told:
+            self._told = True
+            _logger.info(self._line)
+        return self._quick and spent > self.total
+
+
+def _word(request: Request) -> str:
+    return request.name.lower().replace("_", " ")
 
 
 class Device:
@@ -106,6 +142,7 @@ class Device:
         port: line to the device.
         name: for messages.
         timeout: seconds that an inference may take.
+        quick: seconds that a short request may take, all tries together.
         instructions: turns ticks and their frequency into instructions, for emulated devices.
         log: called with each line of text that the device sends unasked.
     """
@@ -116,11 +153,12 @@ class Device:
         name: str,
         *,
         timeout: float = 600.0,
+        quick: float = _QUICK_SECONDS,
         instructions: Callable[[int, int], int] | None = None,
         log: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.name, self.instructions = name, instructions
-        self._port, self._timeout, self._log = port, timeout, log
+        self._port, self._timeout, self._quick, self._log = port, timeout, quick, log
         self._received = bytearray()
         self._sequence = itertools.cycle(range(1, 256))
 
@@ -156,26 +194,29 @@ class Device:
 
     def profile(self) -> list[int]:
         """Return the ticks of each operator of the last inference, in order of execution."""
-        body = self._ask(Request.PROFILE)
+        body = self._ask(Request.PROFILE, timeout=self._timeout)
         return [ticks for (ticks,) in _TICKS.iter_unpack(body)]
 
     def _run(self, request: Request, body: bytes) -> tuple[bytes, int]:
         reply = self._ask(request, body, self._timeout)
         return reply[_TICKS.size :], _TICKS.unpack_from(reply)[0]
 
-    def _ask(self, request: Request, body: bytes = b"", timeout: float = _QUICK_SECONDS) -> bytes:
+    def _ask(self, request: Request, body: bytes = b"", timeout: float | None = None) -> bytes:
+        """Return a reply's body; without a timeout the request is a short one."""
         frame = Frame(request, next(self._sequence), body)
+        quick = timeout is None
+        wait = _Wait(self.name, _word(request), self._quick if quick else _TRIES * timeout, quick)
         for _ in range(_TRIES):
             self._write(protocol.encode(frame))
-            reply = self._await(frame, timeout)
+            reply = self._await(frame, wait)
             if reply is None:
                 continue
             if reply.kind == protocol.ERROR:
                 raise InputError(f"{self.name}: {protocol.parse_error(reply.body)}")
             return reply.body
         raise InputError(
-            f"{self.name}: no answer to {request.name.lower().replace('_', ' ')}; check that it "
-            "runs tinyseg's firmware, and the port's name and speed"
+            f"{self.name}: no answer to {_word(request)}; check that it runs tinyseg's firmware, "
+            "and the port's name and speed"
         )
 
     def _write(self, data: bytes) -> None:
@@ -184,9 +225,9 @@ class Device:
         except (OSError, serial.SerialException) as error:
             raise InputError(f"{self.name}: connection lost ({error})") from None
 
-    def _await(self, request: Frame, timeout: float) -> Frame | None:
+    def _await(self, request: Frame, wait: _Wait) -> Frame | None:
         """Return the reply, None if the request was damaged or nothing came in time."""
-        for frame in self._frames(timeout):
+        for frame in self._frames(wait.total / _TRIES, wait):
             if frame is None or (frame.kind, frame.sequence) == (
                 protocol.ERROR,
                 protocol.NO_SEQUENCE,
@@ -205,11 +246,11 @@ class Device:
                 return frame.body.decode("ascii", "replace").strip()
         return None
 
-    def _frames(self, timeout: float) -> Iterator[Frame | None]:
+    def _frames(self, timeout: float, wait: _Wait | None = None) -> Iterator[Frame | None]:
         """Yield frames, None for damaged ones, until nothing arrived for so long.
 
         Bytes put the end off, for a long reply takes its time; those of a device that talks for
-        ever do so only for a while.
+        ever do so only for a while, and those of a short reply not beyond the end of its time.
         """
         start = time.monotonic()
         deadline = start + timeout
@@ -221,7 +262,7 @@ class Device:
                 if line:
                     yield protocol.decode(line)
                 continue
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (wait and wait.over()):
                 return
             try:
                 data = self._port.read()
@@ -253,6 +294,7 @@ class DeviceRunner:
     def __init__(
         self, device: Device, model: TfliteModel, *, progress: Callable[[], None] = lambda: None
     ) -> None:
+        self.kernels = device.name
         self._device, self._progress = device, progress
         self.info = device.info()
         if self.info.code != protocol.Code.OK:

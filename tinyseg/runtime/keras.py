@@ -16,6 +16,8 @@ class KerasRunner:
         batch_size: images at a time.
     """
 
+    kernels = "Keras, float32"
+
     def __init__(self, model: keras.Model, batch_size: int = 4) -> None:
         self.input = TensorSpec((1, *model.input_shape[1:]), "float32")
         self.output = TensorSpec((1, *model.output_shape[1:]), "float32")

@@ -55,10 +55,12 @@ class Runner(Protocol):
 
     Attributes:
         input, output: what :meth:`run` takes and gives.
+        kernels: whose arithmetic it is, for people.
     """
 
     input: TensorSpec
     output: TensorSpec
+    kernels: str
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Run images one by one.

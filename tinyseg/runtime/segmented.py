@@ -35,6 +35,7 @@ class SegmentedRunner:
 
     input: TensorSpec
     output: TensorSpec
+    kernels = "TFLite reference kernels and NumPy"
 
     def __init__(self, model: TfliteModel, *, progress: Callable[[], None] = lambda: None) -> None:
         model = for_host(model)

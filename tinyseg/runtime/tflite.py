@@ -45,6 +45,7 @@ class TfliteRunner:
         if keep_tensors and not reference:
             kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         model = for_host(model)
+        self.kernels = f"TFLite {'reference' if reference else 'optimised'} kernels"
         self.input, self.output = border(model)
         self._progress, self._path = progress, model.path
         self._parts: SegmentedRunner | None = None

@@ -49,6 +49,8 @@ class TflmRunner:
         progress: called after each image.
     """
 
+    kernels = "TensorFlow Lite Micro"
+
     def __init__(self, model: TfliteModel, *, progress: Callable[[], None] = lambda: None) -> None:
         self.input, self.output = border(model)
         self._model, self._progress = model, progress

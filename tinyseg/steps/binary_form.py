@@ -48,7 +48,7 @@ def write_binary_form(made: Session, folder: Path, count: int, board: str | None
     lowered = TfliteModel.read(path)
     images = sample(made.images.part("test"), count)
     scores, masks = score(SegmentedRunner(lowered), images, made.preprocessing)
-    _, standard = score(made.runner("reference"), images, made.preprocessing)
+    _, standard = score(made.runner(), images, made.preprocessing)
     agreement = float((masks == standard).mean())
     missed = []
     if agreement < MIN_AGREEMENT:

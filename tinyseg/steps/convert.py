@@ -143,6 +143,8 @@ def train_simulation(aware: keras.Model, plan: Plan, images: Images, folder: Pat
         images: of the plan.
         folder: for the training's state.
     """
+    from tinyseg.training.divergence import Diverged
+
     settings = dataclasses.replace(
         plan.training,
         epochs=plan.quantization.epochs,
@@ -152,4 +154,7 @@ def train_simulation(aware: keras.Model, plan: Plan, images: Images, folder: Pat
     )
     plan = dataclasses.replace(plan, training=settings)
     parts = images.part("train"), images.part("validation")
-    distill.learn_masks(aware, distill.teachers_of(plan), plan, *parts, folder)
+    try:
+        distill.learn_masks(aware, distill.teachers_of(plan), plan, *parts, folder)
+    except Diverged as error:
+        raise error.by("quantization.learning_rate") from None

@@ -94,7 +94,7 @@ def networks_of(session: Session) -> dict[str, Runner]:
     Raises:
         InputError: the file is damaged or does not make masks.
     """
-    integer = session.runner()
+    integer = session.runner("tflite")
     if len(integer.output.shape) != 4:
         raise InputError(f"{session.path}: makes no masks; use 'tinyseg predict'")
     if session.network is None:

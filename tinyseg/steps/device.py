@@ -86,7 +86,7 @@ def run_images(
     refuse_same_names(images)
     whites = whites_of(images, session)
     pixels = [resize_image(read_image(path, whites), preprocessing) for path in images]
-    host = session.runner("reference")
+    host = session.runner()
     records = []
     with open_port(port, baud) as opened:
         device = Device(opened, port, timeout=timeout)

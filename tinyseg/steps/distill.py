@@ -155,6 +155,10 @@ def _learn_hints(
     learner: keras.Model, student: keras.Model, plan: Plan, parts: tuple, folder: Path
 ) -> None:
     from tinyseg.training.callbacks import VALIDATION_LOSS
+    from tinyseg.training.divergence import Diverged
     from tinyseg.training.fit import run_epochs
 
-    run_epochs(learner, {}, student, plan, *parts, folder, VALIDATION_LOSS)
+    try:
+        run_epochs(learner, {}, student, plan, *parts, folder, VALIDATION_LOSS)
+    except Diverged as error:
+        raise error.by("distillation.learning_rate") from None

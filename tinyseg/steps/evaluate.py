@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyseg import progress
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
@@ -16,25 +17,27 @@ from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
 
-def evaluate(session: Session, part: str = "test", backend: str = "tflite") -> dict[str, Any]:
+def evaluate(session: Session, part: str = "test", backend: str = "reference") -> dict[str, Any]:
     """Score a network or file on one part of its data.
 
     Args:
         session: a name in the zoo, weights or a ``.tflite`` file.
         part: ``train``, ``validation``, ``test`` or ``all``.
-        backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+        backend: for ``.tflite``, see :func:`tinyseg.runtime.backends.open_runner`.
 
     Returns:
-        See :func:`tinyseg.scoring.scores.score_outputs`.
+        See :func:`score`.
 
     Raises:
         InputError: unusable images or file, or a part without images.
     """
     if session.is_file:
         deployable(session.model)
-    images = session.images
-    runner = session.runner(backend)
-    return score(runner, images.filled(part), session.preprocessing)[0]
+    images = session.images.filled(part)
+    if not session.is_file:
+        return score(session.runner(), images, session.preprocessing)[0]
+    with progress.counter("images", len(images)) as advance:
+        return score(session.runner(backend, advance), images, session.preprocessing)[0]
 
 
 def score(
@@ -43,7 +46,8 @@ def score(
     """Run a network on images.
 
     Returns:
-        Its scores, and what it decided, see :func:`tinyseg.scoring.scores.decide`.
+        Its scores, see :func:`tinyseg.scoring.scores.score_outputs`, with the ``kernels`` that
+        they are of, and what it decided, see :func:`tinyseg.scoring.scores.decide`.
 
     Raises:
         InputError: the network's output is not of the images' kind.
@@ -54,4 +58,5 @@ def score(
             f"the network's output is {outputs.shape[1:]}, the images ask for "
             f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
         )
-    return score_outputs(images, outputs, threshold), decide(outputs, threshold)
+    scores = score_outputs(images, outputs, threshold)
+    return {**scores, "kernels": runner.kernels}, decide(outputs, threshold)

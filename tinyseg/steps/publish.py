@@ -85,7 +85,7 @@ def publish(
         integer_plan = plans.read(results / plans.FILE_NAME)
     report = done.as_dict()
     report["boards"] = boards_that_hold(TfliteModel.read(target / done.file))
-    written.append(files.write_text(target / "README.md", _card(report, plan, picture)))
+    written.append(files.write_text(target / "README.md", model_card(report, plan, picture)))
     written.append(files.write_json(target / presets.RESULTS, _without_layers(report)))
     written.append(plans.write(integer_plan, target, *written))
     return written
@@ -108,7 +108,14 @@ def _generated(plan: Plan) -> bool:
     return plan.data.source.startswith("phantom")
 
 
-def _card(report: dict[str, Any], plan: Plan, picture: str) -> str:
+def model_card(report: dict[str, Any], plan: Plan, picture: str) -> str:
+    """Return the model card of a published network, in Markdown.
+
+    Args:
+        report: its results.
+        plan: that made it.
+        picture: name of the one that is published with it.
+    """
     return pages.render(
         "model_card.md",
         run=report,

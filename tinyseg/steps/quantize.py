@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinyseg import files, presets
+from tinyseg import files, presets, progress
 from tinyseg import plan as plans
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
@@ -36,6 +36,7 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.ops.binary_conv_2d import NAME
 from tinyseg.tflite.packing import is_packed, packed_bits, unpacked
 from tinyseg.verification.gates import Gate, Missed
+from tinyseg.verification.trivial import missed_trivial
 from tinyseg.verification.verify import Verification, missed_score
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def quantize(
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
         profiling = pool.submit(_profile, made.model) if profiled else None
-        tested = _score(session, made)
+        tested = score_both(session, made)
         log.info("verifying on TensorFlow Lite Micro")
         verdict = verify(made, verify_images, max_drop, board)
         profile, mltk_report = profiling.result() if profiling else (None, None)
@@ -108,7 +109,7 @@ def quantize(
     return run
 
 
-class _Tested(NamedTuple):
+class Tested(NamedTuple):
     """The test part, its scores, what both networks decided, and the score of each image."""
 
     images: ImageStore
@@ -118,28 +119,37 @@ class _Tested(NamedTuple):
     each: list[dict[str, Any]]
 
 
-def _score(session: Session, made: Session) -> _Tested:
-    """Score the float network and the integer file on the test part, and each of its images."""
+def score_both(session: Session, made: Session) -> Tested:
+    """Score the float network and the integer file on the test part, and each of its images.
+
+    Args:
+        session: of the float network.
+        made: of the file, which runs on the kernels whose bytes boards give.
+    """
     from tinyseg.runtime.keras import KerasRunner
 
     test = session.images.part("test")
     log.info("scoring float and integer network on %d held-out images", len(test))
     before, floats = score(KerasRunner(session.float_network), test, session.preprocessing)
-    after, integers = score(made.runner(), test, session.preprocessing)
+    with progress.counter("images on reference kernels", len(test)) as advance:
+        after, integers = score(made.runner(progress=advance), test, session.preprocessing)
     background = None if test.classes else score_background(test)
     rows = zip(test.names, score_each(test, floats), score_each(test, integers), strict=True)
     each = [{"name": name, "float": float(a), "integer": float(b)} for name, a, b in rows]
-    return _Tested(test, HeldOut(before, after, background), floats, integers, each)
+    return Tested(test, HeldOut(before, after, background), floats, integers, each)
 
 
 def _missed_on_all(
-    made: Session, tested: _Tested, verdict: Verification, max_drop: float
+    made: Session, tested: Tested, verdict: Verification, max_drop: float
 ) -> list[Missed]:
-    """Hold the score of all test images to the bar too, unless a few of them missed it already."""
-    if verdict.misses(Gate.SCORE):
-        return []
-    before, after = tested.scores.floats, tested.scores.integers
-    return missed_score(str(made.path), tested.images, before, after, max_drop)
+    """Hold the scores of all test images to the bars too, unless a few of them missed one."""
+    path, before, after = str(made.path), tested.scores.floats, tested.scores.integers
+    missed = []
+    if not verdict.misses(Gate.SCORE):
+        missed += missed_score(path, tested.images, before, after, max_drop)
+    if not verdict.misses(Gate.TRIVIAL):
+        missed += missed_trivial(path, tested.images, {"float": before, "tflm": after})
+    return missed
 
 
 def _agreement(aware: keras.Model, made: Session, count: int) -> float:
@@ -148,7 +158,7 @@ def _agreement(aware: keras.Model, made: Session, count: int) -> float:
 
     images = sample(made.images.part("test"), count)
     _, simulated = score(KerasRunner(aware), images, made.preprocessing)
-    _, masks = score(made.runner("reference"), images, made.preprocessing)
+    _, masks = score(made.runner(), images, made.preprocessing)
     return float((simulated == masks).mean())
 
 
@@ -174,7 +184,7 @@ def _profile(model: TfliteModel) -> tuple[dict[str, Any], str] | tuple[None, Non
 def _run(
     session: Session,
     made: Session,
-    tested: _Tested,
+    tested: Tested,
     verdict: Verification,
     agreement: float | None,
     binary: BinaryForm | None,
@@ -234,7 +244,7 @@ def _packing(model: TfliteModel) -> Packing | None:
     return Packing(len(unpacked(model).content), packed_bits(model))
 
 
-def _report(run: Run, session: Session, tested: _Tested) -> None:
+def _report(run: Run, session: Session, tested: Tested) -> None:
     """Write the report with its pictures beside the file."""
     from tinyseg.reporting import report
     from tinyseg.reporting.examples import worst_first

@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -289,11 +289,13 @@ class Session:
         """The float network that is quantized: equalized first if the plan asks for it."""
         return None if self.network is None else equalized(self.network, self.plan, self.images)
 
-    def runner(self, backend: str = "tflite") -> Runner:
+    def runner(
+        self, backend: str = "reference", progress: Callable[[], None] = lambda: None
+    ) -> Runner:
         """Load the Keras network, or the ``.tflite`` file into an interpreter.
 
         Args:
-            backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+            backend, progress: for ``.tflite``, see :func:`tinyseg.runtime.backends.open_runner`.
 
         Raises:
             InputError: the file is damaged or of another network.
@@ -302,12 +304,9 @@ class Session:
             from tinyseg.runtime.keras import KerasRunner
 
             return KerasRunner(self.network)
-        from tinyseg.runtime.tflite import TfliteRunner
-        from tinyseg.runtime.tflm import TflmRunner
+        from tinyseg.runtime.backends import open_runner
 
-        if backend == "tflm":
-            return TflmRunner(self.integers)
-        return TfliteRunner(self.integers, reference=backend == "reference")
+        return open_runner(self.integers, backend, progress)
 
     def run_folder(self, step: str | None = None) -> Path:
         """Return where results go unless the user says otherwise.

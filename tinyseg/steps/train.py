@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyseg import presets
+from tinyseg.data.store import ImageStore
 from tinyseg.plan import Plan
+from tinyseg.scoring.scores import lesions, score_background
 from tinyseg.steps.evaluate import score
 from tinyseg.steps.images import SPLIT
 from tinyseg.steps.networks import with_outputs
@@ -16,6 +19,8 @@ from tinyseg.zoo import build
 
 if TYPE_CHECKING:
     import tf_keras as keras
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -55,11 +60,24 @@ def finish(model: keras.Model, session: Session, folder: str | Path) -> dict[str
         ``{"weights", "folder", "validation": scores}``, see :func:`validation_scores`.
     """
     session.images.split.write(Path(folder) / SPLIT)
-    return {
-        "folder": str(folder),
-        "weights": str(Path(folder) / presets.WEIGHTS),
-        "validation": validation_scores(model, session),
-    }
+    weights, scores = str(Path(folder) / presets.WEIGHTS), validation_scores(model, session)
+    _warn_of_nothing(scores, session.images.part("validation"), weights)
+    return {"folder": str(folder), "weights": weights, "validation": scores}
+
+
+def _warn_of_nothing(scores: dict[str, Any], images: ImageStore, weights: str) -> None:
+    """Warn of a network that is no better than predicting nothing."""
+    if images.classes or not scores or not images.masks.any():
+        return
+    found, nothing = lesions(scores)["dice"], lesions(score_background(images))["dice"]
+    if found <= nothing:
+        log.warning(
+            "%s: the network finds nothing: Dice %.4f over the validation images with foreground; "
+            "'tinyseg quantize' will refuse it. Train longer or with another "
+            "training.learning_rate",
+            weights,
+            found,
+        )
 
 
 def validation_scores(model: keras.Model, session: Session) -> dict[str, Any]:

@@ -29,14 +29,21 @@ from tinyseg.training.callbacks import (
     ProgressBar,
     TrainingState,
 )
+from tinyseg.training.claim import STATE, claim
+from tinyseg.training.divergence import (
+    MARK,
+    Diverged,
+    Divergence,
+    Guard,
+    SteadyAdam,
+    first_layer_without_bounds,
+)
 from tinyseg.training.keras_metrics import LesionDice, image_dice
 from tinyseg.training.losses import BceDiceLoss
 from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
 log = logging.getLogger(__name__)
-
-_STATE = "checkpoint"
 
 
 def new_network(plan: Plan) -> keras.Model:
@@ -82,13 +89,33 @@ def fit(
         folder: where the results go.
 
     Raises:
-        InputError: the folder holds a run of another plan.
+        InputError: the folder holds a run of another plan, or one that diverged.
+        Diverged: the loss or the weights are no longer finite.
     """
     if training.classes:
         losses, goal = _class_losses(), VALIDATION_ACCURACY
     else:
         losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE
     run_epochs(model, losses, model, plan, training, validation, folder, goal)
+
+
+def _need_foreground(training: ImageStore, source: str) -> None:
+    """Refuse images from which only "nothing" can be learned.
+
+    Raises:
+        InputError: no training image has foreground.
+    """
+    if training.classes:
+        return
+    marked = training.masks.any((0, 1, 2))
+    if not marked.any():
+        raise InputError(
+            f"{source}: none of the {len(training)} training images has foreground, so a network "
+            "would learn to predict nothing; check the masks with 'tinyseg data check'"
+        )
+    for region, there in zip(training.regions, marked, strict=True):
+        if not there:
+            log.warning("%s: no training image has %s; it cannot be learned", source, region)
 
 
 def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
@@ -134,43 +161,78 @@ def run_epochs(
         goal: what the best epoch is best in.
 
     Raises:
-        InputError: the folder holds a run of another plan.
+        InputError: the folder holds a run of another plan, or one that diverged.
+        Diverged: the loss or the weights are no longer finite.
     """
     folder = Path(folder)
     settings = plan.training
     goal = goal if len(validation) else LAST_EPOCH
+    _need_foreground(training, plan.data.source)
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
-    _claim(folder, plan)
+    claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
     steps = -(-len(training) // settings.batch_size)
-    learner.compile(optimizer=keras.optimizers.Adam(_schedule(settings, steps)), **losses)
+    optimizer = SteadyAdam(_schedule(settings, steps), name="Adam")
+    learner.compile(optimizer=optimizer, **losses)
     keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
-    state = TrainingState(folder / _STATE, goal, settings.patience, keep_best)
+    state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
     done = state.restore(learner)
     if done:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
     if done < settings.epochs and not state.stalled:
-        learner.fit(
-            _learning_batches(training, plan, done),
-            steps_per_epoch=steps,
-            validation_data=_judging_batches(validation, plan),
-            initial_epoch=done,
-            epochs=settings.epochs,
-            verbose=0,
-            callbacks=[
-                keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-                History(folder / HISTORY, done),
-                ProgressBar(settings.epochs, steps, done, goal, log.info),
-                *watchers,
-                # Last, so that a checkpoint never runs ahead of the history.
-                state,
-            ],
-        )
+        bar = ProgressBar(settings.epochs, steps, done, goal, log.info)
+        callbacks = [
+            # First, so that nothing is kept of an epoch that went wrong.
+            _guard(optimizer, model, plan, (training, validation), folder),
+            keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+            History(folder / HISTORY, done),
+            bar,
+            *watchers,
+            # Last, so that a checkpoint never runs ahead of the history.
+            state,
+        ]
+        try:
+            learner.fit(
+                _learning_batches(training, plan, done),
+                steps_per_epoch=steps,
+                validation_data=_judging_batches(validation, plan),
+                initial_epoch=done,
+                epochs=settings.epochs,
+                verbose=0,
+                callbacks=callbacks,
+            )
+        finally:
+            bar.on_train_end()
     if len(validation):
         log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+
+
+def _guard(
+    optimizer: SteadyAdam,
+    model: keras.Model,
+    plan: Plan,
+    parts: tuple[ImageStore, ImageStore],
+    folder: Path,
+) -> Guard:
+    """Return what ends a run that goes wrong, and marks it so that it is not resumed."""
+    training, validation = parts
+
+    def layer_of(epoch: int, step: int | None) -> str:
+        if step is None:
+            batches = _judging_batches(validation, plan)
+        else:
+            batches = _learning_batches(training, plan, epoch).skip(step)
+        images = next(iter(batches))[0]
+        return first_layer_without_bounds(model, images, training=step is not None)
+
+    def report(found: Divergence) -> None:
+        plans.files.write_json(folder / STATE / MARK, dataclasses.asdict(found))
+        raise Diverged(folder, found)
+
+    return Guard(optimizer, plan.training.learning_rate, layer_of, report)
 
 
 def _learning_batches(training: ImageStore, plan: Plan, first_epoch: int) -> tf.data.Dataset:
@@ -205,20 +267,6 @@ def _watchers(
         )
     image = validation.take([0]).inputs(plan.preprocessing)
     return [AttentionMaps(model, image, folder / FOLDER)]
-
-
-def _claim(folder: Path, plan: Plan) -> None:
-    """Make sure that what the folder holds, if anything, belongs to this plan."""
-    marker = folder / _STATE / "request.json"
-    wanted = dataclasses.replace(plan, provenance={}, files={})
-    if marker.is_file():
-        if plans.read(marker) != wanted:
-            raise InputError(
-                f"{folder}: holds a training run with other settings; "
-                "remove the folder or choose another with -o"
-            )
-    else:
-        plans.files.write_json(marker, dataclasses.asdict(wanted))
 
 
 def _ranges(settings: TrainingPlan) -> Ranges | None:

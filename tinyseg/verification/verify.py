@@ -25,6 +25,7 @@ from tinyseg.verification.differences import first_difference
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr
+from tinyseg.verification.trivial import missed_trivial
 
 MAX_DROP = 0.01
 
@@ -143,6 +144,7 @@ def verify(
         scores[name] = score_outputs(images, values, preprocessing.threshold)
     if scores["float"] and scores["tflm"]:
         missed += missed_score(model.path, images, scores["float"], scores["tflm"], max_drop)
+    missed += missed_trivial(model.path, images, scores)
     return Verification(
         missed=tuple(missed),
         arena=trial.arena,
