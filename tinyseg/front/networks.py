@@ -12,8 +12,9 @@ from tinyseg.errors import InputError
 from tinyseg.front.quantized import Quantized, home_for
 from tinyseg.plan import Plan
 from tinyseg.steps import own
+from tinyseg.steps.integer_file import RECIPE
 from tinyseg.steps.own import Pictures
-from tinyseg.steps.session import RECIPE, Session
+from tinyseg.steps.session import Session
 
 if TYPE_CHECKING:
     import tf_keras as keras
