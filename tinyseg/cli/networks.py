@@ -237,7 +237,8 @@ def predict(
     """Write masks, overlays and a table of areas for IMAGES, files or folders.
 
     MODEL_OR_FILE is a network's name, its weights, a Keras model or a .tflite file; --data chooses
-    among weights that were trained on different data. A network that classifies gives a table of classes.
+    among weights that were trained on different data. A network that classifies gives a table of
+    classes.
 
     \b
     Examples:

@@ -150,8 +150,8 @@ class _Builder:
                 return self._run(layer, tensors, f"{path}{layer.name}_")
             if kind in _IDLE:
                 return args[0]
-            if kind in ("Rescaling", "Normalization") and (affine := _affine(layer, args[0])):
-                return self._depthwise(layer, args[0], affine, path)
+            if (plain := self._plain(layer, kind, args[0], path)) is not None:
+                return plain
             if isinstance(layer, keras.layers.Layer) or (self._twins and _has_twin(layer)):
                 twin = self._made.get(id(layer)) or self._anew(layer, path)
                 self._made[id(layer)] = twin
@@ -159,7 +159,7 @@ class _Builder:
                 if layer.get_weights():
                     twin.set_weights(layer.get_weights())
                 return result
-        except (TypeError, ValueError, NotImplementedError) as error:
+        except (TypeError, ValueError, KeyError, NotImplementedError) as error:
             if isinstance(layer, keras.layers.Layer) or is_graph(layer):
                 reason = " ".join(str(error).split())[:150]
                 raise InputError(
@@ -172,11 +172,12 @@ class _Builder:
 
     def _anew(self, layer: Any, path: str) -> keras.layers.Layer:
         """Return a layer of Keras 2 with the configuration of one of either generation."""
-        config = layer.get_config()
+        config = dict(layer.get_config())
         name = self._free(path + config["name"])
         if isinstance(layer, keras.layers.Layer):
             # What computes in float16 would lose more than integers do.
-            return layer.__class__.from_config({**config, "name": name, "dtype": "float32"})
+            config |= {"name": name, "dtype": "float32"}
+            return layer.__class__.from_config(config)
         config = {
             key: value
             for key, value in config.items()
@@ -186,6 +187,18 @@ class _Builder:
         if type(layer).__name__ == "LeakyReLU":
             config["alpha"] = config.pop("negative_slope")
         return getattr(keras.layers, type(layer).__name__).from_config({**config, "name": name})
+
+    def _plain(self, layer: Any, kind: str, x: Any, path: str) -> Any:
+        """Return the output of a layer that another one, better known, computes too; else None."""
+        if not _is_tensor(x):
+            return None
+        if kind == "Flatten" and None not in x.shape[1:] and _is_last(layer):
+            return keras.layers.Reshape((-1,), name=self._free(path + layer.name))(x)
+        if kind == "Softmax" and layer.get_config()["axis"] in (-1, len(x.shape) - 1):
+            return keras.layers.Activation("softmax", name=self._free(path + layer.name))(x)
+        if kind in ("Rescaling", "Normalization") and (affine := _affine(layer, x)):
+            return self._depthwise(layer, x, affine, path)
+        return None
 
     def _depthwise(
         self, layer: Any, x: Any, affine: tuple[np.ndarray, np.ndarray], path: str
@@ -225,11 +238,15 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, _KerasTensor)
 
 
+def _is_last(layer: Any) -> bool:
+    return layer.get_config().get("data_format") != "channels_first"
+
+
 def _has_twin(layer: Any) -> bool:
     """Tell whether Keras 2 has a layer that computes what one of Keras 3 does."""
     if not hasattr(layer, "stateless_call") or not hasattr(keras.layers, type(layer).__name__):
         return False
-    if not type(layer).__module__.startswith("keras."):
+    if not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda":
         return False
     config = layer.get_config()
     if config.get("data_format") == "channels_first":

@@ -17,7 +17,11 @@ _SIGNATURE = "serving_default"
 # Operators with effects or code outside of the graph; what is stateful is refused beside these.
 _EFFECTS = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "MatchingFiles",
             "PrintV2", "Print", "SaveV2", "RestoreV2", "Restore", "Save", "RemoteCall")  # fmt: skip
-_STATES = {"VarHandleOp", "ReadVariableOp", "StatefulPartitionedCall", "Placeholder", "If", "While"}
+# Stateful ones that touch nothing but the graph's own variables, as random layers do.
+_STATES = {
+    "VarHandleOp", "ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp",
+    "StatefulPartitionedCall", "Placeholder", "If", "While",
+}  # fmt: skip
 
 
 class SavedGraph(keras.layers.Layer):

@@ -16,6 +16,7 @@ from tinyseg.keras_files import description, safety
 from tinyseg.keras_files.flat import flatten, is_graph, steps
 from tinyseg.keras_files.graph import read_graph
 from tinyseg.keras_files.operation import keras3
+from tinyseg.keras_files.output import with_probabilities
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ def build(source: Opened, shape: tuple[int, int, int], name: str) -> keras.Model
         raise InputError(
             f"{source.path}: cannot be built for images of {shape} ({reason}); give another --size"
         ) from None
+    network = with_probabilities(network, source.path)
     if not all(np.isfinite(weight).all() for weight in network.get_weights()):
         raise InputError(f"{source.path}: holds NaN or infinite weights; train it again")
     return network

@@ -22,6 +22,7 @@ from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners
+from tinyseg.scoring.scores import foreground
 from tinyseg.steps.session import Session
 
 TABLE = "predictions.csv"
@@ -116,7 +117,7 @@ def predict_files(
     rows: list[dict[str, Any]] = []
     for path in progress.track(images, "images", len(images)):
         image, pixels = read_input(path, preprocessing)
-        outputs = runners.predict(runner, pixels[None])[0]
+        outputs = foreground(runners.predict(runner, pixels[None]))[0]
         if outputs.ndim == 3:
             masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
             _write_masks(path, image, masks, folder)
