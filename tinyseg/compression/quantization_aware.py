@@ -219,10 +219,10 @@ def _rounded_weights(layer: keras.layers.Layer, one_scale: bool) -> list[tuple[s
         return [(name, GammaQuantizer()) for name in names]
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return [("depthwise_kernel", KernelQuantizer("tensor" if one_scale else "depthwise"))]
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        # The converter takes one scale only here: its channels are not on the last axis.
+    if isinstance(layer, keras.layers.Conv2DTranspose | keras.layers.Dense):
+        # The converter takes one scale only here: it moves their channels to another axis.
         return [("kernel", KernelQuantizer("tensor"))]
-    if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+    if isinstance(layer, keras.layers.Conv2D):
         return [("kernel", KernelQuantizer("tensor" if one_scale else "last"))]
     return []
 
