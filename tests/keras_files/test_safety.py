@@ -49,7 +49,8 @@ def refused(path, *words):
 def test_lambda_runs_only_if_the_file_is_trusted(keras, kind, tmp_path, monkeypatch):
     model = ending(keras, keras.layers.Lambda(lambda x: 2 * x, name="twice"))
     path = saved(model, tmp_path, kind)
-    monkeypatch.setattr("marshal.loads", lambda *_: pytest.fail("code of the file was read"))
+    for function in ("keras.src.utils.python_utils", "tf_keras.src.utils.generic_utils"):
+        monkeypatch.setattr(f"{function}.func_load", lambda *_, **__: pytest.fail("code was read"))
     refused(path, "layer 'twice' (Lambda)", "--unsafe")
     monkeypatch.undo()
     source = open_model(path, unsafe=True)
@@ -106,18 +107,9 @@ def test_weights_alone_are_told_apart(tmp_path):
 def test_damaged_files_are_one_line(kind, tmp_path):
     path = saved(ending(keras3, lambda x: x), tmp_path, kind)
     content = path.read_bytes()
-    rng = np.random.default_rng(0)
     for length in (0, 10, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:length])
         refused(path)
-    for _ in range(20):
-        changed = np.frombuffer(content, np.uint8).copy()
-        changed[rng.integers(0, len(changed), 30)] = rng.integers(0, 256, 30)
-        path.write_bytes(changed.tobytes())
-        try:
-            open_model(path)
-        except InputError as error:
-            assert "\n" not in str(error)
 
 
 def test_description_that_lies_is_one_line(tmp_path):

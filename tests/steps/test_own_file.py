@@ -72,7 +72,7 @@ def test_each_kind_reaches_a_verified_file_and_c_source(make, source, tmp_path):
 
 def test_integer_file_is_that_of_this_very_file():
     unet(keras3).save("mine.keras")
-    with pytest.raises(InputError, match="tinyseg quantize mine.keras --data"):
+    with pytest.raises(InputError, match=r"tinyseg quantize mine\.keras --data"):
         find_integers("mine.keras")
     made = find_integers("mine.keras", MASKS)
     stamp = made.stat().st_mtime_ns
@@ -114,7 +114,7 @@ def test_size_is_asked_for_and_range_is_told(caplog):
     keras3.Model(image, layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)).save(
         "a.keras"
     )
-    with pytest.raises(InputError, match="any size.*--size"):
+    with pytest.raises(InputError, match=r"any size.*--size"):
         Session.open("a.keras", MASKS)
     size = {"preprocessing.height": 16, "preprocessing.width": 24}
     with caplog.at_level(logging.INFO, "tinyseg"):
