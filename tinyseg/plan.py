@@ -88,10 +88,12 @@ class ModelPlan:
     Attributes:
         name: as listed by ``tinyseg zoo``.
         arguments: passed to the builder beside the input shape.
+        file: Keras model of the user's that the network is; empty for one of the registry.
     """
 
     name: str = "attention_unet_ds"
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    file: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -150,7 +150,7 @@ LAYERS = {
     "depthwise": (lambda: L.DepthwiseConv2D(3, depth_multiplier=2), "depthwise_kernel",
                   "depthwise"),
     "transposed": (lambda: L.Conv2DTranspose(5, 3), "kernel", "tensor"),
-    "dense": (lambda: L.Dense(5), "kernel", "last"),
+    "dense": (lambda: L.Dense(5), "kernel", "tensor"),
 }  # fmt: skip
 
 

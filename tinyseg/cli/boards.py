@@ -25,7 +25,7 @@ BOARD = click.option(
     callback=_with_firmware,
     help="A board's name; see 'tinyseg boards'.",
 )
-MODEL = click.argument("model", metavar="MODEL|FILE.tflite")
+MODEL = click.argument("model", metavar="MODEL|FILE.tflite|FILE.keras")
 
 
 @click.command()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", metavar="FILE.tflite|MODEL")
+@click.argument("file", metavar="FILE.tflite|MODEL|FILE.keras")
 @DATA
 @RECIPE
 @click.option(
@@ -52,7 +52,7 @@ def lower(
       tinyseg lower path/to/model.tflite --patches --without broadcasts
     """
     from tinyseg.steps import lower as step
-    from tinyseg.steps.session import read_model
+    from tinyseg.steps.integer_file import read_model
 
     model = read_model(file, data, recipe)
     lowered, target = step.lower(model, output, without=without, patches=patches, max_work=max_work)
@@ -65,7 +65,7 @@ def lower(
 
 
 @click.command()
-@click.argument("model", metavar="FILE.tflite|MODEL")
+@click.argument("model", metavar="FILE.tflite|MODEL|FILE.keras")
 @click.option("--board", metavar="BOARD", help="Board to fit; see 'tinyseg boards'.")
 @click.option("--ram", metavar="BYTES", help="Tensor arena instead of a board's, e.g. 256K.")
 @click.option("--flash", metavar="BYTES", help="Bytes of the file instead of a board's, e.g. 1M.")

@@ -11,7 +11,7 @@ from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE
 
 
 @click.command()
-@click.argument("file", metavar="FILE.tflite|MODEL")
+@click.argument("file", metavar="FILE.tflite|MODEL|FILE.keras")
 @DATA
 @RECIPE
 @click.option(
@@ -53,7 +53,7 @@ def memory(
       tinyseg memory path/to/model.tflite --board nucleo_h743zi
     """
     from tinyseg.steps import memory as step
-    from tinyseg.steps.session import read_model
+    from tinyseg.steps.integer_file import read_model
 
     arena = step.memory(
         read_model(file, data, recipe),

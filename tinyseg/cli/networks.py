@@ -18,9 +18,12 @@ from tinyseg.cli.options import (
     PLAN,
     SEED,
     SET,
+    SIZE,
     SPLIT,
+    UNSAFE,
     parse_settings,
     print_trained,
+    size_changes,
 )
 from tinyseg.reporting.numbers import score
 
@@ -103,8 +106,7 @@ def train(
         "data.source": data,
         "training.epochs": epochs,
         "training.initial_weights": weights,
-        "preprocessing.height": size,
-        "preprocessing.width": size,
+        **size_changes(size),
         "seed": seed,
         **parse_settings(settings),
     }
@@ -134,9 +136,19 @@ def train(
     "TensorFlow Lite Micro itself; or TensorFlow Lite's optimised kernels, which are faster and "
     "differ here and there.",
 )
+@SIZE
+@UNSAFE
 @JSON
-def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_json: bool) -> None:
-    """Score a network's trained weights, a weights file or a .tflite file.
+def evaluate(
+    model_or_file: str,
+    data: str | None,
+    part: str,
+    backend: str,
+    size: int | None,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Score a network's trained weights, a weights file, a Keras model or a .tflite file.
 
     Scores of masks are means over images; an image without foreground scores Dice = IoU = 1 if
     nothing is predicted and 0 otherwise. Scores of classes are means over classes.
@@ -147,7 +159,8 @@ def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_j
     from tinyseg.steps import evaluate as step
     from tinyseg.steps.session import Session
 
-    scores = step.evaluate(Session.open(model_or_file, data), part, backend)
+    session = Session.open(model_or_file, data, changes=size_changes(size), unsafe=unsafe)
+    scores = step.evaluate(session, part, backend)
     if as_json:
         terminal.print_json(scores)
         return
@@ -210,6 +223,8 @@ def _class_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str
     help="Of a .tflite file: TensorFlow Lite's optimised kernels; its reference kernels, whose "
     "bytes boards give; or TensorFlow Lite Micro. The latter two are slow.",
 )
+@SIZE
+@UNSAFE
 @OUTPUT
 @JSON
 def predict(
@@ -217,13 +232,16 @@ def predict(
     images: tuple[Path, ...],
     data: str | None,
     backend: str,
+    size: int | None,
+    unsafe: bool,
     output: Path | None,
     as_json: bool,
 ) -> None:
     """Write masks, overlays and a table of areas for IMAGES, files or folders.
 
-    MODEL_OR_FILE is a network's name, its weights or a .tflite file; --data chooses among weights
-    that were trained on different data. A network that classifies gives a table of classes.
+    MODEL_OR_FILE is a network's name, its weights, a Keras model or a .tflite file; --data chooses
+    among weights that were trained on different data. A network that classifies gives a table of
+    classes.
 
     \b
     Examples:
@@ -233,7 +251,8 @@ def predict(
     from tinyseg.steps import predict as step
     from tinyseg.steps.session import Session
 
-    rows, table = step.predict(Session.open(model_or_file, data), images, output, backend)
+    session = Session.open(model_or_file, data, changes=size_changes(size), unsafe=unsafe)
+    rows, table = step.predict(session, images, output, backend)
     if as_json:
         terminal.print_json(rows)
         return

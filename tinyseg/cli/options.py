@@ -60,6 +60,16 @@ def DATA(command: Callable[..., Any]) -> Callable[..., Any]:
 OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder for the results."
 )
+SIZE = click.option(
+    "--size",
+    type=click.IntRange(8),
+    help="Side of the square input of a Keras model that takes images of any size.",
+)
+UNSAFE = click.option(
+    "--unsafe",
+    is_flag=True,
+    help="Run code that a Keras model file holds, such as Lambda layers; only if you trust it.",
+)
 SPLIT = click.option("--split", metavar="FILE", help="Use this split file instead of a new split.")
 SET = click.option(
     "--set",
@@ -121,6 +131,11 @@ ON = click.option(
     callback=_emulated_board,
     help="Run the images on this emulated board too; see 'tinyseg boards'.",
 )
+
+
+def size_changes(size: int | None) -> dict[str, Any]:
+    """Return values of the plan by dotted name for a square input."""
+    return {"preprocessing.height": size, "preprocessing.width": size}
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -19,9 +19,12 @@ from tinyseg.cli.options import (
     OUTPUT,
     RECIPE,
     SET,
+    SIZE,
     SPLIT,
+    UNSAFE,
     fail_on,
     parse_settings,
+    size_changes,
 )
 
 if TYPE_CHECKING:
@@ -29,8 +32,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", metavar="MODEL|FILE.keras")
 @DATA
+@SIZE
+@UNSAFE
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights file to quantize.")
 @click.option(
     "--recipe",
@@ -68,6 +73,8 @@ if TYPE_CHECKING:
 def quantize(
     model: str,
     data: str | None,
+    size: int | None,
+    unsafe: bool,
     weights: Path | None,
     recipe: str | None,
     weights_bits: int | None,
@@ -86,9 +93,13 @@ def quantize(
 ) -> None:
     """Make MODEL a full-integer .tflite file; score, verify, profile and report it.
 
+    MODEL is a network's name, or a Keras model of yours: a .keras or .h5 file, or the folder of a
+    SavedModel.
+
     \b
     Examples:
       tinyseg quantize attention_unet_ds
+      tinyseg quantize path/to/mine.keras --data path/to/images
       tinyseg quantize attention_unet_ds --data path/to/images --recipe static_wi8_ai16
       tinyseg quantize attention_unet_ds --weights-bits 4
     """
@@ -102,9 +113,12 @@ def quantize(
         "quantization.target": target,
         "quantization.lower": lower,
         "quantization.io": "float32" if float_io else None,
+        **size_changes(size),
         **parse_settings(settings),
     }
-    session = Session.to_quantize(model, data, changes, weights=weights, split_file=split)
+    session = Session.to_quantize(
+        model, data, changes, weights=weights, split_file=split, unsafe=unsafe
+    )
     if dry_run:
         terminal.print_json(plans.as_dict(session.plan))
         return
@@ -124,10 +138,11 @@ def quantize(
 
 
 @click.command()
-@click.argument("file", metavar="FILE.tflite|MODEL")
+@click.argument("file", metavar="FILE.tflite|MODEL|FILE.keras")
 @DATA
 @RECIPE
-@click.option("--weights", help="Weights of the float network to compare with.")
+@click.option("--weights", help="Weights, or Keras model, of the float network to compare with.")
+@UNSAFE
 @ON
 @COUNT
 @MAX_DROP
@@ -137,6 +152,7 @@ def verify(
     data: str | None,
     recipe: str,
     weights: str | None,
+    unsafe: bool,
     board: str | None,
     images: int,
     max_drop: float | None,
@@ -155,7 +171,7 @@ def verify(
     from tinyseg.steps import verify as step
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(file, data, recipe, weights=weights)
+    session = Session.open_file(file, data, recipe, weights=weights, unsafe=unsafe)
     verdict = step.verify(session, images, max_drop, board)
     values = verdict.as_dict()
     key, title = SCORES[verdict.task][0]
@@ -177,7 +193,7 @@ def verify(
 
 
 @click.command()
-@click.argument("file", metavar="FILE.tflite|MODEL")
+@click.argument("file", metavar="FILE.tflite|MODEL|FILE.keras")
 @DATA
 @RECIPE
 @click.option("--accelerator", help="MVP for Silicon Labs' matrix processor.")
@@ -198,7 +214,7 @@ def profile(
     """
     from tinyseg.reporting.numbers import count, size
     from tinyseg.steps import profile as step
-    from tinyseg.steps.session import read_model
+    from tinyseg.steps.integer_file import read_model
 
     parsed = read_model(file, data, recipe)
     record, paths = step.profile(parsed, accelerator, output)

@@ -34,6 +34,7 @@ _BINARY = (
     ResidualBinaryDepthwiseConv2D,
     ResidualBinarySeparableConv2D,
 )
+FOLDED = (*_FOLDABLE, *_BINARY, keras.layers.BatchNormalization)
 _FUSED = ("linear", "relu")
 
 

@@ -21,7 +21,7 @@ from tensorflow_model_optimization.quantization.keras import QuantizeConfig, Qua
 from tensorflow_model_optimization.quantization.keras.quantizers import Quantizer
 
 from tinyseg.compression.clustering import ClusterQuantizer, check_bits
-from tinyseg.compression.folding import CONVOLUTIONS, SignGrid, fold, walk
+from tinyseg.compression.folding import CONVOLUTIONS, FOLDED, SignGrid, fold, walk
 from tinyseg.errors import InputError
 from tinyseg.zoo.blocks.residual_binarization import ResidualSign
 from tinyseg.zoo.blocks.residual_binary_convolution import (
@@ -219,10 +219,10 @@ def _rounded_weights(layer: keras.layers.Layer, one_scale: bool) -> list[tuple[s
         return [(name, GammaQuantizer()) for name in names]
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return [("depthwise_kernel", KernelQuantizer("tensor" if one_scale else "depthwise"))]
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        # The converter takes one scale only here: its channels are not on the last axis.
+    if isinstance(layer, keras.layers.Conv2DTranspose | keras.layers.Dense):
+        # The converter takes one scale only here: it moves their channels to another axis.
         return [("kernel", KernelQuantizer("tensor"))]
-    if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+    if isinstance(layer, keras.layers.Conv2D):
         return [("kernel", KernelQuantizer("tensor" if one_scale else "last"))]
     return []
 
@@ -246,14 +246,16 @@ def quantization_aware(
         InputError: a layer has no integer form, the message names it; or unusable bits.
     """
     check_bits(weight_bits)
-    folded = fold(model)
-    for layer in folded.layers[1:]:
-        # By exact type: a subclass computes something else.
-        if type(layer) not in (*_SAME_SCALE, *_OWN_SCALE):
+    for layer in model.layers:
+        # By exact type: a subclass computes something else. Networks within are told of later.
+        known = type(layer) in (*_SAME_SCALE, *_OWN_SCALE, *FOLDED, keras.layers.InputLayer)
+        if not known and not isinstance(layer, keras.Model | keras.layers.Dropout):
+            kind = getattr(layer, "kind", type(layer).__name__)
             raise InputError(
-                f"{layer.name}: quantization-aware training does not know "
-                f"{type(layer).__name__}; use recipe static_wi8_ai8"
+                f"{layer.name}: quantization-aware training does not know {kind}; use recipe "
+                "static_wi8_ai8"
             )
+    folded = fold(model)
     ranges = _ranges(folded, calibration)
 
     def visit(layer: keras.layers.Layer, sources: list[keras.KerasTensor]) -> keras.KerasTensor:

@@ -12,8 +12,9 @@ from tinyseg.errors import InputError
 from tinyseg.front.quantized import Quantized, home_for
 from tinyseg.plan import Plan
 from tinyseg.steps import own
+from tinyseg.steps.integer_file import RECIPE
 from tinyseg.steps.own import Pictures
-from tinyseg.steps.session import RECIPE, Session
+from tinyseg.steps.session import Session
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -50,9 +51,13 @@ def build(
 
 
 def load(
-    name_or_file: str | os.PathLike[str], recipe: str | None = None
+    name_or_file: str | os.PathLike[str],
+    recipe: str | None = None,
+    *,
+    size: int | None = None,
+    unsafe: bool = False,
 ) -> keras.Model | Quantized:
-    """Open a network with trained weights, or an integer file.
+    """Open a network with trained weights, a Keras model, or an integer file.
 
     Example:
         >>> network = tinyseg.load("attention_unet_ds_256k/phantom")
@@ -63,8 +68,12 @@ def load(
 
     Args:
         name_or_file: ``NETWORK/DATA`` or ``NETWORK`` for the newest weights trained here, else
-            published ones; a weights file with its ``plan.json``; or a ``.tflite`` file.
+            published ones; a weights file with its ``plan.json``; a Keras model of yours, as a
+            ``.keras`` or ``.h5`` file of Keras 2 or 3 or the folder of a SavedModel; or a
+            ``.tflite`` file.
         recipe: opens the integer file of the named network in that recipe, not its weights.
+        size: side of the square input of a Keras model that takes images of any size.
+        unsafe: run code that a Keras model file holds, such as Lambda layers.
 
     Returns:
         A ``tf_keras`` model; of a ``.tflite`` file, or with a recipe, a :class:`Quantized`.
@@ -75,12 +84,12 @@ def load(
     name = os.fspath(name_or_file)
     network, data = (name, None) if own.is_file(name) else own.parse_name(name)
     if name.endswith(".tflite") or recipe is not None:
-        session = Session.open_file(network, data, recipe or RECIPE)
+        session = Session.open_file(network, data, recipe or RECIPE, unsafe=unsafe)
         own.need_data(session, data)
         _ = session.model  # A damaged file is an error here, not at the first use.
         return Quantized(session)
     if own.is_file(name):
-        session = Session.open(name)
+        session = Session.open(name, changes=_square(size), unsafe=unsafe)
     else:
         zoo.network(network)
         session = Session.open(own.find_weights(network, data))
@@ -93,6 +102,8 @@ def quantize(
     *,
     recipe: str | None = None,
     weight_bits: int | None = None,
+    size: int | None = None,
+    unsafe: bool = False,
     settings: Mapping[str, Any] | None = None,
     folder: str | os.PathLike[str] | None = None,
 ) -> Quantized:
@@ -108,8 +119,8 @@ def quantize(
         'static_wi8_ai8'
 
     Args:
-        network: a Keras model with one image in and one mask or row of classes out, of the zoo or
-            not; a name or weights file as for :func:`load`.
+        network: a model of Keras 2 or 3 with one image in and one mask or row of classes out, of
+            the zoo or not; a name or file as for :func:`load`.
         images: name or folder of a data set; ``(images, masks)`` or ``(images, labels)``, NumPy
             arrays ``(n, height, width, channels)`` of uint8 or of floats in [0, 1] with masks
             ``(n, height, width)`` or ``(n, height, width, regions)`` or labels ``(n,)``; None for
@@ -117,6 +128,7 @@ def quantize(
         recipe: ``static_wi8_ai8``, ``static_wi8_ai16`` or ``qat_wi8_ai8``, which trains on with
             the rounding in place; None for the plan's.
         weight_bits: cluster the weights of each channel and store 2 to 7 bits of each.
+        size, unsafe: as of :func:`load`.
         settings: values of the plan by dotted name, as ``--set`` takes them, such as
             ``{"quantization.io": "float32", "preprocessing.scale": 1 / 127.5}``.
         folder: where file, plan and state of a training go; None for a temporary one, kept as
@@ -134,9 +146,15 @@ def quantize(
     changes = {
         "quantization.recipe": recipe or recipe_for(weight_bits),
         "quantization.weight_bits": weight_bits,
+        **_square(size),
         **(settings or {}),
     }
     home, kept = home_for(folder)
-    session = own.session_to_quantize(network, images, changes, home)
+    session = own.session_to_quantize(network, images, changes, home, unsafe)
     made, _ = convert(session, home)
     return Quantized(made, kept)
+
+
+def _square(size: int | None) -> dict[str, int | None]:
+    """Return values of the plan by dotted name for a square input."""
+    return {"preprocessing.height": size, "preprocessing.width": size}

@@ -14,6 +14,7 @@ from tinyseg import files
 from tinyseg import plan as plans
 from tinyseg.compression.recipe import parse
 from tinyseg.errors import InputError
+from tinyseg.keras_files.description import fingerprint
 from tinyseg.plan import Plan
 from tinyseg.steps import distill
 from tinyseg.steps.images import SPLIT, Images
@@ -64,7 +65,7 @@ def _open(session: Session) -> None:
     """Load the weights, then open the images; warn if the weights know others."""
     if session.network is None:
         raise InputError(f"{session.path}: give the weights of the float network to quantize it")
-    session.plan = dataclasses.replace(session.plan, weights=files.sha256(session.weights))
+    session.plan = dataclasses.replace(session.plan, weights=fingerprint(session.weights))
     if not session.same_data and not session.own:
         log.warning(
             "the weights were trained on %s, not on these images; 'tinyseg train %s --data %s' "

@@ -12,7 +12,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.runner import predict
-from tinyseg.scoring.scores import decide, score_outputs
+from tinyseg.scoring.scores import decide, foreground, score_outputs
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
@@ -52,10 +52,11 @@ def score(
     Raises:
         InputError: the network's output is not of the images' kind.
     """
-    outputs, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
+    found, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
+    outputs = foreground(found, images.targets.shape[-1])
     if outputs.shape != images.targets.shape:
         raise InputError(
-            f"the network's output is {outputs.shape[1:]}, the images ask for "
+            f"the network's output is {found.shape[1:]}, the images ask for "
             f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
         )
     scores = score_outputs(images, outputs, threshold)

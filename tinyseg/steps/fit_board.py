@@ -11,14 +11,16 @@ from tinyseg import files, presets
 from tinyseg import plan as plans
 from tinyseg.boards.board import bytes_of, load
 from tinyseg.errors import InputError
+from tinyseg.keras_files.description import looks_like_model
 from tinyseg.plan import Plan
 from tinyseg.progress import counter
 from tinyseg.runtime import tflm
 from tinyseg.steps.budget import Budget, arena_of
 from tinyseg.steps.candidates import DEPTHS, WIDTHS, Candidate, candidates, front
+from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.run import Run
-from tinyseg.steps.session import RECIPE, Session
+from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import deployable
@@ -150,7 +152,7 @@ def fit_board(
     large, sizes are proposed.
 
     Args:
-        name_or_file: network in the zoo, or a ``.tflite`` file.
+        name_or_file: network in the zoo, a Keras model or a ``.tflite`` file.
         limits: what it has to fit.
         source, recipe: of the file, where a network is named.
         then: ``propose`` sizes even if the file fits, or ``train`` and quantize the first one.
@@ -160,10 +162,10 @@ def fit_board(
     Raises:
         InputError: no such file or network, a damaged file, or unusable limits.
     """
-    named = name_or_file.endswith(".tflite")
+    named = name_or_file.endswith(".tflite") or looks_like_model(name_or_file)
     fitted = Fitted(name_or_file, limits.budget())
     try:
-        path = presets.find_tflite(name_or_file, source, recipe)
+        path = find_integers(name_or_file, source, recipe)
     except InputError:
         if named:
             raise

@@ -83,6 +83,11 @@ def divide_images(
     Raises:
         InputError: unusable data or split file.
     """
+    if not plan.data.source and dataset is None:
+        raise InputError(
+            f"{plan.model.file or plan.model.name}: give its images and their masks or labels with "
+            "--data"
+        )
     store = open_store(dataset or data.load(plan.data.source), plan.preprocessing)
     warn(store.doubts)
     _compare_whites(plan, store)

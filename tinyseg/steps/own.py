@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import re
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,15 +17,15 @@ from tinyseg import presets
 from tinyseg.data import Dataset
 from tinyseg.data.arrays import from_arrays
 from tinyseg.errors import InputError
-from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
+from tinyseg.keras_files.description import looks_like_model
+from tinyseg.plan import Plan
+from tinyseg.steps.own_file import plan_of
 from tinyseg.steps.session import Session
 
 if TYPE_CHECKING:
     import tf_keras as keras
 
 Pictures = str | os.PathLike[str] | Dataset | tuple[np.ndarray, np.ndarray]
-
-_WEIGHTS = (".h5", ".keras")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +69,8 @@ def parse_name(name: str) -> tuple[str, str | None]:
 
 
 def is_file(name: str) -> bool:
-    """Tell whether a name is that of a file of weights or integers."""
-    return name.endswith((*_WEIGHTS, ".tflite"))
+    """Tell whether a name is that of a Keras file, of a SavedModel, or of integers."""
+    return name.endswith(".tflite") or looks_like_model(name)
 
 
 def find_weights(name: str, data: str | None) -> Path:
@@ -125,32 +124,37 @@ def session_to_quantize(
     images: Pictures | None,
     changes: Mapping[str, Any],
     folder: Path,
+    unsafe: bool = False,
 ) -> Session:
     """Open a network that is to be quantized, and settle how.
 
     Args:
-        network: a name, ``NETWORK/DATA``, a weights file with its plan, or a Keras network.
+        network: a name, ``NETWORK/DATA``, a weights file with its plan, a Keras model file, or a
+            network of Keras 2 or 3.
         images: see :func:`pictures`; None for those that the network was trained with.
         changes: values of the plan by dotted name, see :func:`tinyseg.plan.override`.
         folder: takes the weights of a Keras network that come from no file.
+        unsafe: run code that a Keras model file holds.
 
     Raises:
         InputError: no such network, weights, setting or images.
     """
     source, dataset = pictures(images)
     if isinstance(network, str | os.PathLike):
-        session = _named(os.fspath(network), source, changes)
+        session = _named(os.fspath(network), source, changes, unsafe)
     else:
         session = _held(network, source, changes, folder)
     session.dataset = dataset
     return session
 
 
-def _named(name: str, source: str | None, changes: Mapping[str, Any]) -> Session:
+def _named(
+    name: str, source: str | None, changes: Mapping[str, Any], unsafe: bool = False
+) -> Session:
     if name.endswith(".tflite"):
         raise InputError(f"{name}: holds integers already; tinyseg.load opens it")
     if is_file(name):
-        return Session.open(name, source, changes=changes)
+        return Session.open(name, source, changes=changes, unsafe=unsafe)
     network, data = parse_name(name)
     if data is None:
         return Session.to_quantize(network, source, changes)
@@ -167,13 +171,18 @@ def _held(
     _need_keras(network)
     origin = _ORIGINS.get(network)
     if origin and origin.path and origin.digest == _digest(network):
-        return Session.open(origin.path, source, changes=changes)
-    if source is None and (origin is None or origin.path is None):
+        return Session.open(origin.path, source, fallback=origin.plan, changes=changes)
+    known = origin and origin.path and origin.plan.data.source
+    if source is None and not known:
         raise InputError(
             f"{network.name}: give the images to quantize with, such as those it was trained with: "
             "a name, a folder, or two arrays (images, masks)"
         )
-    plan = origin.plan if origin else _plan_of(network)
+    if origin is None:
+        network, plan = _flat(network, changes)
+    else:
+        # What learned more is not what the user's file holds.
+        plan = plans.override(origin.plan, {"model.file": ""})
     parent = Session(origin.plan, origin.path) if origin and origin.path else None
     path = save_weights(network, folder / presets.WEIGHTS)
     plan = plans.override(plan, {"data.source": source, **changes})
@@ -185,24 +194,23 @@ def _held(
 def _need_keras(network: Any) -> None:
     import tf_keras as keras
 
-    if not isinstance(network, keras.Model):
+    from tinyseg.keras_files.operation import keras3
+
+    if not isinstance(network, keras.Model | keras3().Model):
         kind = f"{type(network).__module__}.{type(network).__name__}"
         raise InputError(
-            f"network: a {kind} cannot be quantized; give a name, a weights file or a model of "
-            "tf_keras (Keras 2), which 'import tf_keras as keras' brings"
+            f"network: a {kind} cannot be quantized; give a name, a file, or a model of Keras 3 "
+            "('import keras') or Keras 2 ('import tf_keras as keras')"
         )
 
 
-def _plan_of(network: keras.Model) -> Plan:
-    """Return the plan of a network that is not of the zoo."""
-    shape = getattr(network, "input_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:
-        raise InputError(
-            f"{network.name}: takes {shape}; one image (height, width, channels) of a fixed size "
-            "is what can be quantized"
-        )
-    name = re.sub(r"\W+", "_", network.name)
-    return Plan(ModelPlan(name), preprocessing=PreprocessingPlan(*shape[1:]))
+def _flat(network: Any, changes: Mapping[str, Any]) -> tuple[keras.Model, Plan]:
+    """Return a network that is not of the zoo as a flat one of Keras 2, and its plan."""
+    from tinyseg.keras_files import load
+
+    opened = load.opened(network, network.name)
+    plan = plan_of(opened, changes)
+    return load.build(opened, plan.preprocessing.input_shape, plan.model.name), plan
 
 
 def _digest(network: keras.Model) -> str:

@@ -26,6 +26,7 @@ from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners
+from tinyseg.scoring.scores import foreground
 from tinyseg.steps.images import warn
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
@@ -135,7 +136,7 @@ def predict_files(
         image, pixels = read_input(path, preprocessing, whites)
         remarks = pixel_doubts(Sample(path.stem, image=path), image, None)
         doubts += [Problem("warning", str(path), remark) for remark in remarks]
-        outputs = runners.predict(runner, pixels[None])[0]
+        outputs = foreground(runners.predict(runner, pixels[None]))[0]
         if outputs.ndim == 3:
             masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
             _write_masks(path, image, masks, folder)

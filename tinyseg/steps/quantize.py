@@ -250,12 +250,13 @@ def _report(run: Run, session: Session, tested: Tested) -> None:
     from tinyseg.reporting.examples import worst_first
 
     examples = worst_first(tested.images, tested.floats, tested.integers)
-    report.write(run.as_dict(), examples, _history(session.weights), run.folder)
+    report.write(run.as_dict(), examples, _history(session), run.folder)
 
 
-def _history(weights: Path) -> list[dict[str, str]]:
-    path = weights.parent / presets.HISTORY
-    if not path.is_file():
+def _history(session: Session) -> list[dict[str, str]]:
+    path = session.weights.parent / presets.HISTORY
+    # What lies beside a user's own file is not known to be of its training.
+    if session.own or not path.is_file():
         return []
     with path.open(newline="") as stream:
         return list(csv.DictReader(stream))

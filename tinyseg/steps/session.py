@@ -19,9 +19,12 @@ from tinyseg import plan as plans
 from tinyseg import presets, zoo
 from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
+from tinyseg.keras_files.description import is_model, looks_like_model
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.steps.images import Images, open_images
+from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
+from tinyseg.steps.own_file import load_own, plan_of_file, weights_of
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 
@@ -33,18 +36,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECIPE = "static_wi8_ai8"
-_FILES = (".tflite", ".h5", ".keras")
-
 
 class Session:
     """A network, or a file of one, with all that belongs to it.
 
     Attributes:
-        plan: what was asked for; once the images are open, with their fingerprint and classes.
+        plan: what was asked for; once images are open, with their fingerprint and classes.
         path: weights or ``.tflite`` file; None for a network that is yet to be trained.
         dataset: images to use instead of loading those that the plan names; None to load them.
-        own: whether the network is an object of the user's, not the zoo's with weights of a file.
+        own: whether the network is one of the user's, not the zoo's with weights of a file.
+        unsafe: whether code in a Keras file of the user's may run.
 
     Args:
         plan: see above.
@@ -68,7 +69,7 @@ class Session:
         self.plan = plan
         self.path = None if path is None else Path(path)
         self.dataset: Dataset | None = None
-        self.own = False
+        self.own = self.unsafe = False
         self._split_file, self._weights, self._parent = split_file, weights, parent
 
     @staticmethod
@@ -80,8 +81,9 @@ class Session:
         changes: Mapping[str, Any] | None = None,
         split_file: str | Path | None = None,
         weights: str | Path | None = None,
+        unsafe: bool = False,
     ) -> Session:
-        """Open a network by its name, its weights, or a ``.tflite`` file.
+        """Open a network by its name, its weights, a Keras model, or a ``.tflite`` file.
 
         Args:
             name_or_file: what the user named.
@@ -89,16 +91,17 @@ class Session:
             fallback: plan for weights that have none beside them.
             changes: values of the plan by dotted name, see :func:`tinyseg.plan.override`.
             split_file: see the class.
-            weights: likewise.
+            weights, unsafe: likewise.
 
         Raises:
             InputError: no such file, network or value, or the file differs from its plan.
         """
-        path = Path(name_or_file)
-        if path.suffix not in _FILES:
-            zoo.network(str(name_or_file))
-            path = presets.find_weights(str(name_or_file), source or "phantom")
+        path, name = Path(name_or_file), str(name_or_file)
+        if path.suffix != ".tflite" and not looks_like_model(name):
+            zoo.network(name)
+            path = presets.find_weights(name, source or "phantom")
         session = Session(fallback or Plan(), path, split_file=split_file, weights=weights)
+        session.unsafe = unsafe
         return session._resolved(source, fallback, changes or {})
 
     @staticmethod
@@ -107,20 +110,23 @@ class Session:
         source: str | None = None,
         recipe: str = RECIPE,
         weights: str | Path | None = None,
+        unsafe: bool = False,
     ) -> Session:
-        """Open a network's integer file by the network's name, or any ``.tflite`` file.
+        """Open a network's integer file by the network's name or Keras file, or any ``.tflite``.
 
         Args:
             name_or_file: what the user named.
             source: data that the network was trained with; None for the newest or shipped ones.
             recipe: of the file, where a network is named.
-            weights: see the class.
+            weights, unsafe: see the class.
 
         Raises:
             InputError: no such file or network, or the file differs from its plan.
         """
-        path = presets.find_tflite(str(name_or_file), source, recipe)
-        return Session(Plan(), path, weights=weights)._resolved(source)
+        path = find_integers(str(name_or_file), source, recipe)
+        session = Session(Plan(), path, weights=weights)
+        session.unsafe = unsafe
+        return session._resolved(source)
 
     @staticmethod
     def to_quantize(
@@ -130,22 +136,26 @@ class Session:
         *,
         weights: str | Path | None = None,
         split_file: str | Path | None = None,
+        unsafe: bool = False,
     ) -> Session:
         """Open a network's weights and settle how they are to be quantized.
 
         Args:
-            name: of the network in the zoo.
+            name: of the network in the zoo, or a Keras model or weights file.
             source: data source, which may have weights of its own.
             changes: values of the plan by dotted name, see :func:`tinyseg.plan.override`.
             weights: weights file; None for the newest of the network.
-            split_file: see the class.
+            split_file, unsafe: see the class.
 
         Raises:
             InputError: no such network, weights, recipe or setting.
         """
-        fallback, changes = default_plan(name), {"model.name": name, **(changes or {})}
-        if recipe := changes.get("quantization.recipe"):
+        if recipe := (changes := changes or {}).get("quantization.recipe"):
             parse(recipe)
+        given = {"split_file": split_file, "unsafe": unsafe}
+        if looks_like_model(name):
+            return Session.open(name, source, changes=changes, weights=weights, **given)
+        fallback, changes = default_plan(name), {"model.name": name, **changes}
         if weights is None:
             weights = presets.find_weights(name, source or "phantom")
         session = Session(fallback, weights, split_file=split_file)
@@ -154,12 +164,8 @@ class Session:
     def converted(self, path: Path) -> Session:
         """Return the session of the integer file that this network became; they share the rest."""
         made = Session(self.plan, path, weights=self.weights)
-        made.own = self.own
-        made.images, made.network, made.float_network = (
-            self.images,
-            self.network,
-            self.float_network,
-        )
+        for name in ("own", "unsafe", "images", "network", "float_network"):
+            setattr(made, name, getattr(self, name))
         return made
 
     def copied(self, path: Path) -> Session:
@@ -268,7 +274,7 @@ class Session:
         """Float weights: the file itself, or those that a ``.tflite`` file was made of."""
         if not self.is_file:
             return self.path
-        weights = self._weights or presets.weights_by_hash(self.plan.model.name, self.plan.weights)
+        weights = self._weights or weights_of(self.plan)
         if weights is None:
             log.info(
                 "%s: its float weights are unknown; give --weights to compare with them", self.path
@@ -282,7 +288,11 @@ class Session:
         Raises:
             InputError: the weights are damaged or of another network.
         """
-        return None if self.weights is None else load_trained(self.plan, self.weights)
+        if self.weights is None:
+            return None
+        if self.plan.model.file or (self.is_file and not self.trained and is_model(self.weights)):
+            return load_own(self.plan, self.weights, self.unsafe)
+        return load_trained(self.plan, self.weights)
 
     @functools.cached_property
     def float_network(self) -> keras.Model | None:
@@ -325,25 +335,15 @@ class Session:
         changes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Session:
         """Return this session with the plan of its file."""
-        if not self.path.is_file():
+        if not self.path.exists():
             raise InputError(f"{self.path}: no such file")
-        plan = self.trained or fallback or self._plan_in_file()
+        plan = self.trained or fallback or self._plan_in_file(changes)
         self.plan = plans.override(plan, {"data.source": source, **changes})
+        self.own = bool(self.plan.model.file)
         return self
 
-    def _plan_in_file(self) -> Plan:
+    def _plan_in_file(self, changes: Mapping[str, Any]) -> Plan:
         """Make a plan for a file that came without one, from the file itself."""
         if not self.is_file:
-            raise InputError(
-                f"{self.path}: no plan.json beside it names it; copy the plan that made it there"
-            )
+            return plan_of_file(self.path, changes, self.unsafe)
         return plan_in_file(self.integers)
-
-
-def read_model(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> TfliteModel:
-    """Parse a network's integer file, named as for :meth:`Session.open_file`, or any other one.
-
-    Raises:
-        InputError: no such file or network, or a damaged file.
-    """
-    return TfliteModel.read(presets.find_tflite(name_or_file, source, recipe))

@@ -93,6 +93,11 @@ def fit(
         Diverged: the loss or the weights are no longer finite.
     """
     if training.classes:
+        if model.output_shape[-1] == 1:
+            raise InputError(
+                f"{model.name}: one output tells two classes apart; training wants one for each, "
+                "quantize it with recipe static_wi8_ai8"
+            )
         losses, goal = _class_losses(), VALIDATION_ACCURACY
     else:
         losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE

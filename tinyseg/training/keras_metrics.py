@@ -5,19 +5,21 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 
+from tinyseg.training.losses import without_background
+
 
 def image_dice(y_true: tf.Tensor, y_pred: tf.Tensor, threshold: float = 0.5) -> tf.Tensor:
     """Return the Dice of each image and class for Keras, with the empty-mask convention.
 
     Args:
         y_true: float tensor ``(batch, height, width, classes)`` of 0 and 1.
-        y_pred: probabilities of the same shape.
+        y_pred: probabilities of the same shape, or with the background in front.
         threshold: probabilities strictly above it are foreground.
 
     Returns:
         float32 tensor ``(batch,)``, the mean over classes.
     """
-    truth, prediction = y_true > 0.5, y_pred > threshold
+    truth, prediction = y_true > 0.5, without_background(y_true, y_pred) > threshold
     overlap = tf.math.count_nonzero(truth & prediction, [1, 2], dtype=tf.float32)
     total = tf.math.count_nonzero(truth, [1, 2], dtype=tf.float32)
     total += tf.math.count_nonzero(prediction, [1, 2], dtype=tf.float32)

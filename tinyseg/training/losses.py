@@ -6,6 +6,11 @@ import tensorflow as tf
 import tf_keras as keras
 
 
+def without_background(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+    """Leave out the first channel of a softmax that has one more than there are regions."""
+    return y_pred[..., 1:] if y_pred.shape[-1] == y_true.shape[-1] + 1 else y_pred
+
+
 @keras.saving.register_keras_serializable("tinyseg")
 class BceDiceLoss(keras.losses.Loss):
     """Binary cross-entropy plus soft Dice loss.
@@ -25,7 +30,8 @@ class BceDiceLoss(keras.losses.Loss):
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of each image, ``(batch,)``, from maps ``(batch, h, w, classes)``."""
-        y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
+        y_true = tf.cast(y_true, tf.float32)
+        y_pred = without_background(y_true, tf.cast(y_pred, tf.float32))
         cross_entropy = tf.reduce_mean(keras.losses.binary_crossentropy(y_true, y_pred), [1, 2])
         overlap = tf.reduce_sum(y_true * y_pred, [1, 2])
         total = tf.reduce_sum(y_true + y_pred, [1, 2])

@@ -17,7 +17,7 @@ from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.runner import TensorSpec, border, predict
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
-from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
+from tinyseg.scoring.scores import SCORES, allowed_drop, foreground, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import supported
@@ -141,7 +141,8 @@ def verify(
         missed.append(Missed(Gate.BYTES, trial.difference(model.path)))
     scores: dict[str, dict | None] = dict.fromkeys(("float", "int8", "tflm"))
     for name, values in trial.outputs.items():
-        scores[name] = score_outputs(images, values, preprocessing.threshold)
+        masks = foreground(values, images.targets.shape[-1])
+        scores[name] = score_outputs(images, masks, preprocessing.threshold)
     if scores["float"] and scores["tflm"]:
         missed += missed_score(model.path, images, scores["float"], scores["tflm"], max_drop)
     missed += missed_trivial(model.path, images, scores)
@@ -292,7 +293,9 @@ def _check_shape(
     source, result = specification
     if source.shape[1:] != inputs.shape[1:]:
         raise InputError(f"{path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}")
-    if result.shape[1:] != targets.shape[1:]:
+    found = foreground(np.zeros(result.shape, np.float32), targets.shape[-1])
+    exclusive = targets.ndim == 4 and result.shape[-1] == targets.shape[-1] + 1
+    if found.shape[1:] != targets.shape[1:] and not exclusive:
         kind = "a mask" if targets.ndim == 4 else "classes"
         raise InputError(
             f"{path}: output {result.shape[1:]} is not {kind}, those are {targets.shape[1:]}"

@@ -104,7 +104,10 @@ def network(name: str) -> Network:
     """
     entry = NETWORKS.get(name) or extensions.load(GROUP, name, Network)
     if entry is None:
-        raise InputError(f"{name}: no such network; choose from {', '.join(names())}")
+        raise InputError(
+            f"{name}: no such network or Keras file; choose from {', '.join(names())}, or give a "
+            "file that ends in .keras or .h5, or the folder of a SavedModel"
+        )
     return entry
 
 

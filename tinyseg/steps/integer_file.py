@@ -1,0 +1,75 @@
+"""The integer file of a network: of the zoo, of a Keras file, or any other ``.tflite`` file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from tinyseg import plan as plans
+from tinyseg import presets
+from tinyseg.errors import InputError
+from tinyseg.keras_files.description import fingerprint, looks_like_model
+from tinyseg.steps.own_file import name_of
+from tinyseg.tflite import TfliteModel
+
+log = logging.getLogger(__name__)
+
+RECIPE = "static_wi8_ai8"
+
+
+def read_model(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> TfliteModel:
+    """Parse a network's integer file, see :func:`find_integers`.
+
+    Raises:
+        InputError: no such file or network, or a damaged file.
+    """
+    return TfliteModel.read(find_integers(name_or_file, source, recipe))
+
+
+def find_integers(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> Path:
+    """Return the integer file of a network of the zoo, or of a Keras model file.
+
+    A Keras file has one if it was quantized here and did not change since; else it is made, if the
+    images for that are named.
+
+    Args:
+        name_or_file: what the user named; the path of a ``.tflite`` file is returned as it is.
+        source: data source; None for any.
+        recipe: of the file.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not looks_like_model(name_or_file):
+        return presets.find_tflite(name_or_file, source, recipe)
+    path = Path(name_or_file)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    name, digest = name_of(name_or_file), fingerprint(path)
+    data = presets.slug(source) if source else "*"
+    made = (presets.BUILD / name).glob(f"{data}/{recipe}/{name}.tflite")
+    for file in _newest_first(made):
+        plan = plans.beside(file)
+        if plan is not None and plan.weights == digest:
+            return file
+    if source is None:
+        raise InputError(
+            f"{path}: a Keras model, whose integer file is not there yet; run 'tinyseg quantize "
+            f"{path} --data IMAGES'"
+        )
+    return _convert(path, source, recipe)
+
+
+def _newest_first(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: (-path.stat().st_mtime, path))
+
+
+def _convert(path: Path, source: str, recipe: str) -> Path:
+    from tinyseg.steps.convert import convert
+    from tinyseg.steps.session import Session
+
+    session = Session.open(path, source, changes={"quantization.recipe": recipe})
+    made, _ = convert(session, session.run_folder())
+    log.info("%s: made of %s; 'tinyseg quantize' tells how good it is", made.path, path)
+    return made.path
