@@ -40,11 +40,21 @@ TEST(ProtocolTest, HasFramesOfTwoBytesBeforeAndFourBehindTheBody) {
 }
 
 TEST(CodeTest, NumbersErrors) {
-  const Code codes[] = {Code::kOk,           Code::kBadChecksum,    Code::kTruncated,
-                        Code::kTooLarge,     Code::kUnknownRequest, Code::kWrongLength,
-                        Code::kModelDamaged, Code::kArenaTooSmall,  Code::kUnknownOperator,
-                        Code::kInvokeFailed, Code::kStackOverflow,  Code::kModelMismatch,
-                        Code::kPrepareFailed, Code::kBadProgram,    Code::kBorderFailed,
+  const Code codes[] = {Code::kOk,
+                        Code::kBadChecksum,
+                        Code::kTruncated,
+                        Code::kTooLarge,
+                        Code::kUnknownRequest,
+                        Code::kWrongLength,
+                        Code::kModelDamaged,
+                        Code::kArenaTooSmall,
+                        Code::kUnknownOperator,
+                        Code::kInvokeFailed,
+                        Code::kStackOverflow,
+                        Code::kModelMismatch,
+                        Code::kPrepareFailed,
+                        Code::kBadProgram,
+                        Code::kBorderFailed,
                         Code::kStopped};
   int number = 0;
   for (const Code code : codes) EXPECT_EQ(NumberOf(code), number++);

@@ -12,9 +12,12 @@ constexpr auto kInputType = static_cast<ElementType>(kModelInputType);
 constexpr auto kOutputType = static_cast<ElementType>(kModelOutputType);
 
 const tinyseg::ModelDescription kModel = {
-    kModelName,           {},                  kModelCrc32,          kModelSha256,
-    kInputType,           kModelInputElements, kModelInputChannels,  kOutputType,
-    kModelOutputElements, kModelInputTable,    &kModelMaskThreshold,
+    kModelName,           {},
+    kModelCrc32,          kModelSha256,
+    kInputType,           kModelInputElements,
+    kModelInputChannels,  kOutputType,
+    kModelOutputElements, kModelInputTable,
+    &kModelMaskThreshold,
 };
 
 // A request's body becomes the input tensor in its place.
@@ -30,9 +33,11 @@ uint64_t operator_ticks[kModelOperatorCount];
 
 int main() {
   static tinyseg::TinysegEngine engine({g_program, g_program_len}, kModelKernels,
-                                       {kModelRegions, kModelRegionCount,
+                                       {kModelRegions,
+                                        kModelRegionCount,
                                         {receive_buffer + kBody, kInputBytes},
                                         {output, sizeof(output)},
-                                        operator_ticks, kModelOperatorCount});
+                                        operator_ticks,
+                                        kModelOperatorCount});
   tinyseg::Serve(engine, kModel, {receive_buffer, sizeof(receive_buffer)});
 }

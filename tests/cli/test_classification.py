@@ -26,7 +26,8 @@ def folder(tmp_path_factory):
 def trained(folder):
     result = tinyseg(
         "train", NETWORK, "--data", SOURCE, *SMALL, "--epochs", 4,
-        "--set", "training.learning_rate=0.005", "--set", "training.balance=true", "--json", cwd=folder,
+        "--set", "training.learning_rate=0.005", "--set", "training.balance=true",
+        "--json", cwd=folder,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)

@@ -151,7 +151,8 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
         f"Integer files are scored on {_kernels(runs)}, whose bytes TensorFlow Lite Micro and "
         "boards give. MACs are multiply-accumulates of the float network, the arena that of "
         "TensorFlow Lite Micro on a 64-bit host. A network fits a board if its file fits the "
-        "flash and its arena, predicted for the board's core, its largest piece of RAM, without further lowering.",
+        "flash and its arena, predicted for the board's core, its largest piece of RAM, "
+        "without further lowering.",
         "## Accuracy on held-out images",
         "Means over the test images with a lesion, then over all test images, where one without "
         "lesion counts 1 if nothing is predicted and 0 otherwise, then all pixels pooled. Pixel "

@@ -174,7 +174,8 @@ def objects(value: Any, layer: str = "") -> Iterator[tuple[str, dict[str, Any]]]
         if "class_name" in value:
             config = value.get("config")
             if "inbound_nodes" in value or (isinstance(config, dict) and "trainable" in config):
-                layer = str(value.get("name") or config.get("name") or layer)
+                named = config.get("name") if isinstance(config, dict) else None
+                layer = str(value.get("name") or named or layer)
             yield layer, value
         for item in value.values():
             yield from objects(item, layer)

@@ -192,4 +192,5 @@ def _image_shape(path: str | Path, shape: tuple[int | None, ...]) -> Shape:
         raise InputError(
             f"{path}: takes {shape}; one image (height, width, channels) is what can be quantized"
         )
-    return tuple(shape[1:])
+    _, height, width, channels = shape
+    return height, width, channels
