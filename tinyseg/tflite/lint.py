@@ -87,6 +87,7 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
         findings.append(
             Finding("error", "model", "no operators, inputs or outputs; convert it again")
         )
+    findings += [Finding("error", "model", batch) for t in model.inputs if (batch := _batch(t))]
     known = {tensor.index for tensor in model.tensors if tensor.constant}
     known |= {tensor.index for tensor in model.inputs}
     for operator in model.operators:
@@ -108,6 +109,14 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
     if stored is not None and stored != model.checksum():
         findings.append(Finding("error", "model", "content differs from its checksum; restore it"))
     return findings
+
+
+def _batch(tensor: Tensor) -> str:
+    """Return what is wrong with an input's first dimension, if anything."""
+    if tensor.shape[:1] == (1,):
+        return ""
+    batch = f"a batch of {tensor.shape[0]}" if len(tensor.shape) > 1 else "no batch"
+    return f"input '{tensor.name}' {tensor.shape} has {batch}; export with a batch of 1"
 
 
 def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
