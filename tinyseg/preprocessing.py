@@ -17,7 +17,7 @@ def normalise(images: np.ndarray, preprocessing: PreprocessingPlan) -> np.ndarra
     """Map pixel values to the network's input range.
 
     Args:
-        images: uint8 of any shape.
+        images: uint8 of any shape; channels last, if they have a scale each.
         preprocessing: its ``scale`` and ``offset`` are applied in float32.
 
     Returns:

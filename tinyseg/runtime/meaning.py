@@ -78,6 +78,9 @@ class Meaning:
     background: bool = True
     output: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.head} ({HEADS[self.head]})"
+
     @property
     def task(self) -> str | None:
         """``segmentation``, ``classification``, or None."""

@@ -17,7 +17,7 @@ class TensorSpec:
     """Shape, type and quantization of a network's input or output.
 
     Attributes:
-        shape: with the batch of 1 in front, which some files leave out of their outputs.
+        shape: with the batch of 1 in front, which some files leave out.
         dtype: NumPy type name.
         scale, zero_point: real = (stored - zero_point) * scale; 1 and 0 for float32.
     """
@@ -116,6 +116,8 @@ def border(model: TfliteModel, output: int = 0) -> tuple[TensorSpec, TensorSpec]
             f"{model.path}: has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
             "one input is supported"
         )
-    target = model.outputs[output]
-    result = dataclasses.replace(TensorSpec.of(target), shape=batched(target.shape))
-    return TensorSpec.of(model.inputs[0]), result
+    ends = model.inputs[0], model.outputs[output]
+    source, target = (
+        dataclasses.replace(TensorSpec.of(end), shape=batched(end.shape)) for end in ends
+    )
+    return source, target

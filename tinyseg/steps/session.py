@@ -20,6 +20,9 @@ from tinyseg import presets, zoo
 from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
+from tinyseg.runtime.meaning import Meaning
+from tinyseg.runtime.reading import meaning_of
+from tinyseg.steps.border import Stated, settle_input, settle_output
 from tinyseg.steps.images import Images, open_images
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
 from tinyseg.tflite import TfliteModel
@@ -44,6 +47,7 @@ class Session:
         plan: what was asked for; once the images are open, with their fingerprint and classes.
         path: weights or ``.tflite`` file; None for a network that is yet to be trained.
         dataset: images to use instead of loading those that the plan names; None to load them.
+        stated: what the user says of input and output, before what is stored or found.
         own: whether the network is an object of the user's, not the zoo's with weights of a file.
 
     Args:
@@ -69,6 +73,7 @@ class Session:
         self.path = None if path is None else Path(path)
         self.dataset: Dataset | None = None
         self.own = False
+        self.stated = Stated()
         self._split_file, self._weights, self._parent = split_file, weights, parent
 
     @staticmethod
@@ -199,10 +204,46 @@ class Session:
         """The parsed quantization recipe of the plan."""
         return parse(self.plan.quantization.recipe)
 
-    @property
+    def stating(self, stated: Stated) -> Session:
+        """Return this session, with what the user says."""
+        self.stated = stated
+        return self
+
+    @functools.cached_property
     def preprocessing(self) -> PreprocessingPlan:
-        """From an image to the network's input."""
-        return self.plan.preprocessing
+        """From an image to the network's input.
+
+        Raises:
+            InputError: the input is no image, or what becomes of pixels cannot be told or
+                contradicts the file.
+        """
+        planned = self.plan.preprocessing
+        if not self.is_file:
+            return self.stated.over(planned)
+        return settle_input(self.model, planned, self._is_stored, self.stated)
+
+    @functools.cached_property
+    def meaning(self) -> Meaning:
+        """What the output of a network or file means.
+
+        Raises:
+            InputError: it cannot be told, or is not what the user says.
+        """
+        if self.is_file:
+            return settle_output(self.integers, self._is_stored, self.stated)
+        from tinyseg.runtime.keras import keras_meaning
+
+        return keras_meaning(self.network, None if self._of_zoo else self.stated.head)
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether a plan came with a ``.tflite`` file, beside it or in it."""
+        return self.trained is not None or "preprocessing" in self.model.plan
+
+    @property
+    def _of_zoo(self) -> bool:
+        named = self.trained is not None or not self.is_file
+        return named and not self.own and self.plan.model.name in zoo.names()
 
     @property
     def is_file(self) -> bool:
@@ -246,11 +287,16 @@ class Session:
 
     @property
     def task(self) -> str:
-        """``segmentation`` or ``classification``: as the zoo says, else by the output's shape."""
-        if not self.own and self.plan.model.name in zoo.names():
+        """``segmentation`` or ``classification``: as the zoo says, else by the output.
+
+        Raises:
+            InputError: the output is neither masks nor classes, or cannot be told.
+        """
+        if self._of_zoo:
             return zoo.network(self.plan.model.name).task
-        shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
-        return "segmentation" if len(shape) == 4 else "classification"
+        if self.meaning.task is None:
+            raise InputError(f"{self.path}: its output is neither masks nor classes; say --head")
+        return self.meaning.task
 
     @property
     def same_data(self) -> bool:
@@ -306,8 +352,9 @@ class Session:
         from tinyseg.runtime.tflm import TflmRunner
 
         if backend == "tflm":
-            return TflmRunner(self.integers)
-        return TfliteRunner(self.integers, reference=backend == "reference")
+            return TflmRunner(self.integers, output=self.meaning.output)
+        reference = backend == "reference"
+        return TfliteRunner(self.integers, reference=reference, output=self.meaning.output)
 
     def run_folder(self, step: str | None = None) -> Path:
         """Return where results go unless the user says otherwise.

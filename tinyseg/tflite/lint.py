@@ -50,7 +50,8 @@ def lint(model: TfliteModel) -> list[Finding]:
     decoders = [operator for operator in model.operators if operator.opcode == decode.NAME]
     encoded = {t.index for op in decoders for t in op.inputs if t is not None}
     for tensor in model.tensors:
-        findings += _check_tensor(tensor, tensor.index in encoded)
+        wrong = _check_tensor(tensor, tensor.index in encoded)
+        findings += wrong or (_check_batch(tensor) if tensor in model.inputs else [])
     for operator in model.operators:
         findings += _check_operator(operator)
     return sorted(findings, key=lambda finding: finding.severity)
@@ -87,7 +88,6 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
         findings.append(
             Finding("error", "model", "no operators, inputs or outputs; convert it again")
         )
-    findings += [Finding("error", "model", batch) for t in model.inputs if (batch := _batch(t))]
     known = {tensor.index for tensor in model.tensors if tensor.constant}
     known |= {tensor.index for tensor in model.inputs}
     for operator in model.operators:
@@ -111,12 +111,12 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
     return findings
 
 
-def _batch(tensor: Tensor) -> str:
-    """Return what is wrong with an input's first dimension, if anything."""
-    if tensor.shape[:1] == (1,):
-        return ""
-    batch = f"a batch of {tensor.shape[0]}" if len(tensor.shape) > 1 else "no batch"
-    return f"input '{tensor.name}' {tensor.shape} has {batch}; export with a batch of 1"
+def _check_batch(tensor: Tensor) -> list[Finding]:
+    """Refuse an input of several images; a row of numbers may come without a batch."""
+    if len(tensor.shape) < 3 or tensor.shape[0] == 1:
+        return []
+    message = f"has a batch of {tensor.shape[0]}; export with a batch of 1"
+    return [Finding("error", f"input '{tensor.name}' {tensor.shape}", message)]
 
 
 def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
