@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on, leading
+from tinyseg.cli.options import (
+    COUNT,
+    DATA,
+    JSON,
+    OUTPUT,
+    RECIPE,
+    fail_on,
+    leading,
+    stated_options,
+)
+
+if TYPE_CHECKING:
+    from tinyseg.steps.border import Stated
 
 
 def _with_firmware(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -91,6 +104,7 @@ def doctor(as_json: bool) -> None:
 @MODEL
 @DATA
 @RECIPE
+@stated_options
 @click.option(
     "--board", help="Reserve the tensor arena that 'tinyseg memory' predicts for this board."
 )
@@ -105,6 +119,7 @@ def export_c(
     arena: int | None,
     output: Path | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Write a file as C++ source: model, arena size, input table, operators.
 
@@ -116,7 +131,9 @@ def export_c(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    paths, size = step.export_c(Session.open_file(model, data, recipe), output, board, arena)
+    paths, size = step.export_c(
+        Session.open_file(model, data, recipe).stating(stated), output, board, arena
+    )
     if as_json:
         terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
         return
@@ -130,8 +147,16 @@ def export_c(
 @BOARD
 @DATA
 @RECIPE
+@stated_options
 @JSON
-def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json: bool) -> None:
+def make_firmware(
+    model: str,
+    board: str,
+    data: str | None,
+    recipe: str,
+    as_json: bool,
+    stated: Stated,
+) -> None:
     """Compile firmware with a model for a board.
 
     \b
@@ -140,7 +165,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    made = step.make_firmware(Session.open_file(model, data, recipe), board)
+    made = step.make_firmware(Session.open_file(model, data, recipe).stating(stated), board)
     if as_json:
         terminal.print_json(made.as_dict())
         return
@@ -163,6 +188,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
 @BOARD
 @DATA
 @RECIPE
+@stated_options
 @COUNT
 @click.option(
     "--serve", type=click.IntRange(1, 65535), metavar="PORT", help="Keep running; listen there."
@@ -176,6 +202,7 @@ def emulate(
     images: int,
     serve: int | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Run a model on an emulated board: test images, Dice, instructions of each operator.
 
@@ -187,7 +214,7 @@ def emulate(
     from tinyseg.steps import emulate as step
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(model, data, recipe)
+    session = Session.open_file(model, data, recipe).stating(stated)
     if serve:
         made = step.emulated_firmware(session, board)
         click.echo(
@@ -207,7 +234,7 @@ def emulate(
             ["instructions, mean", f"{record['instructions_mean']:,.0f}"],
             ["tensor arena", f"{record['arena_used']:,} of {record['arena_size']:,} bytes"],
             ["stack", f"{record['stack_used']:,} of {record['stack_size']:,} bytes"],
-            *([title, f"{value:.4f}"] for title, value in leading(record["scores"])),
+            *([title, f"{value:.4f}"] for title, value in leading(record["scores"] or {})),
         ],
         title=f"{session.path} on {record['board']}, {len(record['images'])} images",
     )
@@ -233,10 +260,17 @@ def emulate(
 @BOARD
 @DATA
 @RECIPE
+@stated_options
 @click.option("--tool", help="Flash with this tool; the first installed one by default.")
 @click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
 def flash(
-    model: str, board: str, data: str | None, recipe: str, tool: str | None, dry_run: bool
+    model: str,
+    board: str,
+    data: str | None,
+    recipe: str,
+    tool: str | None,
+    dry_run: bool,
+    stated: Stated,
 ) -> None:
     """Compile firmware and write it to a board.
 
@@ -246,7 +280,7 @@ def flash(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    ready = step.prepare_flash(Session.open_file(model, data, recipe), board, tool)
+    ready = step.prepare_flash(Session.open_file(model, data, recipe).stating(stated), board, tool)
     click.echo(shlex.join(ready.command))
     if not dry_run:
         ready.run()
@@ -279,6 +313,7 @@ def device_info(port: str, baud: int | None, as_json: bool) -> None:
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @DATA
 @RECIPE
+@stated_options
 @OUTPUT
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds an image.")
 @JSON
@@ -292,6 +327,7 @@ def device_run(
     output: Path | None,
     timeout: float,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Send image files to a device that runs MODEL; save its masks, compare with the host.
 
@@ -303,7 +339,7 @@ def device_run(
     from tinyseg.steps import device as step
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(model, data, recipe)
+    session = Session.open_file(model, data, recipe).stating(stated)
     info, records = step.run_images(
         session, images, port, baud=baud or step.BAUD, folder=output, timeout=timeout
     )

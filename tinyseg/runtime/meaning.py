@@ -165,7 +165,8 @@ class Meaning:
         None if no single value tells, as where the likeliest of several classes decides.
         """
         if self.head is Head.LOGITS:
-            return float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else None
+            with np.errstate(divide="ignore"):
+                return float(np.log(np.float64(threshold)) - np.log(np.float64(1 - threshold)))
         if self.head is Head.LABELS:
             return 0.5
         return threshold if self.head in (Head.SIGMOID, Head.SOFTMAX, Head.CLASSES) else None
@@ -182,6 +183,13 @@ class Meaning:
         labels = np.round(values[..., 0])
         classes = self.classes or max(2, int(labels.max()) + 1)
         return (labels[..., None] == np.arange(classes)).astype(np.float32)
+
+
+def plain(shape: tuple[int, ...]) -> Meaning:
+    """Return the reading of probabilities ``(n, height, width, regions)`` or ``(n, classes)``."""
+    if len(shape) == 4:
+        return Meaning(Head.SIGMOID, Layout(*shape[1:]))
+    return Meaning(Head.CLASSES, classes=max(2, shape[1]))
 
 
 def enlarge(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:

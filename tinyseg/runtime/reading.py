@@ -15,9 +15,7 @@ _UNIT = (-0.01, 1.05)
 _OUTPUT = "--mask-output"
 
 
-def meaning_of(
-    model: TfliteModel, head: Head | None = None, output: int | None = None
-) -> Meaning:
+def meaning_of(model: TfliteModel, head: Head | None = None, output: int | None = None) -> Meaning:
     """Return what a file's output means.
 
     Args:
@@ -72,7 +70,9 @@ def _only(path: str, meanings: list[Meaning], readings: list[_Reading]) -> Meani
     if len(meanings) == 1 or meanings[0].head is Head.NONE:
         return meanings[0]
     names = [f"{meaning.output} {_text(readings, meaning)}" for meaning in meanings]
-    raise InputError(f"{path}: {len(names)} outputs could be meant ({'; '.join(names)}); {_OUTPUT} N")
+    raise InputError(
+        f"{path}: {len(names)} outputs could be meant ({'; '.join(names)}); {_OUTPUT} N"
+    )
 
 
 def _text(readings: list[_Reading], meaning: Meaning) -> str:

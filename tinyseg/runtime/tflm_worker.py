@@ -13,7 +13,9 @@ import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 
 
-def main(model_path: str, arena_bytes: str, inputs_path: str, outputs_path: str, output_count: str = "1") -> None:
+def main(
+    model_path: str, arena_bytes: str, inputs_path: str, outputs_path: str, output_count: str = "1"
+) -> None:
     """Load the model, report its memory and run all inputs."""
     with open(model_path, "rb") as stream:
         content = stream.read()
@@ -21,16 +23,16 @@ def main(model_path: str, arena_bytes: str, inputs_path: str, outputs_path: str,
     interpreter.print_allocations()
     print("loaded", flush=True)
     inputs, shape = np.load(inputs_path), interpreter.get_input_details(0)["shape"]
-    outputs: list[list[np.ndarray]] = [[] for _ in range(int(output_count))]
+    found: list[list[np.ndarray]] = [[] for _ in range(int(outputs))]
     for image in inputs:
         interpreter.set_input(image.reshape(shape), 0)
         interpreter.invoke()
-        for number, kept in enumerate(outputs):
+        for number, kept in enumerate(found):
             values = interpreter.get_output(number)
             # Some files leave the batch of 1 out.
             kept.append((values[0] if values.shape[:1] == (1,) else values).copy())
         print("image", flush=True)
-    np.savez(outputs_path, *(np.stack(kept) if kept else np.empty(0) for kept in outputs))
+    np.savez(outputs_path, *(np.stack(kept) if kept else np.empty(0) for kept in found))
 
 
 if __name__ == "__main__":

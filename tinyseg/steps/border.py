@@ -38,6 +38,11 @@ class Stated:
     head: Head | None = None
     output: int | None = None
 
+    @classmethod
+    def of(cls, head: str | None, output: int | None, **values: Numbers | None) -> Stated:
+        """Return what options say, the head by its name."""
+        return cls(head=None if head is None else Head(head), output=output, **values)
+
     def over(self, planned: PreprocessingPlan) -> PreprocessingPlan:
         """Return a plan's preprocessing with what the user says instead."""
         given = {name: getattr(self, name) for name in ("scale", "offset", "threshold")}
@@ -111,9 +116,7 @@ def settle_output(model: TfliteModel, stored: bool, stated: Stated) -> Meaning:
     return found
 
 
-def _found(
-    model: TfliteModel, limits: Range | None, channels: int
-) -> tuple[Scaling | None, str]:
+def _found(model: TfliteModel, limits: Range | None, channels: int) -> tuple[Scaling | None, str]:
     """Return what the file says of its input, and where; else why it says nothing."""
     metadata = normalization(model)
     if metadata is not None:
@@ -125,9 +128,7 @@ def _found(
     return convention(limits, channels), told
 
 
-def _hold(
-    path: str, scaling: Scaling, channels: int, limits: Range | None, source: str
-) -> None:
+def _hold(path: str, scaling: Scaling, channels: int, limits: Range | None, source: str) -> None:
     """Raise an InputError if an input cannot hold what pixels become."""
     for count in (np.size(scaling.scale), np.size(scaling.offset)):
         if count not in (1, channels):

@@ -39,7 +39,8 @@ def plan_in_file(model: TfliteModel) -> Plan:
     if stored is None:
         shape = image_shape(model.inputs[0].shape) if len(model.inputs) == 1 else None
         stored = dict(zip(("height", "width", "channels"), shape or (1, 1, 1), strict=True))
-    return plans.from_mapping({"preprocessing": stored}, model.path)
+    name = model.plan.get("model") or Path(model.path).stem
+    return plans.from_mapping({"model": {"name": name}, "preprocessing": stored}, model.path)
 
 
 def training_plan(name: str, changes: Mapping[str, Any], file: str | Path | None = None) -> Plan:

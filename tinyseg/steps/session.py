@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,8 @@ from tinyseg import presets, zoo
 from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
-from tinyseg.runtime.meaning import Meaning
-from tinyseg.runtime.reading import meaning_of
-from tinyseg.steps.border import Stated, settle_input, settle_output
+from tinyseg.runtime.meaning import Head, Meaning
+from tinyseg.steps.border import Stated, settle_input, settle_output, takes_image
 from tinyseg.steps.images import Images, open_images
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
 from tinyseg.tflite import TfliteModel
@@ -235,6 +234,36 @@ class Session:
 
         return keras_meaning(self.network, None if self._of_zoo else self.stated.head)
 
+    def meaning_or_none(self, note: Callable[[str], None] = log.warning) -> Meaning:
+        """Return the meaning of an output for what does not need it; what cannot be told is noted.
+
+        Raises:
+            InputError: the user said something of the output that does not hold.
+        """
+        try:
+            return self.meaning
+        except InputError as error:
+            if self.stated != Stated():
+                raise
+            note(str(error))
+            return Meaning(Head.NONE)
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether the one input of a ``.tflite`` file is an image."""
+        return takes_image(self.model)
+
+    @property
+    def reading(self) -> Meaning:
+        """The meaning of an output of masks or classes.
+
+        Raises:
+            InputError: the output is neither, or cannot be told.
+        """
+        if self.meaning.task is None:
+            raise InputError(f"{self.path}: its output is neither masks nor classes; say --head")
+        return self.meaning
+
     @property
     def _is_stored(self) -> bool:
         """Whether a plan came with a ``.tflite`` file, beside it or in it."""
@@ -294,9 +323,7 @@ class Session:
         """
         if self._of_zoo:
             return zoo.network(self.plan.model.name).task
-        if self.meaning.task is None:
-            raise InputError(f"{self.path}: its output is neither masks nor classes; say --head")
-        return self.meaning.task
+        return self.reading.task
 
     @property
     def same_data(self) -> bool:

@@ -10,10 +10,29 @@ from tinyseg.tflite.model import Operator, Tensor, TfliteModel
 
 # They move values and change none, or only how they are stored.
 _PASSING = frozenset(
-    "BATCH_TO_SPACE_ND CAST CONCATENATION DEPTH_TO_SPACE DEQUANTIZE EXPAND_DIMS PACK QUANTIZE "
-    "RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR SLICE SPACE_TO_DEPTH SPLIT SPLIT_V SQUEEZE "
-    "STRIDED_SLICE TRANSPOSE UNPACK".split()
+    (
+        "BATCH_TO_SPACE_ND",
+        "CAST",
+        "CONCATENATION",
+        "DEPTH_TO_SPACE",
+        "DEQUANTIZE",
+        "EXPAND_DIMS",
+        "PACK",
+        "QUANTIZE",
+        "RESHAPE",
+        "RESIZE_BILINEAR",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "SLICE",
+        "SPACE_TO_DEPTH",
+        "SPLIT",
+        "SPLIT_V",
+        "SQUEEZE",
+        "STRIDED_SLICE",
+        "TRANSPOSE",
+        "UNPACK",
+    )
 )
+_COMPARISONS = ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
 _ACTIVATIONS = {
     "LOGISTIC": "sigmoid",
     "SOFTMAX": "softmax",
@@ -23,7 +42,9 @@ _ACTIVATIONS = {
     "TANH": "tanh",
     "RELU": "relu",
     "RELU6": "relu",
-    **dict.fromkeys(("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"), "bool"),
+    **dict.fromkeys(
+        ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"), "bool"
+    ),
 }
 _MAX_CHANNELS = 4
 
