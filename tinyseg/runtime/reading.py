@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from tinyseg.errors import InputError
 from tinyseg.runtime.meaning import HEADS, Head, Layout, Meaning
-from tinyseg.tflite.border import Outline, image_shape, outlines
+from tinyseg.tflite.border import Outline, Range, image_shape, outlines
 from tinyseg.tflite.model import TfliteModel
 
 # Shares of a side by which the sides of a map may deviate from the image's, as rounding makes them.
 _SKEW = 0.06
 _UNIT = (-0.01, 1.05)
 _OUTPUT = "--mask-output"
+_PROBABILITIES = ("sigmoid", "softmax")
 
 
 def meaning_of(model: TfliteModel, head: Head | None = None, output: int | None = None) -> Meaning:
@@ -119,6 +120,17 @@ class _Reading:
             return f"{self._where} has {self._layout.channels} channels, --head labels takes one"
         if head in (Head.SOFTMAX, Head.SOFTMAX_LOGITS) and self._layout.channels < 2:
             return f"{self._where} has one channel, --head {head} takes two or more"
+        return self._contradiction(head)
+
+    def _contradiction(self, head: Head) -> str | None:
+        """Return how the values that an output can hold contradict a head, None if they do not."""
+        made = self._activation
+        if head in (Head.LOGITS, Head.SOFTMAX_LOGITS, Head.LABELS) and made in _PROBABILITIES:
+            return f"{self._where} holds probabilities ({made}), which --head {head} does not take"
+        stored = self.outline.range
+        if head in (Head.SIGMOID, Head.SOFTMAX) and stored and not _within_unit(stored):
+            reach = f"{stored.low:.4g} to {stored.high:.4g}"
+            return f"{self._where} holds {reach}, --head {head} takes probabilities"
         return None
 
     def ask(self) -> None:
@@ -146,7 +158,7 @@ class _Reading:
         if not alone or (stored is None and self._activation != "linear"):
             return None
         if stored and stored.low >= _UNIT[0]:
-            return Head.SIGMOID if stored.high <= _UNIT[1] else None
+            return Head.SIGMOID if _within_unit(stored) else None
         return Head.LOGITS if self._activation == "linear" else None
 
     def _image_head(self) -> Head | None:
@@ -164,6 +176,10 @@ class _Reading:
         integers = self.outline.dtype in ("int32", "int64", "uint32", "bool")
         bare = self.outline.dtype in ("uint8", "int8", "int16") and self.outline.range is None
         return self._activation in ("labels", "bool") or integers or bare
+
+
+def _within_unit(limits: Range) -> bool:
+    return _UNIT[0] <= limits.low and limits.high <= _UNIT[1]
 
 
 def layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | None:

@@ -14,7 +14,7 @@ from tflite_micro.python.tflite_micro import runtime
 
 
 def main(
-    model_path: str, arena_bytes: str, inputs_path: str, outputs_path: str, output_count: str = "1"
+    model_path: str, arena_bytes: str, inputs_path: str, outputs_path: str, outputs: str = "1"
 ) -> None:
     """Load the model, report its memory and run all inputs."""
     with open(model_path, "rb") as stream:

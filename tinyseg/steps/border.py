@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 Numbers = float | tuple[float, ...]
 
 
+class UntoldError(InputError):
+    """A file does not tell what becomes of pixels."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Stated:
     """What a user says of a file; None for what is to be found out.
@@ -71,7 +75,7 @@ def settle_input(
     if not stored and not (stated.scale is not None and stated.offset is not None):
         found, source = _found(model, limits, planned.channels)
     if found is None and stated.scale is None:
-        raise InputError(f"{model.path}: {_question(limits, source)}")
+        raise UntoldError(f"{model.path}: {_question(limits, source)}")
     scaling = Scaling(
         found.scale if found and stated.scale is None else stated.scale,
         (found.offset if found else 0.0) if stated.offset is None else stated.offset,
@@ -79,7 +83,7 @@ def settle_input(
     if stated.scale is not None or stated.offset is not None:
         source = "--scale and --offset"
     elif not stored:
-        log.info("%s: input = %s, says %s", model.path, scaling, source)
+        log.info("%s: input = %s, by %s", model.path, scaling, source)
     _hold(model.path, scaling, planned.channels, limits, source)
     planned = dataclasses.replace(planned, scale=scaling.scale, offset=scaling.offset)
     return dataclasses.replace(stated, scale=None, offset=None).over(planned)
@@ -141,7 +145,7 @@ def _hold(path: str, scaling: Scaling, channels: int, limits: Range | None, sour
     known = convention(limits, channels)
     cure = f"--scale {known.scale_text} --offset {known.offset_text}" if known else "state others"
     raise InputError(
-        f"{path}: its input holds {_text(limits)} but {source} makes pixels "
+        f"{path}: its input holds {_text(limits)} but by {source} pixels become "
         f"{low:.4g} to {high:.4g}; {cure}"
     )
 

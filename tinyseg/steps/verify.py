@@ -10,6 +10,7 @@ from tinyseg.boards.firmware import booted
 from tinyseg.data.store import ImageStore
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.meaning import Meaning
+from tinyseg.steps.border import UntoldError
 from tinyseg.steps.images import OtherTaskError, sample
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
@@ -76,13 +77,13 @@ def _inputs(
     """Return images of the test part, how they become inputs, and the float network.
 
     A file that makes neither masks nor classes of an image gets so many random inputs instead, as
-    does a file for another task than the images'; that is noted.
+    does a file for another task than the images', or whose input is not known; that is noted.
     """
     if meaning.task is not None and session.takes_image:
-        preprocessing = session.preprocessing
         try:
+            preprocessing = session.preprocessing
             return sample(session.images.part("test"), count), preprocessing, session.float_network
-        except OtherTaskError as error:
+        except (OtherTaskError, UntoldError) as error:
             if session.trained is not None:
                 raise
             notes.append(str(error))

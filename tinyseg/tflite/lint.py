@@ -115,8 +115,8 @@ def _check_batch(tensor: Tensor) -> list[Finding]:
     """Refuse an input of several images; a row of numbers may come without a batch."""
     if len(tensor.shape) < 3 or tensor.shape[0] == 1:
         return []
-    message = f"has a batch of {tensor.shape[0]}; export with a batch of 1"
-    return [Finding("error", f"input '{tensor.name}' {tensor.shape}", message)]
+    message = f"{tensor.shape} is a batch of {tensor.shape[0]}; export with a batch of 1"
+    return [Finding("error", f"input '{tensor.name}'", message)]
 
 
 def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
