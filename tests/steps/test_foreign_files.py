@@ -34,9 +34,10 @@ AREA = 697
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch):
+def _home(tmp_path, monkeypatch, tmp_path_factory):
+    """Files lie in a folder of each test; decoded images are shared."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path_factory.getbasetemp() / "foreign"))
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +59,11 @@ def write(path, model, low=0.0, high=1.0, **settings):
     return Path(path)
 
 
-def thresholding(low, high, channels=1, rescale=None):
+def thresholding(low, high, channels=1, rescale=None, activation="sigmoid"):
     """A network that marks what is brighter than the middle between two ends."""
     source = layers.Input((32, 32, channels), batch_size=1)
     x = layers.Rescaling(*rescale)(source) if rescale else source
-    smooth, decide = layers.Conv2D(1, 3, padding="same"), layers.Conv2D(1, 1, activation="sigmoid")
+    smooth, decide = layers.Conv2D(1, 3, padding="same"), layers.Conv2D(1, 1, activation=activation)
     model = keras.Model(source, decide(smooth(x)))
     kernel = np.full((3, 3, channels, 1), 2 / 9 / channels / (high - low))
     smooth.set_weights([kernel, np.array([1 - (low + high) / (high - low)])])
@@ -128,9 +129,7 @@ def test_a_range_that_tells_nothing_is_asked_for(disk):
 def test_a_stated_range_that_cannot_be_is_refused(stated, disk):
     path = write("net.tflite", thresholding(0, 1, rescale=(1 / 255, 0)), 0, 255)
     session = Session.open(path).stating(stated)
-    with pytest.raises(
-        InputError, match="holds 0 to 255 but by --scale and --offset pixels become"
-    ):
+    with pytest.raises(InputError, match="holds 0 to 255 but by --scale"):
         predict(session, [disk])
 
 
@@ -201,7 +200,7 @@ HEADS = {
     "flat": (lambda x: layers.Reshape((1024,))(convolution(1, "sigmoid")(x)), 1),
     "channels first": (lambda x: layers.Permute((3, 1, 2))(convolution(2, "softmax")(x)), 1),
     "half": (lambda x: layers.MaxPooling2D()(convolution(1, "sigmoid")(x)), 1),
-    "logits": (convolution(1), 1),
+    "logits": (lambda x: layers.Subtract()([convolution(1)(x), convolution(1)(x)]), 1),
     "softmax": (convolution(2, "softmax"), 1),
     "softmax of three": (convolution(3, "softmax"), 2),
     "labels": (labels(2), 1),
@@ -272,7 +271,7 @@ def test_bytes_and_arena_need_no_mask(name):
 
 def test_inputs_that_are_no_images():
     source = layers.Input((640,), batch_size=1)
-    model = keras.Model(source, layers.Dense(640)(layers.Dense(8, activation="relu")(source)))
+    model = keras.Model(source, layers.Activation("tanh")(source))
     path = write("rows.tflite", model, -3, 3)
     assert verify(Session.open_file(path), 2).bit_exact
     (header, *_), _ = export_c(Session.open_file(path), arena=9999)
@@ -308,7 +307,7 @@ def test_what_the_user_says_decides(disk):
 
 
 def test_a_threshold_moves_the_mask_and_the_firmware(disk):
-    path = write("net.tflite", head(convolution(1)))
+    path = write("net.tflite", thresholding(0, 1, activation=None))
     areas = [
         area(Session.open(path).stating(Stated(threshold=threshold)), disk)
         for threshold in (0.01, 0.5, 0.99)

@@ -11,7 +11,7 @@ from tinyseg.tflite.model import TfliteModel
 
 # Shares of a side by which the sides of a map may deviate from the image's, as rounding makes them.
 _SKEW = 0.06
-_UNIT = (-0.01, 1.05)
+_UNIT, _SURE = (-0.01, 1.05), 0.9
 _OUTPUT = "--mask-output"
 _PROBABILITIES = ("sigmoid", "softmax")
 
@@ -158,7 +158,9 @@ class _Reading:
         if not alone or (stored is None and self._activation != "linear"):
             return None
         if stored and stored.low >= _UNIT[0]:
-            return Head.SIGMOID if _within_unit(stored) else None
+            # Scores that happen to be positive seldom end where probabilities do.
+            ends = self._activation != "linear" or stored.high >= _SURE
+            return Head.SIGMOID if ends and _within_unit(stored) else None
         return Head.LOGITS if self._activation == "linear" else None
 
     def _image_head(self) -> Head | None:
