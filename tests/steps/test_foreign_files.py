@@ -343,3 +343,16 @@ def test_stated_values_stand_over_those_of_a_plan():
     over = Stated(threshold=0.25).over(planned)
     assert dataclasses.replace(over, threshold=planned.threshold) == planned
     assert over.threshold == 0.25
+
+
+def test_python_says_what_the_file_does_not():
+    import tinyseg
+
+    path = write("net.tflite", head(convolution(3)), 0, 4)
+    image = np.zeros((1, 32, 32), np.uint8)
+    told = tinyseg.load(path, scale=4 / 255, head="softmax-logits")
+    assert told.predict(image).shape == (1, 32, 32, 2)
+    with pytest.raises(InputError, match="softmax-logits"):
+        tinyseg.load(path, head="mask")
+    with pytest.raises(InputError, match="unexpected keyword argument 'heads'"):
+        tinyseg.load(path, heads="logits")

@@ -129,10 +129,9 @@ def stated_options(verb: Callable[..., None]) -> Callable[..., None]:
     def with_stated(*arguments: Any, **options: Any) -> None:
         from tinyseg.steps.border import Stated
 
-        names = ("scale", "offset", "threshold")
-        given = {name: options.pop(name) for name in names}
-        head, output = options.pop("head"), options.pop("mask_output")
-        verb(*arguments, stated=Stated.of(head, output, **given), **options)
+        names = ("scale", "offset", "threshold", "head", "mask_output")
+        stated = Stated.of(**{name: options.pop(name) for name in names})
+        verb(*arguments, stated=stated, **options)
 
     for option in reversed(_STATED):
         with_stated = option(with_stated)

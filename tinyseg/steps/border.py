@@ -43,9 +43,20 @@ class Stated:
     output: int | None = None
 
     @classmethod
-    def of(cls, head: str | None, output: int | None, **values: Numbers | None) -> Stated:
-        """Return what options say, the head by its name."""
-        return cls(head=None if head is None else Head(head), output=output, **values)
+    def of(
+        cls, *, head: str | None = None, mask_output: int | None = None, **values: Numbers | None
+    ) -> Stated:
+        """Return what options say, the head by its name.
+
+        Raises:
+            InputError: no such head or option.
+        """
+        try:
+            named = None if head is None else Head(head)
+            return cls(head=named, output=mask_output, **values)
+        except (TypeError, ValueError) as error:
+            names = ", ".join(Head)
+            raise InputError(f"{error}; heads are {names}") from None
 
     def over(self, planned: PreprocessingPlan) -> PreprocessingPlan:
         """Return a plan's preprocessing with what the user says instead."""
