@@ -23,7 +23,8 @@ def normalise(images: np.ndarray, preprocessing: PreprocessingPlan) -> np.ndarra
     Returns:
         float32 of the same shape.
     """
-    scale, offset = np.float32(preprocessing.scale), np.float32(preprocessing.offset)
+    scale = np.asarray(preprocessing.scale, np.float32)
+    offset = np.asarray(preprocessing.offset, np.float32)
     return images.astype(np.float32) * scale + offset
 
 

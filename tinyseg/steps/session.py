@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ from tinyseg import plan as plans
 from tinyseg import presets, zoo
 from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
-from tinyseg.plan import Plan, PreprocessingPlan
-from tinyseg.runtime.meaning import Head, Meaning
-from tinyseg.steps.border import Stated, settle_input, settle_output, takes_image
+from tinyseg.plan import Plan
+from tinyseg.steps.border import Stated
+from tinyseg.steps.ends import Ends
 from tinyseg.steps.images import Images, open_images
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
 from tinyseg.tflite import TfliteModel
@@ -39,7 +39,7 @@ RECIPE = "static_wi8_ai8"
 _FILES = (".tflite", ".h5", ".keras")
 
 
-class Session:
+class Session(Ends):
     """A network, or a file of one, with all that belongs to it.
 
     Attributes:
@@ -203,72 +203,6 @@ class Session:
         """The parsed quantization recipe of the plan."""
         return parse(self.plan.quantization.recipe)
 
-    def stating(self, stated: Stated) -> Session:
-        """Return this session, with what the user says."""
-        self.stated = stated
-        return self
-
-    @functools.cached_property
-    def preprocessing(self) -> PreprocessingPlan:
-        """From an image to the network's input.
-
-        Raises:
-            InputError: the input is no image, or what becomes of pixels cannot be told or
-                contradicts the file.
-        """
-        planned = self.plan.preprocessing
-        if not self.is_file:
-            return self.stated.over(planned)
-        return settle_input(self.model, planned, self._is_stored, self.stated)
-
-    @functools.cached_property
-    def meaning(self) -> Meaning:
-        """What the output of a network or file means.
-
-        Raises:
-            InputError: it cannot be told, or is not what the user says.
-        """
-        if self.is_file:
-            return settle_output(self.integers, self._is_stored, self.stated)
-        from tinyseg.runtime.keras import keras_meaning
-
-        return keras_meaning(self.network, None if self._of_zoo else self.stated.head)
-
-    def meaning_or_none(self, note: Callable[[str], None] = log.warning) -> Meaning:
-        """Return the meaning of an output for what does not need it; what cannot be told is noted.
-
-        Raises:
-            InputError: the user said something of the output that does not hold.
-        """
-        try:
-            return self.meaning
-        except InputError as error:
-            if self.stated != Stated():
-                raise
-            note(str(error))
-            return Meaning(Head.NONE)
-
-    @property
-    def takes_image(self) -> bool:
-        """Whether the one input of a ``.tflite`` file is an image."""
-        return takes_image(self.model)
-
-    @property
-    def reading(self) -> Meaning:
-        """The meaning of an output of masks or classes.
-
-        Raises:
-            InputError: the output is neither, or cannot be told.
-        """
-        if self.meaning.task is None:
-            raise InputError(f"{self.path}: its output is neither masks nor classes; say --head")
-        return self.meaning
-
-    @property
-    def _is_stored(self) -> bool:
-        """Whether a plan came with a ``.tflite`` file, beside it or in it."""
-        return self.trained is not None or "preprocessing" in self.model.plan
-
     @property
     def _of_zoo(self) -> bool:
         named = self.trained is not None or not self.is_file
@@ -323,6 +257,9 @@ class Session:
         """
         if self._of_zoo:
             return zoo.network(self.plan.model.name).task
+        if self.own or not self.is_file:
+            shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
+            return "segmentation" if len(shape) == 4 else "classification"
         return self.reading.task
 
     @property
@@ -378,10 +315,10 @@ class Session:
         from tinyseg.runtime.tflite import TfliteRunner
         from tinyseg.runtime.tflm import TflmRunner
 
+        output = self.meaning_or_none(log.debug).output
         if backend == "tflm":
-            return TflmRunner(self.integers, output=self.meaning.output)
-        reference = backend == "reference"
-        return TfliteRunner(self.integers, reference=reference, output=self.meaning.output)
+            return TflmRunner(self.integers, output=output)
+        return TfliteRunner(self.integers, reference=backend == "reference", output=output)
 
     def run_folder(self, step: str | None = None) -> Path:
         """Return where results go unless the user says otherwise.
