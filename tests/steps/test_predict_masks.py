@@ -16,7 +16,7 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime.runner import TensorSpec
-from tinyseg.steps.predict import describe, enlarge, find_images, predict_files, read_input
+from tinyseg.steps.predict import describe, find_images, predict_files, read_input
 
 SETTINGS = PreprocessingPlan(4, 6, 1)
 
@@ -189,24 +189,6 @@ def test_rows_are_those_of_scipy(height, width, regions, seed):
             down, right = ndimage.find_objects(mask.astype(int))[0]
             box = right.start, down.start, right.stop - right.start, down.stop - down.start
             assert (row["left"], row["top"], row["box_width"], row["box_height"]) == box
-
-
-@given(
-    st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 3)),
-    st.tuples(st.integers(1, 30), st.integers(1, 30)),
-    st.integers(0, 2**32 - 1),
-)
-def test_enlarged_pixel_is_the_one_over_its_centre(shape, wanted, seed):
-    masks = np.random.default_rng(seed).random(shape) > 0.5
-    made = enlarge(masks, wanted)
-    assert (made.shape, made.dtype) == ((*wanted, shape[2]), bool)
-    # In whole numbers, for a centre may lie on an edge; OpenCV's fixed point takes either side.
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old for old, new in zip(shape, wanted, strict=False)
-    )
-    inside = [c % (2 * new) != 0 for c, new in zip((rows, columns), wanted, strict=True)]
-    expected = masks[rows // (2 * wanted[0])][:, columns // (2 * wanted[1])]
-    np.testing.assert_array_equal(made[np.ix_(*inside)], expected[np.ix_(*inside)])
 
 
 def test_class_is_the_likeliest_of_each_image(tmp_path):

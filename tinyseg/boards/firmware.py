@@ -20,6 +20,7 @@ from tinyseg.engine.compiler import integer
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.device import DeviceRunner
+from tinyseg.runtime.meaning import Meaning
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import Operator, TfliteModel
@@ -31,6 +32,8 @@ OWN, TFLM = "tinyseg", "tflm"
 ENGINES = (OWN, TFLM)
 # A request's type, sequence number and checksum, and room for the shortest requests.
 _FRAME_BYTES = 128
+# How input and output of a file are read.
+_Ends = tuple[PreprocessingPlan | None, Meaning | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +79,11 @@ class Firmware:
 
 
 def make(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, engine: str = OWN
+    model: TfliteModel,
+    preprocessing: PreprocessingPlan | None,
+    board: Board,
+    engine: str = OWN,
+    meaning: Meaning | None = None,
 ) -> Firmware:
     """Compile firmware.
 
@@ -86,7 +93,7 @@ def make(
 
     Args:
         model: linted by the exporter.
-        preprocessing: goes into the firmware.
+        preprocessing, meaning: of input and output, see :func:`tinyseg.boards.c_source.export`.
         board: what to compile for, in ``build/firmware/BOARD/MODEL``.
         engine: one of :data:`ENGINES`; only TFLM needs ``TFLM_ROOT``.
 
@@ -94,7 +101,7 @@ def make(
         InputError: a tool is missing, or the model cannot run on or does not fit the board.
     """
     make_image = _with_tflm if engine == TFLM else _with_own
-    image, arena = make_image(model, preprocessing, board)
+    image, arena = make_image(model, (preprocessing, meaning), board)
     if board.family_id is not None:
         write_uf2(image, board)
     return Firmware(board, model, engine, image, arena, footprint(image, board))
@@ -115,32 +122,32 @@ def compile_for(model: TfliteModel, board: Board) -> tuple[Compiled, list[str]]:
     return made, [piece.section for piece in left]
 
 
-def _with_own(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board
-) -> tuple[Image, ArenaSize]:
+def _with_own(model: TfliteModel, ends: _Ends, board: Board) -> tuple[Image, ArenaSize]:
     program, sections = compile_for(model, board)
     folder = _folder(model, board, OWN)
     sources = folder / "generated"
     name = Path(model.path).stem
-    program_source.export(program, preprocessing, sections, sources, name)
+    program_source.export(program, ends, sections, sources, name)
     size = ArenaSize(program.ram, program.ram, "planned, no margin")
     return build(board, folder / "cmake", sources), size
 
 
-def _with_tflm(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board
-) -> tuple[Image, ArenaSize]:
+def _with_tflm(model: TfliteModel, ends: _Ends, board: Board) -> tuple[Image, ArenaSize]:
     arena = host_arena(model)
     if board.machine or board.emulated_by:
         machine = emulator.emulated(board)
         needed = predict(model, machine.target).needed
-        arena = _measure(model, preprocessing, machine, arena, needed)
-    return _compile(model, preprocessing, board, arena), arena
+        arena = _measure(model, ends, machine, arena, needed)
+    return _compile(model, ends, board, arena), arena
 
 
 @contextlib.contextmanager
 def booted(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: str, engine: str = OWN
+    model: TfliteModel,
+    preprocessing: PreprocessingPlan | None,
+    board: str,
+    engine: str = OWN,
+    meaning: Meaning | None = None,
 ) -> Iterator[DeviceRunner]:
     """Make firmware for an emulated board, or the emulated board with its core, and boot it.
 
@@ -148,7 +155,7 @@ def booted(
         InputError: as of :func:`make`.
     """
     machine = emulator.emulated(load(board))
-    made = make(model, preprocessing, machine, engine)
+    made = make(model, preprocessing, machine, engine, meaning)
     with emulator.start(machine, made.image.elf) as device:
         yield DeviceRunner(device, model)
 
@@ -165,7 +172,7 @@ def host_arena(model: TfliteModel) -> ArenaSize:
 
 def _measure(
     model: TfliteModel,
-    preprocessing: PreprocessingPlan,
+    ends: _Ends,
     board: Board,
     guess: ArenaSize,
     needed: int,
@@ -178,7 +185,7 @@ def _measure(
     size = min(guess.size, room // 16 * 16)
     # The host may need more than the board; only what does not even start is too small.
     generous = dataclasses.replace(guess, size=size, measured=min(guess.measured, size))
-    image = _compile(model, preprocessing, board, generous)
+    image = _compile(model, ends, board, generous)
     with emulator.start(board, image.elf) as device:
         info = device.info()
     if info.code != Code.OK:
@@ -187,12 +194,11 @@ def _measure(
     return ArenaSize.on_device(info.arena_used, board.name, needed)
 
 
-def _compile(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, arena: ArenaSize
-) -> Image:
+def _compile(model: TfliteModel, ends: _Ends, board: Board, arena: ArenaSize) -> Image:
     folder = _folder(model, board, TFLM)
     sources = folder / "generated"
-    c_source.export(model, preprocessing, arena, sources, Path(model.path).stem)
+    preprocessing, meaning = ends
+    c_source.export(model, preprocessing, arena, sources, Path(model.path).stem, meaning)
     return build(board, folder / "cmake", sources)
 
 

@@ -9,7 +9,6 @@ from tinyseg.boards import program_source
 from tinyseg.boards.c_source import render
 from tinyseg.engine.compiled import Compiled
 from tinyseg.places import firmware_folder
-from tinyseg.plan import PreprocessingPlan
 
 # Of firmware/: what the runtime consists of, and the host's own parts that it does without.
 _SOURCES = (
@@ -29,13 +28,14 @@ _FILES = {
 
 
 def export(
-    compiled: Compiled, preprocessing: PreprocessingPlan, folder: str | Path, name: str
+    compiled: Compiled, ends: program_source.Ends, folder: str | Path, name: str
 ) -> list[Path]:
     """Write program, runtime, CMake project, Zephyr module, Arduino library and an example.
 
     Args:
         compiled: a file's program.
-        preprocessing: becomes the table of input values and the mask's threshold.
+        ends: preprocessing and meaning of the output, see
+            :func:`tinyseg.boards.c_source.export`.
         folder: where to write.
         name: of the model, for people and for CMake's target.
 
@@ -48,8 +48,8 @@ def export(
     """
     folder, root = Path(folder), firmware_folder()
     sections = [""] * len(compiled.placement.regions)
-    written = program_source.export(compiled, preprocessing, sections, folder / "src", name)
-    values = program_source.values(compiled, preprocessing, sections, name)
+    written = program_source.export(compiled, ends, sections, folder / "src", name)
+    values = program_source.values(compiled, ends, sections, name)
     for template, place in _FILES.items():
         written += render({f"library/{template}": folder / place}, values)
     for pattern in _SOURCES:

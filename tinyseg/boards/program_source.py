@@ -10,7 +10,10 @@ from tinyseg.boards.c_source import common_values, identity, numbers, render
 from tinyseg.engine.compiled import Compiled
 from tinyseg.engine.program import Kernel
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime.meaning import Meaning
 
+# How input and output are read.
+Ends = tuple[PreprocessingPlan | None, Meaning | None]
 FILES = ("model_data.h", "model_program.h", "model_program.cc")
 
 
@@ -29,7 +32,7 @@ class RegionSource:
 
 def export(
     compiled: Compiled,
-    preprocessing: PreprocessingPlan,
+    ends: Ends,
     sections: list[str],
     folder: str | Path,
     name: str,
@@ -38,7 +41,8 @@ def export(
 
     Args:
         compiled: a file's program.
-        preprocessing: becomes the table of input values and the mask's threshold.
+        ends: preprocessing and meaning of the output, see
+            :func:`tinyseg.boards.c_source.export`.
         sections: of the linker script, one a region; empty names for ordinary variables.
         folder: where to write; files that would not change are left alone.
         name: of the model, for people.
@@ -50,18 +54,17 @@ def export(
         InputError: the file has not one image in and one mask or score out.
     """
     places = {file: Path(folder) / file for file in FILES}
-    return render(places, values(compiled, preprocessing, sections, name))
+    return render(places, values(compiled, ends, sections, name))
 
 
-def values(
-    compiled: Compiled, preprocessing: PreprocessingPlan, sections: list[str], name: str
-) -> dict[str, Any]:
+def values(compiled: Compiled, ends: Ends, sections: list[str], name: str) -> dict[str, Any]:
     """Return what the templates write of a program; see :func:`export`."""
     needed = {node.kernel for node in compiled.program.nodes if node.kernel is not None}
     regions = zip(compiled.placement.regions, sections, strict=True)
     nodes = compiled.program.nodes
+    preprocessing, meaning = ends
     return {
-        **common_values(compiled.integer, preprocessing, name),
+        **common_values(compiled.integer, preprocessing, name, meaning),
         **identity(compiled.model),
         "length": len(compiled.content),
         "content": numbers(compiled.content, "0x%02x"),

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import COUNT, DATA, ENGINE, JSON, OUTPUT, RECIPE, fail_on, leading
+from tinyseg.cli.options import (
+    COUNT,
+    DATA,
+    ENGINE,
+    JSON,
+    OUTPUT,
+    RECIPE,
+    fail_on,
+    leading,
+    stated_options,
+)
+
+if TYPE_CHECKING:
+    from tinyseg.steps.border import Stated
 
 
 def _with_firmware(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -83,6 +97,7 @@ def doctor(as_json: bool) -> None:
 @MODEL
 @DATA
 @RECIPE
+@stated_options
 @click.option(
     "--board", help="Reserve the tensor arena that 'tinyseg memory' predicts for this board."
 )
@@ -106,6 +121,7 @@ def export_c(
     engine: str,
     output: Path | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Write a file as C++ source: model, memory, input table, operators.
 
@@ -118,7 +134,7 @@ def export_c(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(model, data, recipe)
+    session = Session.open_file(model, data, recipe).stating(stated)
     paths, size = step.export_c(session, output, board, arena, engine)
     if as_json:
         terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
@@ -134,9 +150,16 @@ def export_c(
 @DATA
 @RECIPE
 @ENGINE
+@stated_options
 @JSON
 def make_firmware(
-    model: str, board: str, data: str | None, recipe: str, engine: str, as_json: bool
+    model: str,
+    board: str,
+    data: str | None,
+    recipe: str,
+    engine: str,
+    as_json: bool,
+    stated: Stated,
 ) -> None:
     """Compile firmware with a model for a board.
 
@@ -146,7 +169,8 @@ def make_firmware(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    made = step.make_firmware(Session.open_file(model, data, recipe), board, engine)
+    session = Session.open_file(model, data, recipe).stating(stated)
+    made = step.make_firmware(session, board, engine)
     if as_json:
         terminal.print_json(made.as_dict())
         return
@@ -170,6 +194,7 @@ def make_firmware(
 @DATA
 @RECIPE
 @ENGINE
+@stated_options
 @COUNT
 @click.option(
     "--serve", type=click.IntRange(1, 65535), metavar="PORT", help="Keep running; listen there."
@@ -184,6 +209,7 @@ def emulate(
     images: int,
     serve: int | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Run a model on an emulated board: test images, Dice, instructions of each operator.
 
@@ -196,7 +222,7 @@ def emulate(
     from tinyseg.steps.firmware import MEMORY
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(model, data, recipe)
+    session = Session.open_file(model, data, recipe).stating(stated)
     if serve:
         made = step.emulated_firmware(session, board, engine)
         click.echo(
@@ -219,7 +245,7 @@ def emulate(
                 f"{record['arena_used']:,} of {record['arena_size']:,} bytes",
             ],
             ["stack", f"{record['stack_used']:,} of {record['stack_size']:,} bytes"],
-            *([title, f"{value:.4f}"] for title, value in leading(record["scores"])),
+            *([title, f"{value:.4f}"] for title, value in leading(record["scores"] or {})),
             ["output bytes", record["compared"]["text"]],
         ],
         title=f"{session.path} on {record['board']}, {len(record['images'])} images",
@@ -248,6 +274,7 @@ def emulate(
 @DATA
 @RECIPE
 @ENGINE
+@stated_options
 @click.option("--tool", help="Flash with this tool; the first installed one by default.")
 @click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
 def flash(
@@ -258,6 +285,7 @@ def flash(
     engine: str,
     tool: str | None,
     dry_run: bool,
+    stated: Stated,
 ) -> None:
     """Compile firmware and write it to a board.
 
@@ -267,7 +295,8 @@ def flash(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    ready = step.prepare_flash(Session.open_file(model, data, recipe), board, engine, tool)
+    session = Session.open_file(model, data, recipe).stating(stated)
+    ready = step.prepare_flash(session, board, engine, tool)
     click.echo(shlex.join(ready.command))
     if not dry_run:
         ready.run()

@@ -1,14 +1,18 @@
-"""Verbs on a board that runs tinyseg's firmware."""
+"""Verbs that talk to a board at a port."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyseg.cli import terminal
 from tinyseg.cli.boards import MODEL
-from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE, fail_on
+from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE, fail_on, stated_options
+
+if TYPE_CHECKING:
+    from tinyseg.steps.border import Stated
 
 PORT = click.option(
     "--port", required=True, metavar="PORT", help="/dev/ttyACM0, or socket://HOST:PORT."
@@ -47,6 +51,7 @@ def device_info(port: str, baud: int | None, as_json: bool) -> None:
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @DATA
 @RECIPE
+@stated_options
 @OUTPUT
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds an image.")
 @JSON
@@ -60,6 +65,7 @@ def device_run(
     output: Path | None,
     timeout: float,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Send image files to a device that runs MODEL; save its masks, compare with the host.
 
@@ -71,7 +77,7 @@ def device_run(
     from tinyseg.steps import device as step
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(model, data, recipe)
+    session = Session.open_file(model, data, recipe).stating(stated)
     info, records = step.run_images(
         session, images, port, baud=baud or step.BAUD, folder=output, timeout=timeout
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,8 +24,12 @@ from tinyseg.cli.options import (
     parse_settings,
     print_trained,
     size_changes,
+    stated_options,
 )
 from tinyseg.reporting.numbers import score
+
+if TYPE_CHECKING:
+    from tinyseg.steps.border import Stated
 
 
 @click.command()
@@ -120,6 +124,7 @@ def train(
 @click.command()
 @click.argument("model_or_file")
 @DATA
+@stated_options
 @click.option(
     "--part",
     type=click.Choice(["train", "validation", "test", "all"]),
@@ -147,6 +152,7 @@ def evaluate(
     size: int | None,
     unsafe: bool,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Score a network's trained weights, a weights file, a Keras model or a .tflite file.
 
@@ -160,7 +166,7 @@ def evaluate(
     from tinyseg.steps.session import Session
 
     session = Session.open(model_or_file, data, changes=size_changes(size), unsafe=unsafe)
-    scores = step.evaluate(session, part, backend)
+    scores = step.evaluate(session.stating(stated), part, backend)
     if as_json:
         terminal.print_json(scores)
         return
@@ -215,6 +221,7 @@ def _class_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str
 @click.argument("model_or_file")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @DATA
+@stated_options
 @click.option(
     "--backend",
     type=click.Choice(["tflite", "reference", "tflm"]),
@@ -236,6 +243,7 @@ def predict(
     unsafe: bool,
     output: Path | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Write masks, overlays and a table of areas for IMAGES, files or folders.
 
@@ -252,7 +260,7 @@ def predict(
     from tinyseg.steps.session import Session
 
     session = Session.open(model_or_file, data, changes=size_changes(size), unsafe=unsafe)
-    rows, table = step.predict(session, images, output, backend)
+    rows, table = step.predict(session.stating(stated), images, output, backend)
     if as_json:
         terminal.print_json(rows)
         return

@@ -12,6 +12,7 @@ from tinyseg.errors import InputError
 from tinyseg.front.quantized import Quantized, home_for
 from tinyseg.plan import Plan
 from tinyseg.steps import own
+from tinyseg.steps.border import Stated
 from tinyseg.steps.integer_file import RECIPE
 from tinyseg.steps.own import Pictures
 from tinyseg.steps.session import Session
@@ -56,6 +57,7 @@ def load(
     *,
     size: int | None = None,
     unsafe: bool = False,
+    **stated: Any,
 ) -> keras.Model | Quantized:
     """Open a network with trained weights, a Keras model, or an integer file.
 
@@ -74,6 +76,9 @@ def load(
         recipe: opens the integer file of the named network in that recipe, not its weights.
         size: side of the square input of a Keras model that takes images of any size.
         unsafe: run code that a Keras model file holds, such as Lambda layers.
+        stated: what a ``.tflite`` file from elsewhere takes and gives, where it does not say so
+            itself: ``scale`` and ``offset`` of pixels, ``threshold``, ``head`` and
+            ``mask_output``, as the options of ``tinyseg predict``.
 
     Returns:
         A ``tf_keras`` model; of a ``.tflite`` file, or with a recipe, a :class:`Quantized`.
@@ -86,6 +91,7 @@ def load(
     if name.endswith(".tflite") or recipe is not None:
         session = Session.open_file(network, data, recipe or RECIPE, unsafe=unsafe)
         own.need_data(session, data)
+        session.stating(Stated.of(**stated))
         _ = session.model  # A damaged file is an error here, not at the first use.
         return Quantized(session)
     if own.is_file(name):

@@ -18,7 +18,10 @@ BACKENDS = ("reference", "tflm", "tflite")
 
 
 def open_runner(
-    model: TfliteModel, backend: str = "reference", progress: Callable[[], None] = lambda: None
+    model: TfliteModel,
+    backend: str = "reference",
+    progress: Callable[[], None] = lambda: None,
+    output: int = 0,
 ) -> Runner:
     """Load a file into an interpreter.
 
@@ -28,16 +31,17 @@ def open_runner(
             ``tflm`` for TensorFlow Lite Micro itself; ``tflite`` for the optimised kernels, which
             are some 25 times faster than the reference ones and differ here and there.
         progress: called after each image.
+        output: which of the file's outputs is wanted.
 
     Raises:
         InputError: no such backend, or it refuses the file.
     """
     if backend == "reference":
-        return ParallelRunner(lambda: TfliteRunner(model, progress=progress))
+        return ParallelRunner(lambda: TfliteRunner(model, progress=progress, output=output))
     if backend == "tflm":
-        return TflmRunner(model, progress=progress)
+        return TflmRunner(model, progress=progress, output=output)
     if backend == "tflite":
-        return TfliteRunner(model, reference=False, progress=progress)
+        return TfliteRunner(model, reference=False, progress=progress, output=output)
     raise InputError(f"backend: '{backend}' is unknown; choose from {', '.join(BACKENDS)}")
 
 

@@ -12,6 +12,7 @@ from tinyseg.errors import InputError
 from tinyseg.runtime.runner import border
 from tinyseg.runtime.segmented import WITHOUT_REFERENCE, SegmentedRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.border import batched
 from tinyseg.tflite.host import for_host
 
 
@@ -25,6 +26,7 @@ class TfliteRunner:
             The few operators without a reference kernel run on their only kernel.
         keep_tensors: keep intermediate tensors readable through :meth:`tensor`.
         progress: called after each image.
+        output: which of the outputs :meth:`run` returns.
 
     Raises:
         InputError: the interpreter refuses the file, or its packed weights are damaged.
@@ -37,6 +39,7 @@ class TfliteRunner:
         reference: bool = True,
         keep_tensors: bool = False,
         progress: Callable[[], None] = lambda: None,
+        output: int = 0,
     ) -> None:
         import tensorflow as tf
 
@@ -46,8 +49,8 @@ class TfliteRunner:
             kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         model = for_host(model)
         self.kernels = f"TFLite {'reference' if reference else 'optimised'} kernels"
-        self.input, self.output = border(model)
-        self._progress, self._path = progress, model.path
+        self.input, self.output = border(model, output)
+        self._progress, self._path, self._output = progress, model.path, output
         self._parts: SegmentedRunner | None = None
         try:
             if reference and WITHOUT_REFERENCE.intersection(model.opcodes):
@@ -68,24 +71,32 @@ class TfliteRunner:
             raise InputError(
                 f"{model.path}: TensorFlow Lite cannot load it ({reason}); convert it again"
             ) from None
-        self._input_index = self._interpreter.get_input_details()[0]["index"]
-        self._output_index = self._interpreter.get_output_details()[0]["index"]
+        self._source = self._interpreter.get_input_details()[0]
+        self._targets = self._interpreter.get_output_details()
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Run stored inputs ``(images, ...)`` one by one and return the stored outputs."""
-        if inputs.shape[1:] != self.input.shape[1:]:
+        return self.run_all(inputs)[self._output]
+
+    def run_all(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """Run stored inputs ``(images, ...)`` and return what each output stores of them."""
+        if inputs[0:1].size and inputs[0].size != np.prod(self.input.shape[1:]):
             raise InputError(
                 f"{self._path}: takes {self.input.shape}, but the images are {inputs.shape[1:]}"
             )
         if self._parts is not None:
-            return self._parts.run(inputs)
-        outputs = []
+            return [self._parts.run(inputs)]
+        found: list[list[np.ndarray]] = [[] for _ in self._targets]
         for image in inputs:
-            self._interpreter.set_tensor(self._input_index, image[None])
+            self._interpreter.set_tensor(
+                self._source["index"], image.reshape(self._source["shape"])
+            )
             self._interpreter.invoke()
-            outputs.append(self._interpreter.get_tensor(self._output_index)[0])
+            for kept, target in zip(found, self._targets, strict=True):
+                values = self._interpreter.get_tensor(target["index"])
+                kept.append(values.reshape(batched(values.shape))[0])
             self._progress()
-        return np.stack(outputs)
+        return [np.stack(kept) for kept in found]
 
     def tensor(self, index: int) -> np.ndarray:
         """Return a tensor of the last image; needs ``keep_tensors``."""

@@ -47,13 +47,20 @@ class TflmRunner:
     Args:
         model: parsed file, already linted: damaged files can make TFLM abort.
         progress: called after each image.
+        output: which of the outputs :meth:`run` returns.
     """
 
     kernels = "TensorFlow Lite Micro"
 
-    def __init__(self, model: TfliteModel, *, progress: Callable[[], None] = lambda: None) -> None:
-        self.input, self.output = border(model)
-        self._model, self._progress = model, progress
+    def __init__(
+        self,
+        model: TfliteModel,
+        *,
+        progress: Callable[[], None] = lambda: None,
+        output: int = 0,
+    ) -> None:
+        self.input, self.output = border(model, output)
+        self._model, self._progress, self._output = model, progress, output
         self._arena: Arena | None = None
 
     @property
@@ -69,6 +76,14 @@ class TflmRunner:
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Run stored inputs ``(images, ...)`` one by one and return the stored outputs.
+
+        Raises:
+            InputError: as of :meth:`run_all`.
+        """
+        return self.run_all(inputs)[self._output]
+
+    def run_all(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """Run stored inputs ``(images, ...)`` and return what each output stores of them.
 
         Raises:
             InputError: TFLM cannot load or run the model; the message names the operator and
@@ -109,11 +124,12 @@ def _run(
         no arena, for every tensor has a place of its own.
     """
     with tempfile.TemporaryDirectory(prefix="tinyseg-tflm-") as folder:
-        paths = [Path(folder, name) for name in ("model.tflite", "inputs.npy", "outputs.npy")]
+        paths = [Path(folder, name) for name in ("model.tflite", "inputs.npy", "outputs.npz")]
         paths[0].write_bytes(model.content)
         np.save(paths[1], inputs)
         for arena_bytes in _ARENAS:
-            command = [sys.executable, _WORKER, paths[0], arena_bytes, *paths[1:], *keep]
+            command = [sys.executable, _WORKER, paths[0], arena_bytes, *paths[1:]]
+            command += [len(model.outputs), *keep]
             code, errors = _start([str(part) for part in command], progress)
             if code == 0:
                 break
@@ -124,11 +140,11 @@ def _run(
                 f"{model.path}: needs a tensor arena of more than "
                 f"{_ARENAS[-1] >> 20} MiB; reduce input size or width"
             )
-        if keep:
-            with np.load(paths[2].with_suffix(".npz")) as kept:
+        with np.load(paths[2]) as kept:
+            if keep:
                 return None, {int(name): values for name, values in kept.items()}
-        sizes = {kind: int(size) for kind, size in _ALLOCATION.findall(errors)}
-        return Arena(**sizes), np.load(paths[2])
+            sizes = {kind: int(size) for kind, size in _ALLOCATION.findall(errors)}
+            return Arena(**sizes), list(kept.values())
 
 
 def _start(command: list[str], progress: Callable[[], None]) -> tuple[int, str]:

@@ -31,35 +31,6 @@ SCORES = {
 }
 
 
-def foreground(outputs: np.ndarray, regions: int | None = None) -> np.ndarray:
-    """Return outputs as what images are marked with: without the background of a softmax.
-
-    Args:
-        outputs: probabilities ``(n, height, width, channels)`` or ``(n, classes)``.
-        regions: number of regions or classes of the images; None if it is not known.
-
-    Returns:
-        ``(n, height, width, regions)`` or ``(n, classes)``. Of a softmax over the background and
-        several regions, 1 for the likeliest class and 0 for the others; both classes where one
-        output tells two apart.
-    """
-    channels = outputs.shape[-1]
-    if outputs.ndim == 2:
-        one = channels == 1 and regions in (None, 2)
-        return np.concatenate([1 - outputs, outputs], axis=1) if one else outputs
-    if channels == 1 or outputs.ndim != 4 or not _sums_to_one(outputs):
-        return outputs
-    if channels > 2:
-        outputs = np.eye(channels, dtype=np.float32)[outputs.argmax(-1)]
-    # As many regions as channels: the background is one of them.
-    return outputs if regions == channels else outputs[..., 1:]
-
-
-def _sums_to_one(outputs: np.ndarray) -> bool:
-    """Tell whether channels exclude each other; integers round each of them."""
-    return bool(np.abs(outputs.sum(-1) - 1).max() <= outputs.shape[-1] / 64)
-
-
 def decide(outputs: np.ndarray, threshold: float) -> np.ndarray:
     """Turn probabilities into what a network says.
 

@@ -21,8 +21,9 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.reporting.overlay import overlay
 from tinyseg.reporting.pages import data_uri, render
 from tinyseg.runtime import Runner
+from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.runtime.runner import predict
-from tinyseg.steps.predict import describe, enlarge, read_input
+from tinyseg.steps.predict import describe, read_input
 from tinyseg.steps.session import Session
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def compare(
     preprocessing: PreprocessingPlan,
     networks: Mapping[str, Runner],
     whites: Mapping[str, float] = NO_WHITES,
+    meaning: Meaning | None = None,
 ) -> dict[str, Any]:
     """Segment one image file by several networks.
 
@@ -47,6 +49,7 @@ def compare(
         networks: by their titles.
         whites: what was white where they were trained, see
             :func:`tinyseg.data.images.read_image`.
+        meaning: of their outputs; None for probabilities of regions.
 
     Returns:
         ``image``: the image's ``width`` and ``height``; ``doubts``: what is doubtful about the
@@ -65,10 +68,11 @@ def compare(
     results, decisions = [], []
     for title, runner in networks.items():
         start = time.perf_counter()
-        decision = predict(runner, pixels[None])[0] > preprocessing.threshold
+        outputs = predict(runner, pixels[None])
         elapsed = time.perf_counter() - start
-        decisions.append(decision)
-        masks = enlarge(decision, image.shape[:2])
+        reading = meaning or plain(outputs.shape)
+        decisions.append(reading.regions_of(outputs)[0] > preprocessing.threshold)
+        masks = reading.regions_of(outputs, image.shape[:2])[0] > preprocessing.threshold
         union = describe(masks.any(-1, keepdims=True))[0]
         drawn = encode_image(overlay(image, masks), ".jpg")
         results.append(
@@ -94,9 +98,9 @@ def networks_of(session: Session) -> dict[str, Runner]:
     Raises:
         InputError: the file is damaged or does not make masks.
     """
-    integer = session.runner("tflite")
-    if len(integer.output.shape) != 4:
+    if session.task != "segmentation":
         raise InputError(f"{session.path}: makes no masks; use 'tinyseg predict'")
+    integer = session.runner("tflite")
     if session.network is None:
         return {"integer": integer}
     from tinyseg.runtime.keras import KerasRunner
@@ -116,7 +120,9 @@ def demo(session: Session, host: str, port: int, started: Callable[[str], None])
     """
     networks = networks_of(session)
     title = f"{session.plan.model.name}, {' and '.join(networks)}"
-    app = create_app(title, session.preprocessing, networks, session.plan.data.whites)
+    app = create_app(
+        title, session.preprocessing, networks, session.plan.data.whites, session.reading
+    )
     serve(app, host, port, started)
 
 
@@ -125,6 +131,7 @@ def create_app(
     preprocessing: PreprocessingPlan,
     networks: Mapping[str, Runner],
     whites: Mapping[str, float] = NO_WHITES,
+    meaning: Meaning | None = None,
 ) -> Starlette:
     """Return the page's server.
 
@@ -145,7 +152,7 @@ def create_app(
 
     for runner in networks.values():
         # The first run of a Keras network takes seconds.
-        predict(runner, np.zeros((1, *runner.input.shape[1:]), np.float32))
+        predict(runner, np.zeros((1, *preprocessing.input_shape), np.float32))
     page = render("demo.html", title=title, preprocessing=preprocessing)
     one_at_a_time = threading.Lock()  # Interpreters hold one image's tensors.
 
@@ -155,7 +162,7 @@ def create_app(
             path.write_bytes(content)
             try:
                 with one_at_a_time:
-                    return compare(path, preprocessing, networks, whites)
+                    return compare(path, preprocessing, networks, whites, meaning)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from None
 

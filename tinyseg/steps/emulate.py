@@ -13,6 +13,7 @@ from tinyseg.boards.board import Board, load
 from tinyseg.boards.firmware import OWN, Firmware
 from tinyseg.errors import InputError
 from tinyseg.runtime.device import DeviceRunner
+from tinyseg.runtime.runner import predict, random_inputs
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.evaluate import score
 from tinyseg.steps.firmware import make_firmware
@@ -60,23 +61,32 @@ def emulate(session: Session, board: str, count: int = 8, engine: str = OWN) -> 
 
     Returns:
         Scores, memory, instructions of each image and operator, and how the bytes of the first
-        images compare with those of TFLM on the host.
+        images compare with those of TFLM on the host. A file without masks or classes runs on
+        random inputs, its scores are None.
 
     Raises:
         InputError: no such board, or one that cannot run the file; unusable images.
     """
     made = emulated_firmware(session, board, engine)
-    model, chosen = made.model, sample(session.images.part("test"), count)
+    model, meaning = made.model, session.meaning_or_none()
+    scored = meaning.task is not None and session.takes_image
+    chosen = sample(session.images.part("test"), count) if scored else None
     with emulator.start(made.board, made.image.elf) as device:
         runner = DeviceRunner(device, model)
-        scores, _ = score(runner, chosen, session.preprocessing)
+        scores = None
+        if chosen is None:
+            inputs = random_inputs(runner.input, count)
+            predict(runner, inputs)
+        else:
+            inputs = chosen.inputs(session.preprocessing)
+            scores, _ = score(runner, chosen, session.preprocessing, meaning)
         info = runner.refresh()
-        compared = _compared(runner, model, chosen.inputs(session.preprocessing)[:_COMPARED])
+        compared = _compared(runner, model, inputs[:_COMPARED])
     operators = zip(made.operators, runner.operator_work, strict=False)
     return {
         "board": made.board.name,
         "engine": engine,
-        "images": chosen.names,
+        "images": chosen.names if chosen else [f"random {number}" for number in range(count)],
         "scores": scores,
         "instructions": runner.work,
         "instructions_mean": float(np.mean(runner.work)),
@@ -105,8 +115,7 @@ def _compared(runner: DeviceRunner, model: TfliteModel, inputs: np.ndarray) -> d
     if any(operator.opcode in FIRMWARE_OPS for operator in model.operators):
         return {"images": 0, "equal": True, "text": "TFLM on the host lacks an operator of ours"}
     host = TflmRunner(model)
-    expected = host.output.dequantize(host.run(host.input.quantize(inputs)))
-    made = runner.output.dequantize(runner.run(runner.input.quantize(inputs)))
+    expected, made = predict(host, inputs), predict(runner, inputs)
     differing = int((made != expected).sum())
     told = f"{differing:,} differ" if differing else "equal"
     text = f"{told}, from those of TFLM on the host" if differing else f"{told} to TFLM's"

@@ -11,10 +11,12 @@ from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
+from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.runtime.runner import predict
-from tinyseg.scoring.scores import decide, foreground, score_outputs
+from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
+from tinyseg.verification.scored import deciding
 
 
 def evaluate(session: Session, part: str = "test", backend: str = "reference") -> dict[str, Any]:
@@ -33,17 +35,27 @@ def evaluate(session: Session, part: str = "test", backend: str = "reference") -
     """
     if session.is_file:
         deployable(session.model)
+    preprocessing, reading = session.preprocessing, session.reading
     images = session.images.filled(part)
     if not session.is_file:
-        return score(session.runner(), images, session.preprocessing)[0]
+        return score(session.runner(), images, preprocessing, reading)[0]
     with progress.counter("images", len(images)) as advance:
-        return score(session.runner(backend, advance), images, session.preprocessing)[0]
+        return score(session.runner(backend, advance), images, preprocessing, reading)[0]
 
 
 def score(
-    runner: Runner, images: ImageStore, preprocessing: PreprocessingPlan
+    runner: Runner,
+    images: ImageStore,
+    preprocessing: PreprocessingPlan,
+    meaning: Meaning | None = None,
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Run a network on images.
+
+    Args:
+        runner: the network.
+        images: with what is true of them.
+        preprocessing: from pixels to the network's input, and the threshold.
+        meaning: of the network's output; None for probabilities of regions or classes.
 
     Returns:
         Its scores, see :func:`tinyseg.scoring.scores.score_outputs`, with the ``kernels`` that
@@ -52,12 +64,12 @@ def score(
     Raises:
         InputError: the network's output is not of the images' kind.
     """
-    found, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
-    outputs = foreground(found, images.targets.shape[-1])
-    if outputs.shape != images.targets.shape:
+    outputs, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
+    found = deciding(meaning or plain(outputs.shape), outputs, images)
+    if found.shape != images.targets.shape:
         raise InputError(
             f"the network's output is {found.shape[1:]}, the images ask for "
             f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
         )
-    scores = score_outputs(images, outputs, threshold)
-    return {**scores, "kernels": runner.kernels}, decide(outputs, threshold)
+    scores = score_outputs(images, found, threshold)
+    return {**scores, "kernels": runner.kernels}, decide(found, threshold)

@@ -54,7 +54,9 @@ def export_c(
     else:
         size = firmware.host_arena(model)
     folder = folder or presets.BUILD / "c" / name
-    return c_source.export(model, session.preprocessing, size, folder, name), size
+    preprocessing = session.preprocessing if session.takes_image else None
+    meaning = session.meaning_or_none()
+    return c_source.export(model, preprocessing, size, folder, name, meaning), size
 
 
 def _export_library(
@@ -62,7 +64,9 @@ def _export_library(
 ) -> tuple[list[Path], ArenaSize]:
     model = session.model
     made = firmware.compile_for(model, load(board))[0] if board else compiled(model)
-    paths = library.export(made, session.preprocessing, folder, session.path.stem)
+    preprocessing = session.preprocessing if session.takes_image else None
+    ends = (preprocessing, session.meaning_or_none())
+    paths = library.export(made, ends, folder, session.path.stem)
     return paths, ArenaSize(made.ram, made.ram, "planned, no margin")
 
 
@@ -81,7 +85,9 @@ def make_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
     target = load(board)
     target.need_port()
     deployable(session.model)
-    return firmware.make(session.model, session.preprocessing, target, engine)
+    preprocessing = session.preprocessing if session.takes_image else None
+    meaning = session.meaning_or_none()
+    return firmware.make(session.model, preprocessing, target, engine, meaning)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,9 @@ from tinyseg import presets, zoo
 from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
 from tinyseg.keras_files.description import is_model, looks_like_model
-from tinyseg.plan import Plan, PreprocessingPlan
+from tinyseg.plan import Plan
+from tinyseg.steps.border import Stated
+from tinyseg.steps.ends import Ends
 from tinyseg.steps.images import Images, open_images
 from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Session:
+class Session(Ends):
     """A network, or a file of one, with all that belongs to it.
 
     Attributes:
         plan: what was asked for; once images are open, with their fingerprint and classes.
         path: weights or ``.tflite`` file; None for a network that is yet to be trained.
         dataset: images to use instead of loading those that the plan names; None to load them.
+        stated: what the user says of input and output, before what is stored or found.
         own: whether the network is one of the user's, not the zoo's with weights of a file.
         unsafe: whether code in a Keras file of the user's may run.
 
@@ -70,6 +73,7 @@ class Session:
         self.path = None if path is None else Path(path)
         self.dataset: Dataset | None = None
         self.own = self.unsafe = False
+        self.stated = Stated()
         self._split_file, self._weights, self._parent = split_file, weights, parent
 
     @staticmethod
@@ -206,9 +210,9 @@ class Session:
         return parse(self.plan.quantization.recipe)
 
     @property
-    def preprocessing(self) -> PreprocessingPlan:
-        """From an image to the network's input."""
-        return self.plan.preprocessing
+    def _of_zoo(self) -> bool:
+        named = self.trained is not None or not self.is_file
+        return named and not self.own and self.plan.model.name in zoo.names()
 
     @property
     def is_file(self) -> bool:
@@ -252,11 +256,17 @@ class Session:
 
     @property
     def task(self) -> str:
-        """``segmentation`` or ``classification``: as the zoo says, else by the output's shape."""
-        if not self.own and self.plan.model.name in zoo.names():
+        """``segmentation`` or ``classification``: as the zoo says, else by the output.
+
+        Raises:
+            InputError: the output is neither masks nor classes, or cannot be told.
+        """
+        if self._of_zoo:
             return zoo.network(self.plan.model.name).task
-        shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
-        return "segmentation" if len(shape) == 4 else "classification"
+        if self.own or not self.is_file:
+            shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
+            return "segmentation" if len(shape) == 4 else "classification"
+        return self.reading.task
 
     @property
     def same_data(self) -> bool:
@@ -316,7 +326,8 @@ class Session:
             return KerasRunner(self.network)
         from tinyseg.runtime.backends import open_runner
 
-        return open_runner(self.integers, backend, progress)
+        output = self.meaning_or_none(log.debug).output
+        return open_runner(self.integers, backend, progress, output)
 
     def run_folder(self, step: str | None = None) -> Path:
         """Return where results go unless the user says otherwise.

@@ -70,7 +70,8 @@ def lint(model: TfliteModel) -> list[Finding]:
     for tensor in model.tensors:
         # What no operator reads or makes, such as an LSTM's unused intermediates, may be empty.
         if tensor.index in used or 0 not in tensor.shape:
-            findings += _check_tensor(tensor, tensor.index in encoded)
+            wrong = _check_tensor(tensor, tensor.index in encoded)
+            findings += wrong or (_check_batch(tensor) if tensor in model.inputs else [])
     for operator in model.operators:
         findings += _check_operator(operator)
     return sorted(findings, key=lambda finding: finding.severity)
@@ -153,6 +154,14 @@ def _check_kind(model: TfliteModel) -> list[Finding]:
     elif "uint8" in computed and not computed & {"int8", "int16"}:
         message = _UINT8
     return [] if message is None else [Finding("error", "model", message)]
+
+
+def _check_batch(tensor: Tensor) -> list[Finding]:
+    """Refuse an input of several images; a row of numbers may come without a batch."""
+    if len(tensor.shape) < 3 or tensor.shape[0] == 1:
+        return []
+    message = f"{tensor.shape} is a batch of {tensor.shape[0]}; export with a batch of 1"
+    return [Finding("error", f"input '{tensor.name}'", message)]
 
 
 def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:

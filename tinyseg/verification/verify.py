@@ -14,16 +14,21 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
-from tinyseg.runtime.runner import TensorSpec, border, predict
+from tinyseg.runtime.meaning import Head, Meaning
+from tinyseg.runtime.reading import meaning_of
+from tinyseg.runtime.runner import TensorSpec, border, predict, random_inputs
+from tinyseg.runtime.runner import stored as stored_input
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
-from tinyseg.scoring.scores import SCORES, allowed_drop, foreground, lesions, score_outputs
+from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.border import image_shape
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import supported
 from tinyseg.verification.differences import first_difference
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice, run_on_device
+from tinyseg.verification.scored import deciding, mismatch
 from tinyseg.verification.sqnr import layer_sqnr
 from tinyseg.verification.trivial import missed_trivial
 
@@ -41,11 +46,11 @@ class Verification:
         differing_bytes: output elements that differ.
         unsupported_ops: operators that TFLM lacks.
         warnings: what to know beside the failures.
-        task: ``segmentation`` or ``classification``.
+        task: ``segmentation`` or ``classification``; None if nothing was scored.
         scores: by backend (``float``, ``int8``, ``tflm``, with a board also ``device``) as of
             :func:`tinyseg.scoring.scores.score_outputs`; None where it did not run.
         sqnr: per layer, empty without the float network.
-        images: names of the images used.
+        images: names of the images used; of random inputs, their numbers.
         device: what a board made of them; None if none took part.
     """
 
@@ -55,7 +60,7 @@ class Verification:
     differing_bytes: int
     unsupported_ops: tuple[str, ...]
     warnings: tuple[str, ...]
-    task: str
+    task: str | None
     scores: dict[str, dict | None]
     sqnr: tuple[dict[str, Any], ...]
     images: tuple[str, ...]
@@ -86,7 +91,7 @@ class Verification:
             "arena_bytes": self.arena and self.arena.total,
             "bit_exact": self.bit_exact,
             "unsupported_ops": list(self.unsupported_ops),
-            **{score.key: pick(score.key) for score in SCORES[self.task]},
+            **{score.key: pick(score.key) for score in SCORES.get(self.task, ())},
             "failures": list(self.failures),
             "warnings": list(self.warnings),
             "arena": self.arena and dataclasses.asdict(self.arena),
@@ -99,9 +104,10 @@ class Verification:
 
 def verify(
     model: TfliteModel,
-    images: ImageStore,
+    images: ImageStore | int,
     preprocessing: PreprocessingPlan,
     *,
+    meaning: Meaning | None = None,
     float_runner: Runner | None = None,
     float_twin: TfliteModel | None = None,
     device: DeviceRunner | None = None,
@@ -109,10 +115,15 @@ def verify(
 ) -> Verification:
     """Run a file on TFLM, on TFLite's reference kernels, and on the float network and a board.
 
+    Bytes and arena are those of any file. Scores there are if its output says what the images ask
+    for; if it does not, a warning tells why.
+
     Args:
         model: quantized file.
-        images: at least one; the same for all backends.
-        preprocessing: normalisation and threshold.
+        images: at least one; the same for all backends. A number for so many random inputs, which
+            nothing is scored on.
+        preprocessing: normalisation and threshold of images.
+        meaning: of the file's output; None to find out.
         float_runner: the float network, for its scores.
         float_twin: float conversion of the network, for the SQNR of each layer.
         device: a board with the file in its firmware.
@@ -127,25 +138,28 @@ def verify(
     unsupported = [f for f in findings if f.severity == "unsupported"]
     missed = [Missed(Gate.OPERATORS, f"{model.path}: {finding}") for finding in unsupported]
     warnings = [str(f) for f in findings if f.severity == "warning"]
-    specification, inputs = border(model), images.inputs(preprocessing)
-    if not unsupported:
-        _check_shape(model.path, specification, inputs, images.targets)
-    trial = _Trial(*specification)
-    trial.run(model, inputs, not unsupported, float_runner, float_twin, device)
+    inputs, shown = _inputs(model, images, preprocessing)
+    meaning = meaning or (meaning_of(model) if shown else Meaning(Head.NONE))
+    trial = _Trial(model, meaning.output)
+    trial.run(inputs, not unsupported, float_runner, float_twin, device)
     if trial.on_device is not None:
         lines = trial.on_device.failures()
         missed += [Missed(Gate.DEVICE, f"{model.path}: {line}") for line in lines]
     if trial.differing and _is_wide(model):
-        warnings.append(trial.difference(model.path))
+        warnings.append(trial.difference)
     elif trial.differing:
-        missed.append(Missed(Gate.BYTES, trial.difference(model.path)))
+        missed.append(Missed(Gate.BYTES, trial.difference))
     scores: dict[str, dict | None] = dict.fromkeys(("float", "int8", "tflm"))
-    for name, values in trial.outputs.items():
-        masks = foreground(values, images.targets.shape[-1])
-        scores[name] = score_outputs(images, masks, preprocessing.threshold)
-    if scores["float"] and scores["tflm"]:
-        missed += missed_score(model.path, images, scores["float"], scores["tflm"], max_drop)
-    missed += missed_trivial(model.path, images, scores)
+    reason = shown and mismatch(meaning, shown)
+    if reason:
+        warnings.append(f"{model.path}: no scores: {reason}")
+    elif shown:
+        for name, values in trial.outputs.items():
+            found = deciding(meaning, values, shown)
+            scores[name] = score_outputs(shown, found, preprocessing.threshold)
+        if scores["float"] and scores["tflm"]:
+            missed += missed_score(model.path, shown, scores["float"], scores["tflm"], max_drop)
+        missed += missed_trivial(model.path, shown, scores)
     return Verification(
         missed=tuple(missed),
         arena=trial.arena,
@@ -153,41 +167,56 @@ def verify(
         differing_bytes=trial.differing,
         unsupported_ops=lacking,
         warnings=tuple(warnings),
-        task=images.task,
+        task=shown.task if shown and not reason else None,
         scores=scores,
         sqnr=tuple(trial.sqnr),
-        images=tuple(images.names),
+        images=tuple(shown.names if shown else (f"random {n}" for n in range(len(inputs)))),
         device=trial.on_device,
     )
 
 
-@dataclasses.dataclass
+def _inputs(
+    model: TfliteModel, images: ImageStore | int, preprocessing: PreprocessingPlan
+) -> tuple[np.ndarray, ImageStore | None]:
+    """Return real values for a file's input, and the images that they are of, if any.
+
+    Raises:
+        InputError: the input does not fit the images.
+    """
+    source, _ = border(model)
+    if isinstance(images, int):
+        return random_inputs(source, images), None
+    inputs = images.inputs(preprocessing)
+    if image_shape(source.shape) != inputs.shape[1:]:
+        raise InputError(
+            f"{model.path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}"
+        )
+    return inputs, images
+
+
 class _Trial:
     """What the backends made of the images.
 
     Attributes:
-        source: what the file takes.
-        result: what it gives.
-        outputs: real values float32 by backend.
+        outputs: real values float32 by backend, of the output that is read.
         arena: that TFLM used, None if it did not run.
         differing: stored values of TFLM that are not those of the reference kernels.
-        origin: in words, the first operator whose results differ; empty if none does.
+        difference: the line that says how far the two are apart.
         on_device: what a board made of them.
         sqnr: per layer, on the first image.
     """
 
-    source: TensorSpec
-    result: TensorSpec
-    outputs: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    sqnr: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    arena: Arena | None = None
-    differing: int = 0
-    origin: str = ""
-    on_device: OnDevice | None = None
+    def __init__(self, model: TfliteModel, output: int) -> None:
+        self._model, self._output = model, output
+        self._results = [border(model, number)[1] for number in range(len(model.outputs))]
+        self.outputs: dict[str, np.ndarray] = {}
+        self.sqnr: list[dict[str, Any]] = []
+        self.arena: Arena | None = None
+        self.differing, self.difference = 0, ""
+        self.on_device: OnDevice | None = None
 
     def run(
         self,
-        model: TfliteModel,
         inputs: np.ndarray,
         runs: bool,
         float_runner: Runner | None,
@@ -195,32 +224,45 @@ class _Trial:
         device: DeviceRunner | None,
     ) -> None:
         """Run images on every backend that there is; TFLM and a board if it ``runs`` there."""
-        with _Interpreters(model, inputs, start=runs) as interpreters:
+        with _Interpreters(self._model, inputs, start=runs) as interpreters:
             if float_runner is not None:
                 self.outputs["float"] = predict(float_runner, inputs)
             if float_twin is not None:
-                self.sqnr = layer_sqnr(float_twin, model, inputs[0])
+                self.sqnr = layer_sqnr(float_twin, self._model, inputs[0])
             if not runs:
                 return
             stored, on_tflm, self.arena = interpreters.results()
-        real = self.result.dequantize
-        self.outputs["int8"], self.outputs["tflm"] = real(stored), real(on_tflm)
-        apart = stored != on_tflm
-        self.differing = int(apart.sum())
-        if self.differing:
-            worst = int(apart.reshape(len(apart), -1).any(axis=1).argmax())
-            self.origin = first_difference(model, self.source.quantize(inputs)[worst])
+        self._compare(stored, on_tflm, inputs)
+        number, real = self._output, self._results[self._output].dequantize
+        self.outputs["int8"], self.outputs["tflm"] = real(stored[number]), real(on_tflm[number])
         if device is not None:
-            self.on_device, on_board = run_on_device(device, inputs, on_tflm)
+            self.on_device, on_board = run_on_device(device, inputs, on_tflm[number])
             self.outputs["device"] = real(on_board)
 
-    def difference(self, path: str) -> str:
-        """Return the line that says how far the two interpreters are apart."""
-        host, tflm = self.outputs["int8"], self.outputs["tflm"]
-        return (
-            f"{path}: TFLM and TFLite reference kernels differ in {self.differing} of "
-            f"{host.size} output values, by {np.abs(host - tflm).max():.2g} at most{self.origin}"
+    def _compare(
+        self, stored: list[np.ndarray], on_tflm: list[np.ndarray], inputs: np.ndarray
+    ) -> None:
+        """Count the values in which all outputs of the two interpreters differ."""
+        pairs = list(zip(self._results, stored, on_tflm, strict=True))
+        self.differing = sum(int((one != two).sum()) for _, one, two in pairs)
+        furthest = max(
+            np.abs(result.dequantize(one) - result.dequantize(two)).max()
+            for result, one, two in pairs
         )
+        origin = self._origin(pairs, inputs) if self.differing else ""
+        self.difference = (
+            f"{self._model.path}: TFLM and TFLite reference kernels differ in {self.differing} of "
+            f"{sum(one.size for one in stored)} output values, by {furthest:.2g} at most{origin}"
+        )
+
+    def _origin(
+        self, pairs: list[tuple[TensorSpec, np.ndarray, np.ndarray]], inputs: np.ndarray
+    ) -> str:
+        """Return in words the first operator whose results differ, on the first such image."""
+        apart = [(one != two).reshape(len(one), -1).any(axis=1) for _, one, two in pairs]
+        image = int(np.any(apart, axis=0).argmax())
+        source, _ = border(self._model)
+        return first_difference(self._model, stored_input(source, inputs)[image])
 
 
 def _is_wide(model: TfliteModel) -> bool:
@@ -270,33 +312,18 @@ class _Interpreters:
             task = self._bar.add_task("TFLM and TFLite reference", total=total, note="")
             self._advance = lambda: self._bar.advance(task)
             self._tflm = TflmRunner(self._model, progress=self._advance)
-            stored = self._tflm.input.quantize(self._inputs)
-            self._tflm_outputs = self._pool.submit(self._tflm.run, stored)
+            self._stored = stored_input(self._tflm.input, self._inputs)
+            self._tflm_outputs = self._pool.submit(self._tflm.run_all, self._stored)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
         self._pool.shutdown()
 
-    def results(self) -> tuple[np.ndarray, np.ndarray, Arena]:
-        """Return the outputs of TFLite and of TFLM, and TFLM's arena."""
+    def results(self) -> tuple[list[np.ndarray], list[np.ndarray], Arena]:
+        """Return all outputs of TFLite and of TFLM, and TFLM's arena."""
         host = TfliteRunner(self._model, reference=True, progress=self._advance)
-        outputs = host.run(host.input.quantize(self._inputs))
+        outputs = host.run_all(self._stored)
         # In this order: the arena is known once TFLM has run.
         tflm_outputs = self._tflm_outputs.result()
         return outputs, tflm_outputs, self._tflm.arena
-
-
-def _check_shape(
-    path: str, specification: tuple[TensorSpec, TensorSpec], inputs: np.ndarray, targets: np.ndarray
-) -> None:
-    source, result = specification
-    if source.shape[1:] != inputs.shape[1:]:
-        raise InputError(f"{path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}")
-    found = foreground(np.zeros(result.shape, np.float32), targets.shape[-1])
-    exclusive = targets.ndim == 4 and result.shape[-1] == targets.shape[-1] + 1
-    if found.shape[1:] != targets.shape[1:] and not exclusive:
-        kind = "a mask" if targets.ndim == 4 else "classes"
-        raise InputError(
-            f"{path}: output {result.shape[1:]} is not {kind}, those are {targets.shape[1:]}"
-        )

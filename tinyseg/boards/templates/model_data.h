@@ -30,9 +30,9 @@ constexpr uint32_t kModelArenaSize = {{ arena_size }};
 // types: 1 int8, 2 int16, 3 float32. real = (stored - zero point) * scale.
 constexpr int kModelInputType = {{ input.code }};
 constexpr uint32_t kModelInputElements = {{ input.elements }};
-constexpr uint32_t kModelInputHeight = {{ frame[0] }};
-constexpr uint32_t kModelInputWidth = {{ frame[1] }};
-constexpr uint32_t kModelInputChannels = {{ frame[2] }};
+constexpr uint32_t kModelInputHeight = {{ input.shape[1] }};
+constexpr uint32_t kModelInputWidth = {{ input.shape[2] }};
+constexpr uint32_t kModelInputChannels = {{ input.shape[3] }};
 constexpr float kModelInputScale = {{ input.scale }}f;
 constexpr int32_t kModelInputZeroPoint = {{ input.zero_point }};
 constexpr int kModelOutputType = {{ output.code }};
@@ -40,11 +40,11 @@ constexpr uint32_t kModelOutputElements = {{ output.elements }};
 constexpr float kModelOutputScale = {{ output.scale }}f;
 constexpr int32_t kModelOutputZeroPoint = {{ output.zero_point }};
 
-// The stored input of each pixel value 0..255: pixel * {{ preprocessing.scale }} + {{ preprocessing.offset }}, quantized.
+// The stored input of each pixel value 0..255: {{ table_text }}.
 constexpr {{ input.ctype }} kModelInputTable[256] = {
 {{ input_table }}
 };
-// Outputs above this one are foreground: probability > {{ preprocessing.threshold }}.
+// Outputs above this one are foreground: {{ threshold_text }}.
 constexpr {{ output.ctype }} kModelMaskThreshold = {{ mask_threshold }};
 
 constexpr uint32_t kModelOperatorCount = {{ operator_count }};
