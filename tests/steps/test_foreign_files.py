@@ -195,12 +195,19 @@ def labels(channels, kind=tf.int32):
     return lambda x: take(convolution(channels)(x))
 
 
+def edges(shape, dtype=None):
+    """A kernel that makes values of both signs."""
+    kernel = np.zeros(shape, np.float32)
+    kernel[1, 0], kernel[1, 2] = -1, 1
+    return tf.constant(kernel, dtype)
+
+
 HEADS = {
     "no axis": (lambda x: layers.Reshape((32, 32))(convolution(1, "sigmoid")(x)), 1),
     "flat": (lambda x: layers.Reshape((1024,))(convolution(1, "sigmoid")(x)), 1),
     "channels first": (lambda x: layers.Permute((3, 1, 2))(convolution(2, "softmax")(x)), 1),
     "half": (lambda x: layers.MaxPooling2D()(convolution(1, "sigmoid")(x)), 1),
-    "logits": (lambda x: layers.Subtract()([convolution(1)(x), convolution(1)(x)]), 1),
+    "logits": (layers.Conv2D(1, 3, padding="same", kernel_initializer=edges), 1),
     "softmax": (convolution(2, "softmax"), 1),
     "softmax of three": (convolution(3, "softmax"), 2),
     "labels": (labels(2), 1),

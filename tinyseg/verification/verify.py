@@ -14,8 +14,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
-from tinyseg.runtime.meaning import Head, Meaning
-from tinyseg.runtime.reading import meaning_of
+from tinyseg.runtime.meaning import Head, Meaning, plain
 from tinyseg.runtime.runner import TensorSpec, border, predict, random_inputs
 from tinyseg.runtime.runner import stored as stored_input
 from tinyseg.runtime.tflite import TfliteRunner
@@ -123,7 +122,7 @@ def verify(
         images: at least one; the same for all backends. A number for so many random inputs, which
             nothing is scored on.
         preprocessing: normalisation and threshold of images.
-        meaning: of the file's output; None to find out.
+        meaning: of the output that is read; None for probabilities of regions or classes.
         float_runner: the float network, for its scores.
         float_twin: float conversion of the network, for the SQNR of each layer.
         device: a board with the file in its firmware.
@@ -139,7 +138,7 @@ def verify(
     missed = [Missed(Gate.OPERATORS, f"{model.path}: {finding}") for finding in unsupported]
     warnings = [str(f) for f in findings if f.severity == "warning"]
     inputs, shown = _inputs(model, images, preprocessing)
-    meaning = meaning or (meaning_of(model) if shown else Meaning(Head.NONE))
+    meaning = meaning or (plain(border(model)[1].shape) if shown else Meaning(Head.NONE))
     trial = _Trial(model, meaning.output)
     trial.run(inputs, not unsupported, float_runner, float_twin, device)
     if trial.on_device is not None:
