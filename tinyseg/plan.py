@@ -61,15 +61,15 @@ class PreprocessingPlan:
     Attributes:
         height, width: in pixels.
         channels: 1 converts to grey, 3 repeats grey.
-        scale, offset: applied to pixel values 0..255.
+        scale, offset: applied to pixel values 0..255; a number, or one for each channel.
         threshold: probabilities strictly above it are foreground.
     """
 
     height: int = 256
     width: int = 256
     channels: int = 3
-    scale: float = 1 / 255
-    offset: float = 0.0
+    scale: float | tuple[float, ...] = 1 / 255
+    offset: float | tuple[float, ...] = 0.0
     threshold: float = 0.5
 
     @property

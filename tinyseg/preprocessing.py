@@ -17,13 +17,14 @@ def normalise(images: np.ndarray, preprocessing: PreprocessingPlan) -> np.ndarra
     """Map pixel values to the network's input range.
 
     Args:
-        images: uint8 of any shape.
+        images: uint8 of any shape; channels last, if they have a scale each.
         preprocessing: its ``scale`` and ``offset`` are applied in float32.
 
     Returns:
         float32 of the same shape.
     """
-    scale, offset = np.float32(preprocessing.scale), np.float32(preprocessing.offset)
+    scale = np.asarray(preprocessing.scale, np.float32)
+    offset = np.asarray(preprocessing.offset, np.float32)
     return images.astype(np.float32) * scale + offset
 
 

@@ -44,14 +44,14 @@ def test_images_are_told_of_while_others_run(tmp_path, monkeypatch):
 def test_writes_the_output_of_each_image(images, tmp_path):
     content = tanh(1, 3, 5, 2)
     inputs = np.random.default_rng(0).integers(-9, 9, (images, 3, 5, 2)).astype(np.int8)
-    paths = [tmp_path / name for name in ("model.tflite", "inputs.npy", "outputs.npy")]
+    paths = [tmp_path / name for name in ("model.tflite", "inputs.npy", "outputs.npz")]
     paths[0].write_bytes(content)
     np.save(paths[1], inputs)
     command = [sys.executable, tflm_worker.__file__, paths[0], 1 << 16, *paths[1:]]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["loaded", *["image"] * images]
     assert "Arena allocation total" in done.stderr
-    outputs = np.load(paths[2])
+    outputs = np.load(paths[2])["arr_0"]
     assert len(outputs) == images
     if images:
         np.testing.assert_array_equal(outputs, reference_outputs(content, inputs))

@@ -14,7 +14,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.runner import TensorSpec
 from tinyseg.scoring.metrics import Confusion
-from tinyseg.steps.predict import describe, enlarge, find_images, predict_files
+from tinyseg.steps.predict import describe, find_images, predict_files
 
 NETWORK = "attention_unet_ds_256k"
 
@@ -141,8 +141,3 @@ def test_areas_parts_and_boxes():
     assert row["area_share"] == pytest.approx(7 / 120, abs=1e-6)
     assert row["parts"] == 2
     assert [row[key] for key in ("left", "top", "box_width", "box_height")] == [2, 1, 6, 6]
-
-
-def test_enlarged_mask_is_each_pixel_repeated():
-    mask = np.random.default_rng(0).random((5, 4, 2)) > 0.5
-    np.testing.assert_array_equal(enlarge(mask, (15, 12)), mask.repeat(3, 0).repeat(3, 1))

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from tests.runtime.test_meaning import bilinear
 from tinyseg.data.images import encode_image
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime.runner import TensorSpec
-from tinyseg.steps.predict import describe, enlarge, find_images, predict_files, read_input
+from tinyseg.steps.predict import describe, find_images, predict_files, read_input
 
 SETTINGS = PreprocessingPlan(4, 6, 1)
 
@@ -99,11 +100,10 @@ def test_images_of_their_own_sizes_get_masks_of_these_sizes(tmp_path):
         assert (row["height"], row["width"]) == image.shape[:2] == size[:2]
         np.testing.assert_array_equal(pixels, normalise(resize_image(image, settings), settings))
         mask = read(tmp_path / f"{path.stem}_mask.png")
-        small = pixels > 0.6
-        # Each pixel of the mask is the one of the network's that lies over its centre.
-        top = ((np.arange(size[0]) + 0.5) * 4 / size[0]).astype(int)
-        left = ((np.arange(size[1]) + 0.5) * 6 / size[1]).astype(int)
-        np.testing.assert_array_equal(mask, 255 * small[top][:, left, 0])
+        # The probabilities are interpolated between the centres of pixels, then decide.
+        probability = bilinear(pixels[..., 0], size[:2])
+        sure = abs(probability - 0.6) > 1e-4
+        np.testing.assert_array_equal(mask[sure], 255 * (probability > 0.6)[sure])
         assert row["area_pixels"] == (mask > 0).sum()
         assert row["region"] == 1
         drawn = encode_image(overlay(image, mask[..., None] > 0), ".jpg")
@@ -114,18 +114,16 @@ def test_images_of_their_own_sizes_get_masks_of_these_sizes(tmp_path):
 
 
 def test_three_regions_have_masks_and_rows_in_their_order(tmp_path):
-    outputs = np.zeros((4, 6, 3))
+    outputs = np.zeros((4, 6, 3), np.float32)
     outputs[0, 0, 0] = outputs[1, 1:3, 1] = outputs[2:4, 3:6, 2] = 1
     path = write(tmp_path / "in", "a.png", np.zeros((8, 18), np.uint8))
     rows = predict_files(Network(lambda _: outputs, 3), SETTINGS, [path], tmp_path)
     assert [row["region"] for row in rows] == [1, 2, 3]
-    # One pixel of the network is two rows and three columns of the image.
-    assert [row["area_pixels"] for row in rows] == [6, 12, 36]
     for number, row in enumerate(rows, start=1):
         mask = read(tmp_path / f"a_mask_{number}.png")
-        np.testing.assert_array_equal(
-            mask, 255 * outputs[..., number - 1].repeat(2, 0).repeat(3, 1)
-        )
+        probability = bilinear(outputs[..., number - 1], (8, 18))
+        sure = abs(probability - 0.5) > 1e-4
+        np.testing.assert_array_equal(mask[sure], 255 * (probability > 0.5)[sure])
         assert (mask > 0).sum() == row["area_pixels"]
     assert not (tmp_path / "a_mask.png").exists()
     assert len(list(tmp_path.glob("a_mask*"))) == 3
@@ -189,24 +187,6 @@ def test_rows_are_those_of_scipy(height, width, regions, seed):
             down, right = ndimage.find_objects(mask.astype(int))[0]
             box = right.start, down.start, right.stop - right.start, down.stop - down.start
             assert (row["left"], row["top"], row["box_width"], row["box_height"]) == box
-
-
-@given(
-    st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 3)),
-    st.tuples(st.integers(1, 30), st.integers(1, 30)),
-    st.integers(0, 2**32 - 1),
-)
-def test_enlarged_pixel_is_the_one_over_its_centre(shape, wanted, seed):
-    masks = np.random.default_rng(seed).random(shape) > 0.5
-    made = enlarge(masks, wanted)
-    assert (made.shape, made.dtype) == ((*wanted, shape[2]), bool)
-    # In whole numbers, for a centre may lie on an edge; OpenCV's fixed point takes either side.
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old for old, new in zip(shape, wanted, strict=False)
-    )
-    inside = [c % (2 * new) != 0 for c, new in zip((rows, columns), wanted, strict=True)]
-    expected = masks[rows // (2 * wanted[0])][:, columns // (2 * wanted[1])]
-    np.testing.assert_array_equal(made[np.ix_(*inside)], expected[np.ix_(*inside)])
 
 
 def test_class_is_the_likeliest_of_each_image(tmp_path):

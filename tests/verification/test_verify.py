@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 
 from tests import fixtures
@@ -252,16 +253,39 @@ def network_of(*layers):
     return TfliteModel.parse(fixtures.convert(model, fixtures.pictures(2)), "other.tflite")
 
 
-def test_networks_whose_output_is_no_mask(images):
+def assert_unscored(model, images, words):
+    """Bytes and arena are checked all the same."""
+    verdict = verify(model, images, PREPROCESSING)
+    assert (verdict.ok, verdict.bit_exact, verdict.task) == (True, True, None)
+    assert verdict.arena.total > 0
+    assert set(verdict.scores.values()) == {None}
+    assert len(verdict.warnings) == 1
+    assert verdict.warnings[0].startswith("other.tflite: no scores: ")
+    assert words in verdict.warnings[0]
+    assert "dice" not in json.loads(json.dumps(verdict.as_dict()))
+
+
+def test_network_whose_output_is_no_mask(images):
     layers = keras.layers
-    smaller = network_of(layers.Conv2D(1, 3, 2, "same"))
-    assert_refused("not a mask", smaller, images)
     classifier = network_of(layers.Conv2D(2, 3, 4), layers.GlobalAveragePooling2D())
-    assert_refused("not a mask", classifier, images)
+    assert_unscored(classifier, images, "the images are for segmentation")
+
+
+def test_smaller_masks_are_stretched_to_those_of_the_images(images):
+    smaller = network_of(keras.layers.Conv2D(1, 3, 2, "same", activation="sigmoid"))
+    verdict = verify(smaller, images, PREPROCESSING)
+    specification = TensorSpec.of(smaller.inputs[0])
+    stored = specification.quantize(images.images.astype(np.float32) * np.float32(1 / 255))
+    outputs = fixtures.reference_outputs(smaller.content, stored)
+    real = TensorSpec.of(smaller.outputs[0]).dequantize(outputs)
+    stretched = tf.image.resize(real, (fixtures.SIZE, fixtures.SIZE)).numpy()
+    assert verdict.scores["tflm"]["dice"] == pytest.approx(
+        dice(images.masks, stretched > 0.5), abs=2e-3
+    )
 
 
 def test_network_of_more_classes_than_the_masks_have(images):
-    assert_refused("not a mask", network_of(keras.layers.Conv2D(2, 1)), images)
+    assert_unscored(network_of(keras.layers.Conv2D(2, 1)), images, "2 regions, the images 1")
 
 
 def test_float_file_is_refused(images):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import re
 import zlib
 from collections.abc import Iterable
@@ -18,9 +19,11 @@ from tinyseg import files
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
+from tinyseg.runtime.meaning import Head, Meaning
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.border import image_shape
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import registration
 
@@ -104,19 +107,22 @@ def _kernel_scratch(model: TfliteModel) -> int:
 
 def export(
     model: TfliteModel,
-    preprocessing: PreprocessingPlan,
+    preprocessing: PreprocessingPlan | None,
     arena: ArenaSize,
     folder: str | Path,
     name: str,
+    meaning: Meaning | None = None,
 ) -> list[Path]:
     """Write ``model_data.h``, ``model_data.cc`` and ``model_ops.h``; the same bytes every time.
 
     Args:
-        model: any file that TFLM can run, with one image in and one mask or score out.
-        preprocessing: becomes the table of input values and the mask's threshold.
+        model: any file that TFLM can run, with one input.
+        preprocessing: becomes the table of input values and the mask's threshold; None for an
+            input that is no image, whose table is the stored values themselves.
         arena: what to reserve.
         folder: where to write; files that would not change are left alone.
         name: of the model, for people.
+        meaning: of the output; None for probabilities.
 
     Returns:
         The paths.
@@ -125,9 +131,8 @@ def export(
         InputError: the file has an operator that the firmware lacks, or is otherwise unusable.
     """
     usable(model, floats=True)
-    source, target = border(model)
-    if len(source.shape) != 4 or source.shape[0] != 1:
-        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
+    meaning = meaning or Meaning(Head.SIGMOID)
+    source, target = _border(model, meaning, preprocessing)
     digest = hashlib.sha256(model.content)
     values = {
         # It becomes a string and a comment in C++.
@@ -142,9 +147,7 @@ def export(
         "arena_size": arena.size,
         "input": _tensor(model, source),
         "output": _tensor(model, target),
-        "preprocessing": preprocessing,
-        "input_table": _numbers(input_table(source, preprocessing).tolist()),
-        "mask_threshold": mask_threshold(model, target, preprocessing.threshold),
+        **_image_values(model, source, target, preprocessing, meaning),
         "operator_count": len(model.operators),
         "registrations": _registrations(model),
         "custom": any(op.custom and not op.opcode.startswith("TFLM_") for op in model.operators),
@@ -163,24 +166,79 @@ def export(
     return paths
 
 
-def input_table(source: TensorSpec, preprocessing: PreprocessingPlan) -> np.ndarray:
-    """Return the stored input of each pixel value 0..255."""
+def _border(
+    model: TfliteModel, meaning: Meaning, preprocessing: PreprocessingPlan | None
+) -> tuple[TensorSpec, TensorSpec]:
+    """Return input, as height, width and channels, and output of a file that firmware can serve."""
+    if meaning.output:
+        raise InputError(
+            f"{model.path}: its mask is output {meaning.output}; firmware reads the first"
+        )
+    source, target = border(model)
+    if preprocessing is None:
+        elements = math.prod(source.shape)
+        return dataclasses.replace(source, shape=(1, 1, 1, elements)), target
+    shape = image_shape(source.shape)
+    if shape is None:
+        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
+    if source.shape[1:] != shape and shape[2] > 1:
+        raise InputError(f"{model.path}: its input has channels first; convert it with them last")
+    return dataclasses.replace(source, shape=(1, *shape)), target
+
+
+def _image_values(
+    model: TfliteModel,
+    source: TensorSpec,
+    target: TensorSpec,
+    preprocessing: PreprocessingPlan | None,
+    meaning: Meaning,
+) -> dict[str, Any]:
+    """Return the input of each pixel value and what is foreground, with comments."""
+    threshold = 0.5 if preprocessing is None else preprocessing.threshold
+    bound = meaning.bound(threshold)
+    return {
+        "table_text": "the stored values in order"
+        if preprocessing is None
+        else f"pixel * {preprocessing.scale} + {preprocessing.offset}, quantized",
+        "threshold_text": "none" if bound is None else f"{meaning.head} > {bound}",
+        "input_table": _numbers(input_table(model, source, preprocessing).tolist()),
+        "mask_threshold": mask_threshold(model, target, bound),
+    }
+
+
+def input_table(
+    model: TfliteModel, source: TensorSpec, preprocessing: PreprocessingPlan | None
+) -> np.ndarray:
+    """Return the stored input of each pixel value 0..255.
+
+    Raises:
+        InputError: each channel has a scale of its own, for which one table will not do.
+    """
+    if preprocessing is None:
+        return np.arange(256).astype(np.uint8).view(np.int8).astype(source.dtype)
+    if np.ndim(preprocessing.scale) or np.ndim(preprocessing.offset):
+        raise InputError(
+            f"{model.path}: each channel has a scale and offset of its own, firmware has one table "
+            "for all; put the normalization into the network"
+        )
     return source.quantize(normalise(np.arange(256, dtype=np.uint8), preprocessing))
 
 
-def mask_threshold(model: TfliteModel, target: TensorSpec, threshold: float) -> float | int:
-    """Return the largest stored output that is not above a threshold.
+def mask_threshold(model: TfliteModel, target: TensorSpec, bound: float | None) -> float | int:
+    """Return the largest stored output that is not above a real value; None is above all.
 
     Raises:
         InputError: all outputs are above it.
     """
     if target.dtype == "float32":
-        return float(np.float32(threshold))
+        return float(np.finfo(np.float32).max if bound is None else np.float32(bound))
     limits = np.iinfo(target.dtype)
+    if bound is None:
+        return int(limits.max)
     stored = np.arange(limits.min, limits.max + 1).astype(target.dtype)
-    below = stored[~(target.dequantize(stored) > threshold)]
+    below = stored[~(target.dequantize(stored) > bound)]
     if not below.size:
-        raise InputError(f"{model.path}: every output is above the threshold {threshold}")
+        raise InputError(f"{model.path}: every output is above the threshold {bound}")
     return int(below.max())
 
 

@@ -17,11 +17,15 @@ from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.device import DeviceRunner
+from tinyseg.runtime.meaning import Meaning
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.ops.registry import FIRMWARE_OPS
+
+# How input and output of a file are read.
+_Ends = tuple[PreprocessingPlan | None, Meaning | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +62,12 @@ class Firmware:
         }
 
 
-def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> Firmware:
+def make(
+    model: TfliteModel,
+    preprocessing: PreprocessingPlan | None,
+    board: Board,
+    meaning: Meaning | None = None,
+) -> Firmware:
     """Compile firmware with an arena of the size that the board's kernels use.
 
     That size is measured by booting the firmware on an emulated board with the same core; where
@@ -66,7 +75,7 @@ def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> 
 
     Args:
         model: linted by the exporter.
-        preprocessing: goes into the firmware.
+        preprocessing, meaning: of input and output, see :func:`tinyseg.boards.c_source.export`.
         board: what to compile for, in ``build/firmware/BOARD/MODEL``.
 
     Raises:
@@ -76,8 +85,8 @@ def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> 
     if board.machine or board.emulated_by:
         machine = emulator.emulated(board)
         needed = predict(model, machine.target).needed
-        arena = _measure(model, preprocessing, machine, arena, needed)
-    image = _compile(model, preprocessing, board, arena)
+        arena = _measure(model, (preprocessing, meaning), machine, arena, needed)
+    image = _compile(model, (preprocessing, meaning), board, arena)
     if board.family_id is not None:
         write_uf2(image, board)
     return Firmware(board, model, image, arena, footprint(image, board))
@@ -85,7 +94,10 @@ def make(model: TfliteModel, preprocessing: PreprocessingPlan, board: Board) -> 
 
 @contextlib.contextmanager
 def booted(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: str
+    model: TfliteModel,
+    preprocessing: PreprocessingPlan | None,
+    board: str,
+    meaning: Meaning | None = None,
 ) -> Iterator[DeviceRunner]:
     """Make firmware for an emulated board, or the emulated board with its core, and boot it.
 
@@ -93,7 +105,7 @@ def booted(
         InputError: as of :func:`make`.
     """
     machine = emulator.emulated(load(board))
-    made = make(model, preprocessing, machine)
+    made = make(model, preprocessing, machine, meaning)
     with emulator.start(machine, made.image.elf) as device:
         yield DeviceRunner(device, model)
 
@@ -110,7 +122,7 @@ def host_arena(model: TfliteModel) -> ArenaSize:
 
 def _measure(
     model: TfliteModel,
-    preprocessing: PreprocessingPlan,
+    ends: _Ends,
     board: Board,
     guess: ArenaSize,
     needed: int,
@@ -123,7 +135,7 @@ def _measure(
     size = min(guess.size, room // 16 * 16)
     # The host may need more than the board; only what does not even start is too small.
     generous = dataclasses.replace(guess, size=size, measured=min(guess.measured, size))
-    image = _compile(model, preprocessing, board, generous)
+    image = _compile(model, ends, board, generous)
     with emulator.start(board, image.elf) as device:
         info = device.info()
     if info.code != Code.OK:
@@ -132,10 +144,9 @@ def _measure(
     return ArenaSize.on_device(info.arena_used, board.name, needed)
 
 
-def _compile(
-    model: TfliteModel, preprocessing: PreprocessingPlan, board: Board, arena: ArenaSize
-) -> Image:
+def _compile(model: TfliteModel, ends: _Ends, board: Board, arena: ArenaSize) -> Image:
     folder = presets.BUILD / "firmware" / board.name / Path(model.path).stem
     sources = folder / "generated"
-    c_source.export(model, preprocessing, arena, sources, Path(model.path).stem)
+    preprocessing, meaning = ends
+    c_source.export(model, preprocessing, arena, sources, Path(model.path).stem, meaning)
     return build(board, folder / "cmake", sources)

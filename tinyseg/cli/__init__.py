@@ -10,7 +10,6 @@ import tinyseg
 from tinyseg.cli import terminal
 from tinyseg.cli.boards import (
     boards,
-    device,
     doctor,
     emulate,
     export_c,
@@ -19,6 +18,7 @@ from tinyseg.cli.boards import (
 )
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
+from tinyseg.cli.device import device
 from tinyseg.cli.fitting import fit, lower
 from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory

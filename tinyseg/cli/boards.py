@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import COUNT, DATA, JSON, OUTPUT, RECIPE, fail_on, leading
+from tinyseg.cli.options import (
+    COUNT,
+    DATA,
+    JSON,
+    OUTPUT,
+    RECIPE,
+    leading,
+    stated_options,
+)
+
+if TYPE_CHECKING:
+    from tinyseg.steps.border import Stated
 
 
 def _with_firmware(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -26,14 +38,6 @@ BOARD = click.option(
     help="A board's name; see 'tinyseg boards'.",
 )
 MODEL = click.argument("model", metavar="MODEL|FILE.tflite")
-PORT = click.option(
-    "--port", required=True, metavar="PORT", help="/dev/ttyACM0, or socket://HOST:PORT."
-)
-BAUD = click.option(
-    "--baud",
-    type=click.IntRange(1),
-    help="Speed of a serial port, see 'tinyseg boards'; 115200 if not given.",
-)
 
 
 @click.command()
@@ -91,6 +95,7 @@ def doctor(as_json: bool) -> None:
 @MODEL
 @DATA
 @RECIPE
+@stated_options
 @click.option(
     "--board", help="Reserve the tensor arena that 'tinyseg memory' predicts for this board."
 )
@@ -105,6 +110,7 @@ def export_c(
     arena: int | None,
     output: Path | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Write a file as C++ source: model, arena size, input table, operators.
 
@@ -116,7 +122,9 @@ def export_c(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    paths, size = step.export_c(Session.open_file(model, data, recipe), output, board, arena)
+    paths, size = step.export_c(
+        Session.open_file(model, data, recipe).stating(stated), output, board, arena
+    )
     if as_json:
         terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
         return
@@ -130,8 +138,16 @@ def export_c(
 @BOARD
 @DATA
 @RECIPE
+@stated_options
 @JSON
-def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json: bool) -> None:
+def make_firmware(
+    model: str,
+    board: str,
+    data: str | None,
+    recipe: str,
+    as_json: bool,
+    stated: Stated,
+) -> None:
     """Compile firmware with a model for a board.
 
     \b
@@ -140,7 +156,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    made = step.make_firmware(Session.open_file(model, data, recipe), board)
+    made = step.make_firmware(Session.open_file(model, data, recipe).stating(stated), board)
     if as_json:
         terminal.print_json(made.as_dict())
         return
@@ -163,6 +179,7 @@ def make_firmware(model: str, board: str, data: str | None, recipe: str, as_json
 @BOARD
 @DATA
 @RECIPE
+@stated_options
 @COUNT
 @click.option(
     "--serve", type=click.IntRange(1, 65535), metavar="PORT", help="Keep running; listen there."
@@ -176,6 +193,7 @@ def emulate(
     images: int,
     serve: int | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Run a model on an emulated board: test images, Dice, instructions of each operator.
 
@@ -187,7 +205,7 @@ def emulate(
     from tinyseg.steps import emulate as step
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(model, data, recipe)
+    session = Session.open_file(model, data, recipe).stating(stated)
     if serve:
         made = step.emulated_firmware(session, board)
         click.echo(
@@ -207,7 +225,7 @@ def emulate(
             ["instructions, mean", f"{record['instructions_mean']:,.0f}"],
             ["tensor arena", f"{record['arena_used']:,} of {record['arena_size']:,} bytes"],
             ["stack", f"{record['stack_used']:,} of {record['stack_size']:,} bytes"],
-            *([title, f"{value:.4f}"] for title, value in leading(record["scores"])),
+            *([title, f"{value:.4f}"] for title, value in leading(record["scores"] or {})),
         ],
         title=f"{session.path} on {record['board']}, {len(record['images'])} images",
     )
@@ -233,10 +251,17 @@ def emulate(
 @BOARD
 @DATA
 @RECIPE
+@stated_options
 @click.option("--tool", help="Flash with this tool; the first installed one by default.")
 @click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
 def flash(
-    model: str, board: str, data: str | None, recipe: str, tool: str | None, dry_run: bool
+    model: str,
+    board: str,
+    data: str | None,
+    recipe: str,
+    tool: str | None,
+    dry_run: bool,
+    stated: Stated,
 ) -> None:
     """Compile firmware and write it to a board.
 
@@ -246,93 +271,10 @@ def flash(
     from tinyseg.steps import firmware as step
     from tinyseg.steps.session import Session
 
-    ready = step.prepare_flash(Session.open_file(model, data, recipe), board, tool)
+    ready = step.prepare_flash(Session.open_file(model, data, recipe).stating(stated), board, tool)
     click.echo(shlex.join(ready.command))
     if not dry_run:
         ready.run()
-
-
-@click.group()
-def device() -> None:
-    """Talk to a board that runs tinyseg's firmware."""
-
-
-@device.command("info")
-@PORT
-@BAUD
-@JSON
-def device_info(port: str, baud: int | None, as_json: bool) -> None:
-    """Show what a device tells of itself."""
-    from tinyseg.steps import device as step
-
-    record = step.device_info(port, baud or step.BAUD)
-    if as_json:
-        terminal.print_json(record)
-    else:
-        terminal.print_table(["quantity", "value"], [[k, str(v)] for k, v in record.items()])
-
-
-@device.command("run")
-@PORT
-@BAUD
-@MODEL
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@DATA
-@RECIPE
-@OUTPUT
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds an image.")
-@JSON
-def device_run(
-    port: str,
-    baud: int | None,
-    model: str,
-    images: tuple[Path, ...],
-    data: str | None,
-    recipe: str,
-    output: Path | None,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Send image files to a device that runs MODEL; save its masks, compare with the host.
-
-    \b
-    Example: tinyseg device run --port /dev/ttyACM0 attention_unet_ds scan.png
-    """
-    import dataclasses
-
-    from tinyseg.steps import device as step
-    from tinyseg.steps.session import Session
-
-    session = Session.open_file(model, data, recipe)
-    info, records = step.run_images(
-        session, images, port, baud=baud or step.BAUD, folder=output, timeout=timeout
-    )
-    if as_json:
-        rows = [dataclasses.asdict(record) for record in records]
-        terminal.print_json({"device": info, "images": rows})
-    else:
-        terminal.print_table(
-            ["image", "ticks", "ms", "foreground", "pixels unlike the host's", "mask"],
-            [
-                [
-                    r.image,
-                    f"{r.ticks:,}",
-                    f"{r.milliseconds:,.1f}",
-                    f"{100 * r.foreground:.1f} %",
-                    str(r.differing_pixels),
-                    r.mask,
-                ]
-                for r in records
-            ],
-            title=f"{info['model']} on {info['board']}",
-        )
-    fail_on(
-        [
-            f"{r.image}: {r.differing_pixels} mask pixels differ from the host's"
-            for r in records
-            if r.differing_pixels
-        ]
-    )
 
 
 def _size(length: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,8 +21,12 @@ from tinyseg.cli.options import (
     SPLIT,
     parse_settings,
     print_trained,
+    stated_options,
 )
 from tinyseg.reporting.numbers import score
+
+if TYPE_CHECKING:
+    from tinyseg.steps.border import Stated
 
 
 @click.command()
@@ -118,6 +122,7 @@ def train(
 @click.command()
 @click.argument("model_or_file")
 @DATA
+@stated_options
 @click.option(
     "--part",
     type=click.Choice(["train", "validation", "test", "all"]),
@@ -133,7 +138,14 @@ def train(
     help="Interpreter of a .tflite file; the latter two are slow.",
 )
 @JSON
-def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_json: bool) -> None:
+def evaluate(
+    model_or_file: str,
+    data: str | None,
+    part: str,
+    backend: str,
+    as_json: bool,
+    stated: Stated,
+) -> None:
     """Score a network's trained weights, a weights file or a .tflite file.
 
     Scores of masks are means over images; an image without foreground scores Dice = IoU = 1 if
@@ -145,7 +157,7 @@ def evaluate(model_or_file: str, data: str | None, part: str, backend: str, as_j
     from tinyseg.steps import evaluate as step
     from tinyseg.steps.session import Session
 
-    scores = step.evaluate(Session.open(model_or_file, data), part, backend)
+    scores = step.evaluate(Session.open(model_or_file, data).stating(stated), part, backend)
     if as_json:
         terminal.print_json(scores)
         return
@@ -200,6 +212,7 @@ def _class_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str
 @click.argument("model_or_file")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @DATA
+@stated_options
 @click.option(
     "--backend",
     type=click.Choice(["tflite", "reference", "tflm"]),
@@ -216,6 +229,7 @@ def predict(
     backend: str,
     output: Path | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Write masks, overlays and a table of areas for IMAGES, files or folders.
 
@@ -230,7 +244,9 @@ def predict(
     from tinyseg.steps import predict as step
     from tinyseg.steps.session import Session
 
-    rows, table = step.predict(Session.open(model_or_file, data), images, output, backend)
+    rows, table = step.predict(
+        Session.open(model_or_file, data).stating(stated), images, output, backend
+    )
     if as_json:
         terminal.print_json(rows)
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,66 @@ ON = click.option(
 )
 
 
+class _Numbers(click.ParamType):
+    """A number, or one for each channel with commas between."""
+
+    name = "NUMBER[,NUMBER...]"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> float | tuple[float, ...]:
+        """Return the number, or the numbers."""
+        try:
+            numbers = tuple(map(float, str(value).split(",")))
+        except ValueError:
+            self.fail(f"'{value}' is not a number, nor numbers with commas between")
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"'{value}' is not finite")
+        return numbers if len(numbers) > 1 else numbers[0]
+
+
+# The names of tinyseg.runtime.meaning.Head, which takes a while to import.
+HEAD_NAMES = ("sigmoid", "logits", "softmax", "softmax-logits", "labels", "classes", "none")
+_STATED = (
+    click.option(
+        "--scale", type=_Numbers(), help="Input = pixel 0..255 * scale + offset; else as found."
+    ),
+    click.option("--offset", type=_Numbers(), help="See --scale."),
+    click.option(
+        "--threshold",
+        type=click.FloatRange(0, 1),
+        help="Probabilities above it are foreground; 0.5 unless the plan says otherwise.",
+    ),
+    click.option(
+        "--head",
+        type=click.Choice(HEAD_NAMES),
+        help="What the output means; found from its shape, type and operators where they tell.",
+    ),
+    click.option(
+        "--mask-output",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Which output it is, from 0, of a file with several.",
+    ),
+)
+
+
+def stated_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say what goes into a file and comes out, as ``stated``."""
+
+    @functools.wraps(verb)
+    def with_stated(*arguments: Any, **options: Any) -> None:
+        from tinyseg.steps.border import Stated
+
+        names = ("scale", "offset", "threshold", "head", "mask_output")
+        stated = Stated.of(**{name: options.pop(name) for name in names})
+        verb(*arguments, stated=stated, **options)
+
+    for option in reversed(_STATED):
+        with_stated = option(with_stated)
+    return with_stated
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     """Turn ``KEY=VALUE`` strings into values by dotted name; values are YAML."""
     import yaml
@@ -104,10 +166,10 @@ def print_trained(result: Mapping[str, Any], as_json: bool) -> None:
 
 
 def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Return title and value of the scores that stand for a task."""
+    """Return title and value of the scores that stand for a task; none of no scores."""
     from tinyseg.scoring.scores import SCORES
 
-    rows = next(rows for rows in SCORES.values() if rows[0].key in scores)
+    rows = next((rows for rows in SCORES.values() if rows[0].key in scores), ())
     return [(title, scores[key]) for key, title in rows]
 
 

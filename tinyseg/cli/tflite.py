@@ -22,9 +22,11 @@ from tinyseg.cli.options import (
     SPLIT,
     fail_on,
     parse_settings,
+    stated_options,
 )
 
 if TYPE_CHECKING:
+    from tinyseg.steps.border import Stated
     from tinyseg.steps.run import Run
 
 
@@ -127,6 +129,7 @@ def quantize(
 @click.argument("file", metavar="FILE.tflite|MODEL")
 @DATA
 @RECIPE
+@stated_options
 @click.option("--weights", help="Weights of the float network to compare with.")
 @ON
 @COUNT
@@ -141,6 +144,7 @@ def verify(
     images: int,
     max_drop: float | None,
     as_json: bool,
+    stated: Stated,
 ) -> None:
     """Check that a file runs on TensorFlow Lite Micro with the same bytes and scores.
 
@@ -155,10 +159,10 @@ def verify(
     from tinyseg.steps import verify as step
     from tinyseg.steps.session import Session
 
-    session = Session.open_file(file, data, recipe, weights=weights)
+    session = Session.open_file(file, data, recipe, weights=weights).stating(stated)
     verdict = step.verify(session, images, max_drop, board)
     values = verdict.as_dict()
-    key, title = SCORES[verdict.task][0]
+    scored = SCORES[verdict.task][:1] if verdict.task else ()
     if as_json:
         terminal.print_json(values)
     else:
@@ -167,9 +171,13 @@ def verify(
             ["TFLM bytes equal TFLite reference", "yes" if verdict.bit_exact else "no"],
             *_device_rows(values["device"]),
             ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
-            *([f"{title}, {name}", score(value)] for name, value in values[key].items()),
+            *(
+                [f"{title}, {name}", score(value)]
+                for key, title in scored
+                for name, value in values[key].items()
+            ),
         ]
-        title = f"{session.path} on {len(verdict.images)} images"
+        title = f"{session.path} on {len(verdict.images)} {'images' if scored else 'inputs'}"
         terminal.print_table(["check", "result"], rows, title=title)
         for line in verdict.warnings:
             click.echo(f"warning: {line}", err=True)

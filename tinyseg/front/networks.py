@@ -12,6 +12,7 @@ from tinyseg.errors import InputError
 from tinyseg.front.quantized import Quantized, home_for
 from tinyseg.plan import Plan
 from tinyseg.steps import own
+from tinyseg.steps.border import Stated
 from tinyseg.steps.own import Pictures
 from tinyseg.steps.session import RECIPE, Session
 
@@ -50,7 +51,7 @@ def build(
 
 
 def load(
-    name_or_file: str | os.PathLike[str], recipe: str | None = None
+    name_or_file: str | os.PathLike[str], recipe: str | None = None, **stated: Any
 ) -> keras.Model | Quantized:
     """Open a network with trained weights, or an integer file.
 
@@ -65,6 +66,9 @@ def load(
         name_or_file: ``NETWORK/DATA`` or ``NETWORK`` for the newest weights trained here, else
             published ones; a weights file with its ``plan.json``; or a ``.tflite`` file.
         recipe: opens the integer file of the named network in that recipe, not its weights.
+        stated: what a ``.tflite`` file from elsewhere takes and gives, where it does not say so
+            itself: ``scale`` and ``offset`` of pixels, ``threshold``, ``head`` and
+            ``mask_output``, as the options of ``tinyseg predict``.
 
     Returns:
         A ``tf_keras`` model; of a ``.tflite`` file, or with a recipe, a :class:`Quantized`.
@@ -77,6 +81,7 @@ def load(
     if name.endswith(".tflite") or recipe is not None:
         session = Session.open_file(network, data, recipe or RECIPE)
         own.need_data(session, data)
+        session.stating(Stated.of(**stated))
         _ = session.model  # A damaged file is an error here, not at the first use.
         return Quantized(session)
     if own.is_file(name):

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.tflite import Tensor, TfliteModel
+from tinyseg.tflite.border import batched
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +17,7 @@ class TensorSpec:
     """Shape, type and quantization of a network's input or output.
 
     Attributes:
-        shape: with the batch of 1 in front.
+        shape: with the batch of 1 in front, which some files leave out.
         dtype: NumPy type name.
         scale, zero_point: real = (stored - zero_point) * scale; 1 and 0 for float32.
     """
@@ -74,18 +75,49 @@ class Runner(Protocol):
 
 def predict(runner: Runner, images: np.ndarray) -> np.ndarray:
     """Run float32 network inputs and return float32 outputs, whatever the backend stores."""
-    return runner.output.dequantize(runner.run(runner.input.quantize(images)))
+    return runner.output.dequantize(runner.run(stored(runner.input, images)))
 
 
-def border(model: TfliteModel) -> tuple[TensorSpec, TensorSpec]:
-    """Return input and output of a single-input, single-output file.
+def stored(source: TensorSpec, images: np.ndarray) -> np.ndarray:
+    """Return what an input stores of images.
+
+    Args:
+        source: of the input, whose channels are last, first, or without an axis.
+        images: float32 ``(n, height, width, channels)``, or whatever else the input takes.
+    """
+    wanted = source.shape[1:]
+    if images.ndim == 4 and images.shape[1:] != wanted:
+        first = np.moveaxis(images, -1, 1)
+        images = first if first.shape[1:] == wanted else first.reshape(len(images), *wanted)
+    return source.quantize(images)
+
+
+def random_inputs(source: TensorSpec, count: int, seed: int = 0) -> np.ndarray:
+    """Return real values all over an input's range, float32 ``(count, ...)``; the same each time.
+
+    For files whose input is not an image.
+    """
+    shape, rng = (count, *source.shape[1:]), np.random.default_rng(seed)
+    if source.dtype == "float32":
+        return rng.uniform(-1, 1, shape).astype(np.float32)
+    limits = np.iinfo(source.dtype)
+    low, high = max(limits.min, -(2**15)), min(limits.max, 2**15)
+    return source.dequantize(rng.integers(low, high, shape, endpoint=True).astype(source.dtype))
+
+
+def border(model: TfliteModel, output: int = 0) -> tuple[TensorSpec, TensorSpec]:
+    """Return the input and one of the outputs of a single-input file.
 
     Raises:
-        InputError: the file has several inputs or outputs.
+        InputError: the file has several inputs, or no such output.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    if len(model.inputs) != 1 or not model.outputs:
         raise InputError(
             f"{model.path}: has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "one of each is supported"
+            "one input is supported"
         )
-    return TensorSpec.of(model.inputs[0]), TensorSpec.of(model.outputs[0])
+    ends = model.inputs[0], model.outputs[output]
+    source, target = (
+        dataclasses.replace(TensorSpec.of(end), shape=batched(end.shape)) for end in ends
+    )
+    return source, target

@@ -11,6 +11,7 @@ import numpy as np
 from tinyseg.errors import InputError
 from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.border import batched
 from tinyseg.tflite.packing import unpacked
 
 
@@ -23,6 +24,7 @@ class TfliteRunner:
             are some 25 times faster and differ by one unit in the last place here and there.
         keep_tensors: keep intermediate tensors readable through :meth:`tensor`.
         progress: called after each image.
+        output: which of the outputs :meth:`run` returns.
 
     Raises:
         InputError: the interpreter refuses the file, or its packed weights are damaged.
@@ -35,6 +37,7 @@ class TfliteRunner:
         reference: bool = True,
         keep_tensors: bool = False,
         progress: Callable[[], None] = lambda: None,
+        output: int = 0,
     ) -> None:
         import tensorflow as tf
 
@@ -43,8 +46,8 @@ class TfliteRunner:
         if keep_tensors and not reference:
             kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         model = unpacked(model)
-        self.input, self.output = border(model)
-        self._progress = progress
+        self.input, self.output = border(model, output)
+        self._progress, self._output = progress, output
         try:
             with warnings.catch_warnings():
                 # It announces its successor, ai-edge-litert, which is the same interpreter.
@@ -61,18 +64,26 @@ class TfliteRunner:
             raise InputError(
                 f"{model.path}: TensorFlow Lite cannot load it ({reason}); convert it again"
             ) from None
-        self._input_index = self._interpreter.get_input_details()[0]["index"]
-        self._output_index = self._interpreter.get_output_details()[0]["index"]
+        self._source = self._interpreter.get_input_details()[0]
+        self._targets = self._interpreter.get_output_details()
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Run stored inputs ``(images, ...)`` one by one and return the stored outputs."""
-        outputs = []
+        return self.run_all(inputs)[self._output]
+
+    def run_all(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """Run stored inputs ``(images, ...)`` and return what each output stores of them."""
+        found: list[list[np.ndarray]] = [[] for _ in self._targets]
         for image in inputs:
-            self._interpreter.set_tensor(self._input_index, image[None])
+            self._interpreter.set_tensor(
+                self._source["index"], image.reshape(self._source["shape"])
+            )
             self._interpreter.invoke()
-            outputs.append(self._interpreter.get_tensor(self._output_index)[0])
+            for kept, target in zip(found, self._targets, strict=True):
+                values = self._interpreter.get_tensor(target["index"])
+                kept.append(values.reshape(batched(values.shape))[0])
             self._progress()
-        return np.stack(outputs)
+        return [np.stack(kept) for kept in found]
 
     def tensor(self, index: int) -> np.ndarray:
         """Return a tensor of the last image; needs ``keep_tensors``."""

@@ -44,11 +44,18 @@ class TflmRunner:
     Args:
         model: parsed file, already linted: damaged files can make TFLM abort.
         progress: called after each image.
+        output: which of the outputs :meth:`run` returns.
     """
 
-    def __init__(self, model: TfliteModel, *, progress: Callable[[], None] = lambda: None) -> None:
-        self.input, self.output = border(model)
-        self._model, self._progress = model, progress
+    def __init__(
+        self,
+        model: TfliteModel,
+        *,
+        progress: Callable[[], None] = lambda: None,
+        output: int = 0,
+    ) -> None:
+        self.input, self.output = border(model, output)
+        self._model, self._progress, self._output = model, progress, output
         self._arena: Arena | None = None
 
     @property
@@ -66,10 +73,18 @@ class TflmRunner:
         """Run stored inputs ``(images, ...)`` one by one and return the stored outputs.
 
         Raises:
+            InputError: as of :meth:`run_all`.
+        """
+        return self.run_all(inputs)[self._output]
+
+    def run_all(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """Run stored inputs ``(images, ...)`` and return what each output stores of them.
+
+        Raises:
             InputError: TFLM cannot load or run the model; the message quotes its reason.
         """
         with tempfile.TemporaryDirectory(prefix="tinyseg-tflm-") as folder:
-            paths = [Path(folder, name) for name in ("model.tflite", "inputs.npy", "outputs.npy")]
+            paths = [Path(folder, name) for name in ("model.tflite", "inputs.npy", "outputs.npz")]
             paths[0].write_bytes(self._model.content)
             np.save(paths[1], inputs)
             for arena_bytes in _ARENAS:
@@ -85,10 +100,12 @@ class TflmRunner:
                 )
             sizes = {kind: int(size) for kind, size in _ALLOCATION.findall(errors)}
             self._arena = Arena(**sizes)
-            return np.load(paths[2])
+            with np.load(paths[2]) as outputs:
+                return list(outputs.values())
 
     def _start(self, arena_bytes: int, model: Path, inputs: Path, outputs: Path) -> tuple[int, str]:
-        command = [sys.executable, _WORKER, model, str(arena_bytes), inputs, outputs]
+        count = len(self._model.outputs)
+        command = [sys.executable, _WORKER, model, str(arena_bytes), inputs, outputs, str(count)]
         # stderr goes to a file: a pipe that nobody drains meanwhile could fill up and block.
         with tempfile.TemporaryFile("w+") as errors:
             with subprocess.Popen(

@@ -1,6 +1,6 @@
 """Run the TensorFlow Lite Micro interpreter in a process of its own.
 
-    python tflm_worker.py MODEL.tflite ARENA_BYTES INPUTS.npy OUTPUTS.npy
+    python tflm_worker.py MODEL.tflite ARENA_BYTES INPUTS.npy OUTPUTS.npz [OUTPUTS]
 
 TFLM aborts the process on some damaged models and reports its memory on stderr from C++; a
 process of its own contains the first and makes the second readable. Prints ``loaded`` once
@@ -13,20 +13,26 @@ import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 
 
-def main(model_path: str, arena_bytes: str, inputs_path: str, outputs_path: str) -> None:
+def main(
+    model_path: str, arena_bytes: str, inputs_path: str, outputs_path: str, outputs: str = "1"
+) -> None:
     """Load the model, report its memory and run all inputs."""
     with open(model_path, "rb") as stream:
         content = stream.read()
     interpreter = runtime.Interpreter.from_bytes(content, arena_size=int(arena_bytes))
     interpreter.print_allocations()
     print("loaded", flush=True)
-    outputs = []
-    for image in np.load(inputs_path):
-        interpreter.set_input(image[None], 0)
+    inputs, shape = np.load(inputs_path), interpreter.get_input_details(0)["shape"]
+    found: list[list[np.ndarray]] = [[] for _ in range(int(outputs))]
+    for image in inputs:
+        interpreter.set_input(image.reshape(shape), 0)
         interpreter.invoke()
-        outputs.append(interpreter.get_output(0)[0].copy())
+        for number, kept in enumerate(found):
+            values = interpreter.get_output(number)
+            # Some files leave the batch of 1 out.
+            kept.append((values[0] if values.shape[:1] == (1,) else values).copy())
         print("image", flush=True)
-    np.save(outputs_path, np.stack(outputs) if outputs else np.empty(0))
+    np.savez(outputs_path, *(np.stack(kept) if kept else np.empty(0) for kept in found))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.reporting.overlay import overlay
 from tinyseg.reporting.pages import data_uri, render
 from tinyseg.runtime import Runner
+from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.runtime.runner import predict
-from tinyseg.steps.predict import describe, enlarge, read_input
+from tinyseg.steps.predict import describe, read_input
 from tinyseg.steps.session import Session
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ MAX_BYTES = 64 * 2**20
 
 
 def compare(
-    path: Path, preprocessing: PreprocessingPlan, networks: Mapping[str, Runner]
+    path: Path,
+    preprocessing: PreprocessingPlan,
+    networks: Mapping[str, Runner],
+    meaning: Meaning | None = None,
 ) -> dict[str, Any]:
     """Segment one image file by several networks.
 
@@ -39,6 +43,7 @@ def compare(
         path: image file.
         preprocessing: what all the networks take.
         networks: by their titles.
+        meaning: of their outputs; None for probabilities of regions.
 
     Returns:
         ``image``: the image's ``width`` and ``height``; ``networks``: of each its ``title``,
@@ -53,10 +58,11 @@ def compare(
     results, decisions = [], []
     for title, runner in networks.items():
         start = time.perf_counter()
-        decision = predict(runner, pixels[None])[0] > preprocessing.threshold
+        outputs = predict(runner, pixels[None])
         elapsed = time.perf_counter() - start
-        decisions.append(decision)
-        masks = enlarge(decision, image.shape[:2])
+        reading = meaning or plain(outputs.shape)
+        decisions.append(reading.regions_of(outputs)[0] > preprocessing.threshold)
+        masks = reading.regions_of(outputs, image.shape[:2])[0] > preprocessing.threshold
         union = describe(masks.any(-1, keepdims=True))[0]
         drawn = encode_image(overlay(image, masks), ".jpg")
         results.append(
@@ -81,9 +87,9 @@ def networks_of(session: Session) -> dict[str, Runner]:
     Raises:
         InputError: the file is damaged or does not make masks.
     """
-    integer = session.runner()
-    if len(integer.output.shape) != 4:
+    if session.task != "segmentation":
         raise InputError(f"{session.path}: makes no masks; use 'tinyseg predict'")
+    integer = session.runner()
     if session.network is None:
         return {"integer": integer}
     from tinyseg.runtime.keras import KerasRunner
@@ -103,11 +109,15 @@ def demo(session: Session, host: str, port: int, started: Callable[[str], None])
     """
     networks = networks_of(session)
     title = f"{session.plan.model.name}, {' and '.join(networks)}"
-    serve(create_app(title, session.preprocessing, networks), host, port, started)
+    app = create_app(title, session.preprocessing, networks, session.reading)
+    serve(app, host, port, started)
 
 
 def create_app(
-    title: str, preprocessing: PreprocessingPlan, networks: Mapping[str, Runner]
+    title: str,
+    preprocessing: PreprocessingPlan,
+    networks: Mapping[str, Runner],
+    meaning: Meaning | None = None,
 ) -> Starlette:
     """Return the page's server.
 
@@ -128,7 +138,7 @@ def create_app(
 
     for runner in networks.values():
         # The first run of a Keras network takes seconds.
-        predict(runner, np.zeros((1, *runner.input.shape[1:]), np.float32))
+        predict(runner, np.zeros((1, *preprocessing.input_shape), np.float32))
     page = render("demo.html", title=title, preprocessing=preprocessing)
     one_at_a_time = threading.Lock()  # Interpreters hold one image's tensors.
 
@@ -138,7 +148,7 @@ def create_app(
             path.write_bytes(content)
             try:
                 with one_at_a_time:
-                    return compare(path, preprocessing, networks)
+                    return compare(path, preprocessing, networks, meaning)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from None
 

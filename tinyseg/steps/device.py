@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
+from tinyseg.runtime.meaning import Meaning
+from tinyseg.runtime.runner import predict
 from tinyseg.steps.predict import refuse_same_names
 from tinyseg.steps.session import Session
 
@@ -79,9 +82,10 @@ def run_images(
         InputError: the file makes no masks; no device, another model on it, an unreadable image,
             or two of one name.
     """
-    model, preprocessing = session.integers, session.preprocessing
+    model, preprocessing, meaning = session.integers, session.preprocessing, session.reading
     folder = folder or presets.BUILD / "device"
-    if len(model.outputs[0].shape) != 4:
+    bound = meaning.bound(preprocessing.threshold)
+    if meaning.task != "segmentation" or not meaning.by_threshold or bound is None:
         raise InputError(f"{model.path}: makes no masks; score it with 'tinyseg verify --on BOARD'")
     refuse_same_names(images)
     pixels = [resize_image(read_image(path), preprocessing) for path in images]
@@ -94,8 +98,8 @@ def run_images(
             zip(images, pixels, strict=True), f"images on {info.board}", len(images)
         ):
             bits, ticks = device.run_image(image)
-            expected = _host_mask(host, image, preprocessing)
-            mask = bits[: expected.size].reshape(expected.shape)
+            expected = _masks(_host_bits(host, image, preprocessing, bound), meaning)
+            mask = _masks(bits[: math.prod(host.output.shape)], meaning)
             target = folder / f"{path.stem}_mask.png"
             files.write_bytes(target, encode_image(255 * mask.astype(np.uint8), ".png"))
             records.append(
@@ -111,8 +115,13 @@ def run_images(
     return dataclasses.asdict(info), records
 
 
-def _host_mask(host: Runner, image: np.ndarray, preprocessing: PreprocessingPlan) -> np.ndarray:
-    """Return the mask of one image, bool ``(h, w, classes)``."""
-    stored = host.input.quantize(normalise(image, preprocessing))
-    probabilities = host.output.dequantize(host.run(stored[None]))
-    return probabilities[0] > preprocessing.threshold
+def _host_bits(
+    host: Runner, image: np.ndarray, preprocessing: PreprocessingPlan, bound: float
+) -> np.ndarray:
+    """Return of each output value of one image whether it is foreground, bool ``(n,)``."""
+    return predict(host, normalise(image, preprocessing)[None]).ravel() > bound
+
+
+def _masks(bits: np.ndarray, meaning: Meaning) -> np.ndarray:
+    """Return masks bool ``(h, w, regions)`` of the bits of all output values."""
+    return meaning.without_background(meaning.layout.maps(bits[None])[0])

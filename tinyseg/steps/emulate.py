@@ -13,6 +13,7 @@ from tinyseg.boards.board import Board, load
 from tinyseg.boards.firmware import Firmware
 from tinyseg.errors import InputError
 from tinyseg.runtime.device import DeviceRunner
+from tinyseg.runtime.runner import predict, random_inputs
 from tinyseg.steps.evaluate import score
 from tinyseg.steps.firmware import make_firmware
 from tinyseg.steps.images import sample
@@ -53,21 +54,28 @@ def emulate(session: Session, board: str, count: int = 8) -> dict[str, Any]:
         count: images.
 
     Returns:
-        Scores, memory, and instructions of each image and operator.
+        Scores, memory, and instructions of each image and operator. A file without masks or
+        classes runs on random inputs, its scores are None.
 
     Raises:
         InputError: no such board, or one that cannot run the file; unusable images.
     """
     made = emulated_firmware(session, board)
-    model, chosen = made.model, sample(session.images.part("test"), count)
+    model, meaning = made.model, session.meaning_or_none()
+    scored = meaning.task is not None and session.takes_image
+    chosen = sample(session.images.part("test"), count) if scored else None
     with emulator.start(made.board, made.image.elf) as device:
         runner = DeviceRunner(device, model)
-        scores, _ = score(runner, chosen, session.preprocessing)
+        scores = None
+        if chosen is None:
+            predict(runner, random_inputs(runner.input, count))
+        else:
+            scores, _ = score(runner, chosen, session.preprocessing, meaning)
         info = runner.refresh()
     operators = zip(model.operators, runner.operator_work, strict=False)
     return {
         "board": made.board.name,
-        "images": chosen.names,
+        "images": chosen.names if chosen else [f"random {number}" for number in range(count)],
         "scores": scores,
         "instructions": runner.work,
         "instructions_mean": float(np.mean(runner.work)),

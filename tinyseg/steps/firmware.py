@@ -45,7 +45,9 @@ def export_c(
     else:
         size = firmware.host_arena(model)
     folder = folder or presets.BUILD / "c" / name
-    return c_source.export(model, session.preprocessing, size, folder, name), size
+    preprocessing = session.preprocessing if session.takes_image else None
+    meaning = session.meaning_or_none()
+    return c_source.export(model, preprocessing, size, folder, name, meaning), size
 
 
 def make_firmware(session: Session, board: str) -> Firmware:
@@ -61,7 +63,8 @@ def make_firmware(session: Session, board: str) -> Firmware:
     """
     target = load(board)
     target.need_port()
-    return firmware.make(session.model, session.preprocessing, target)
+    preprocessing = session.preprocessing if session.takes_image else None
+    return firmware.make(session.model, preprocessing, target, session.meaning_or_none())
 
 
 @dataclasses.dataclass(frozen=True)

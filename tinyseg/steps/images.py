@@ -21,6 +21,10 @@ from tinyseg.zoo import network
 SPLIT = "split.json"
 
 
+class OtherTaskError(InputError):
+    """Images for segmentation met a network for classification, or the reverse."""
+
+
 class Images(NamedTuple):
     """Images at the network's size, and their division."""
 
@@ -124,7 +128,7 @@ def open_images(
         cure = "choose other data or another network"
         if task == "classification":
             cure = f"take {plan.data.source}:task=classification or another network"
-        raise InputError(
+        raise OtherTaskError(
             f"{plan.data.source}: holds images for {images.store.task}, {plan.model.name} is a "
             f"network for {task}; {cure}"
         )

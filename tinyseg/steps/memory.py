@@ -11,7 +11,7 @@ from tinyseg.boards.board import load
 from tinyseg.boards.firmware import booted
 from tinyseg.errors import InputError
 from tinyseg.progress import counter
-from tinyseg.steps.session import Session
+from tinyseg.runtime.meaning import Head, Meaning
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import facts, predict
 from tinyseg.tflite.lint import Finding, usable
@@ -94,8 +94,7 @@ def _measure(model: TfliteModel, board: str | None) -> dict[str, Any]:
         arena = TflmRunner(model).arena
         sizes = {"total_bytes": arena.total, "head_bytes": arena.head, "tail_bytes": arena.tail}
         return {"by": "TFLM on this machine", **sizes}
-    preprocessing = Session.open(model.path).preprocessing
-    with booted(model, preprocessing, board) as runner:
+    with booted(model, None, board, Meaning(Head.NONE)) as runner:
         used = runner.refresh().arena_used
     return {"by": board, "total_bytes": used, "head_bytes": None, "tail_bytes": None}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,11 @@ from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.steps.images import Images
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.border import image_shape
 from tinyseg.zoo import build, builder, network
 
 if TYPE_CHECKING:
     import tf_keras as keras
-
-log = logging.getLogger(__name__)
 
 
 def default_plan(name: str) -> Plan:
@@ -33,19 +31,16 @@ def default_plan(name: str) -> Plan:
 
 
 def plan_in_file(model: TfliteModel) -> Plan:
-    """Make a plan for an integer file that came without one, from the file itself.
+    """Make a plan for a file that came without one, from the file itself.
 
-    Raises:
-        InputError: its input is not one image.
+    Of a file without stored preprocessing only the size of its image is known, if it takes one.
     """
-    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
-    _, height, width, channels = model.inputs[0].shape
     stored = model.plan.get("preprocessing")
     if stored is None:
-        log.info("%s: no preprocessing stored; taking pixels / 255", model.path)
-        stored = {"height": height, "width": width, "channels": channels}
-    return plans.from_mapping({"preprocessing": stored}, model.path)
+        shape = image_shape(model.inputs[0].shape) if len(model.inputs) == 1 else None
+        stored = dict(zip(("height", "width", "channels"), shape or (1, 1, 1), strict=True))
+    name = model.plan.get("model") or Path(model.path).stem
+    return plans.from_mapping({"model": {"name": name}, "preprocessing": stored}, model.path)
 
 
 def training_plan(name: str, changes: Mapping[str, Any], file: str | Path | None = None) -> Plan:

@@ -22,6 +22,7 @@ from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners
+from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.steps.session import Session
 
 TABLE = "predictions.csv"
@@ -49,8 +50,10 @@ def predict(
     """
     found = find_images(places)
     folder = folder or presets.BUILD / "predict"
+    preprocessing, reading = session.preprocessing, session.reading
     runner, classes = session.runner(backend), session.plan.data.classes
-    return predict_files(runner, session.preprocessing, found, folder, classes), folder / TABLE
+    rows = predict_files(runner, preprocessing, found, folder, classes, reading)
+    return rows, folder / TABLE
 
 
 def probabilities(
@@ -68,12 +71,13 @@ def probabilities(
 
     Returns:
         float32 ``(images, height, width, regions)`` at the network's size, or
-        ``(images, classes)``.
+        ``(images, classes)``. The background is no region.
 
     Raises:
-        InputError: no such file, or images of another kind or with other channels.
+        InputError: no such file, an output that is neither, or images of another kind or with
+            other channels.
     """
-    preprocessing = session.preprocessing
+    preprocessing, reading = session.preprocessing, session.reading
     if isinstance(images, np.ndarray):
         pixels = (resize_image(image, preprocessing) for image in to_pixels(images))
         inputs = [normalise(image, preprocessing) for image in pixels]
@@ -81,7 +85,8 @@ def probabilities(
         places = [images] if isinstance(images, str | os.PathLike) else images
         found = find_images(Path(place) for place in places)
         inputs = [read_input(path, preprocessing)[1] for path in found]
-    return runners.predict(session.runner(backend), np.stack(inputs))
+    outputs = runners.predict(session.runner(backend), np.stack(inputs))
+    return reading.without_background(reading.probabilities(outputs))
 
 
 def predict_files(
@@ -90,6 +95,7 @@ def predict_files(
     images: Sequence[Path],
     folder: Path,
     classes: Sequence[str] = (),
+    meaning: Meaning | None = None,
 ) -> list[dict[str, Any]]:
     """Run a network on image files of any size.
 
@@ -102,6 +108,7 @@ def predict_files(
         images: files of one name each, see :func:`find_images`.
         folder: where the results go.
         classes: names of the network's outputs where it classifies; numbers if there are none.
+        meaning: of the network's output; None for probabilities of regions or classes.
 
     Returns:
         The rows of the table. Of masks, one for each image and region: area in pixels and as a
@@ -116,13 +123,15 @@ def predict_files(
     rows: list[dict[str, Any]] = []
     for path in progress.track(images, "images", len(images)):
         image, pixels = read_input(path, preprocessing)
-        outputs = runners.predict(runner, pixels[None])[0]
-        if outputs.ndim == 3:
-            masks = enlarge(outputs > preprocessing.threshold, image.shape[:2])
+        outputs = runners.predict(runner, pixels[None])
+        reading = meaning or plain(outputs.shape)
+        found = reading.regions_of(outputs, image.shape[:2])[0]
+        if found.ndim == 3:
+            masks = found > preprocessing.threshold
             _write_masks(path, image, masks, folder)
             rows += [{"image": str(path), **row} for row in describe(masks)]
         else:
-            rows.append({"image": str(path), **_classified(outputs, classes)})
+            rows.append({"image": str(path), **_classified(found, classes)})
     files.write_text(folder / TABLE, _as_csv(rows))
     return rows
 
@@ -179,22 +188,6 @@ def refuse_same_names(images: Sequence[Path]) -> None:
         other = seen.setdefault(path.stem, path)
         if other != path:
             raise InputError(f"{other} and {path}: their masks would have the same name")
-
-
-def enlarge(masks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Stretch masks to an image's own size.
-
-    Args:
-        masks: bool ``(height, width, regions)``.
-        shape: height and width wanted.
-
-    Returns:
-        bool ``(*shape, regions)``, by nearest neighbour.
-    """
-    stretched = cv2.resize(
-        masks.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    return stretched.reshape(*shape, masks.shape[-1]).astype(bool)
 
 
 def describe(masks: np.ndarray) -> list[dict[str, Any]]:

@@ -19,7 +19,9 @@ from tinyseg import plan as plans
 from tinyseg import presets, zoo
 from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
-from tinyseg.plan import Plan, PreprocessingPlan
+from tinyseg.plan import Plan
+from tinyseg.steps.border import Stated
+from tinyseg.steps.ends import Ends
 from tinyseg.steps.images import Images, open_images
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
 from tinyseg.tflite import TfliteModel
@@ -37,13 +39,14 @@ RECIPE = "static_wi8_ai8"
 _FILES = (".tflite", ".h5", ".keras")
 
 
-class Session:
+class Session(Ends):
     """A network, or a file of one, with all that belongs to it.
 
     Attributes:
         plan: what was asked for; once the images are open, with their fingerprint and classes.
         path: weights or ``.tflite`` file; None for a network that is yet to be trained.
         dataset: images to use instead of loading those that the plan names; None to load them.
+        stated: what the user says of input and output, before what is stored or found.
         own: whether the network is an object of the user's, not the zoo's with weights of a file.
 
     Args:
@@ -69,6 +72,7 @@ class Session:
         self.path = None if path is None else Path(path)
         self.dataset: Dataset | None = None
         self.own = False
+        self.stated = Stated()
         self._split_file, self._weights, self._parent = split_file, weights, parent
 
     @staticmethod
@@ -200,9 +204,9 @@ class Session:
         return parse(self.plan.quantization.recipe)
 
     @property
-    def preprocessing(self) -> PreprocessingPlan:
-        """From an image to the network's input."""
-        return self.plan.preprocessing
+    def _of_zoo(self) -> bool:
+        named = self.trained is not None or not self.is_file
+        return named and not self.own and self.plan.model.name in zoo.names()
 
     @property
     def is_file(self) -> bool:
@@ -246,11 +250,17 @@ class Session:
 
     @property
     def task(self) -> str:
-        """``segmentation`` or ``classification``: as the zoo says, else by the output's shape."""
-        if not self.own and self.plan.model.name in zoo.names():
+        """``segmentation`` or ``classification``: as the zoo says, else by the output.
+
+        Raises:
+            InputError: the output is neither masks nor classes, or cannot be told.
+        """
+        if self._of_zoo:
             return zoo.network(self.plan.model.name).task
-        shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
-        return "segmentation" if len(shape) == 4 else "classification"
+        if self.own or not self.is_file:
+            shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
+            return "segmentation" if len(shape) == 4 else "classification"
+        return self.reading.task
 
     @property
     def same_data(self) -> bool:
@@ -305,9 +315,10 @@ class Session:
         from tinyseg.runtime.tflite import TfliteRunner
         from tinyseg.runtime.tflm import TflmRunner
 
+        output = self.meaning_or_none(log.debug).output
         if backend == "tflm":
-            return TflmRunner(self.integers)
-        return TfliteRunner(self.integers, reference=backend == "reference")
+            return TflmRunner(self.integers, output=output)
+        return TfliteRunner(self.integers, reference=backend == "reference", output=output)
 
     def run_folder(self, step: str | None = None) -> Path:
         """Return where results go unless the user says otherwise.

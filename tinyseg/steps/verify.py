@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
 
 from tinyseg.boards.firmware import booted
-from tinyseg.steps.images import sample
+from tinyseg.data.store import ImageStore
+from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime.meaning import Meaning
+from tinyseg.steps.border import UntoldError
+from tinyseg.steps.images import OtherTaskError, sample
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.verification import verify as verification
 from tinyseg.verification.verify import MAX_DROP, Verification
+
+if TYPE_CHECKING:
+    import tf_keras as keras
 
 
 def verify(
@@ -25,7 +34,8 @@ def verify(
 
     Args:
         session: of the file.
-        count: images that run on the slow reference interpreters.
+        count: images that run on the slow reference interpreters, or random inputs of a file
+            without masks or classes.
         max_drop: the most by which the first score may fall; None for 0.01.
         board: emulated board.
 
@@ -38,20 +48,44 @@ def verify(
     from tinyseg.compression.quantization import convert_float
     from tinyseg.runtime.keras import KerasRunner
 
-    model, images, network = session.integers, session.images, session.float_network
+    notes: list[str] = []
+    model, meaning = session.integers, session.meaning_or_none(notes.append)
+    images, preprocessing, network = _inputs(session, meaning, count, notes)
     twin = runner = device = None
     if network is not None:
         twin = TfliteModel.parse(convert_float(network, session.plan), "float conversion")
         runner = KerasRunner(network)
     with contextlib.ExitStack() as stack:
         if board is not None:
-            device = stack.enter_context(booted(model, session.preprocessing, board))
-        return verification.verify(
+            device = stack.enter_context(booted(model, preprocessing, board, meaning))
+        verdict = verification.verify(
             model,
-            sample(images.part("test"), count),
-            session.preprocessing,
+            images,
+            preprocessing or PreprocessingPlan(),
+            meaning=meaning,
             float_runner=runner,
             float_twin=twin,
             device=device,
             max_drop=MAX_DROP if max_drop is None else max_drop,
         )
+    return dataclasses.replace(verdict, warnings=(*notes, *verdict.warnings))
+
+
+def _inputs(
+    session: Session, meaning: Meaning, count: int, notes: list[str]
+) -> tuple[ImageStore | int, PreprocessingPlan | None, keras.Model | None]:
+    """Return images of the test part, how they become inputs, and the float network.
+
+    A file that makes neither masks nor classes of an image gets so many random inputs instead, as
+    does a file for another task than the images', or whose input is not known; that is noted.
+    """
+    if meaning.task is not None and session.takes_image:
+        try:
+            preprocessing = session.preprocessing
+            return sample(session.images.part("test"), count), preprocessing, session.float_network
+        except (OtherTaskError, UntoldError) as error:
+            if session.trained is not None:
+                raise
+            notes.append(str(error))
+    notes.append(f"{session.path}: random inputs, of which nothing is scored")
+    return count, None, None

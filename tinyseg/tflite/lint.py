@@ -50,7 +50,8 @@ def lint(model: TfliteModel) -> list[Finding]:
     decoders = [operator for operator in model.operators if operator.opcode == decode.NAME]
     encoded = {t.index for op in decoders for t in op.inputs if t is not None}
     for tensor in model.tensors:
-        findings += _check_tensor(tensor, tensor.index in encoded)
+        wrong = _check_tensor(tensor, tensor.index in encoded)
+        findings += wrong or (_check_batch(tensor) if tensor in model.inputs else [])
     for operator in model.operators:
         findings += _check_operator(operator)
     return sorted(findings, key=lambda finding: finding.severity)
@@ -108,6 +109,14 @@ def _check_graph(model: TfliteModel) -> list[Finding]:
     if stored is not None and stored != model.checksum():
         findings.append(Finding("error", "model", "content differs from its checksum; restore it"))
     return findings
+
+
+def _check_batch(tensor: Tensor) -> list[Finding]:
+    """Refuse an input of several images; a row of numbers may come without a batch."""
+    if len(tensor.shape) < 3 or tensor.shape[0] == 1:
+        return []
+    message = f"{tensor.shape} is a batch of {tensor.shape[0]}; export with a batch of 1"
+    return [Finding("error", f"input '{tensor.name}'", message)]
 
 
 def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyseg import progress
 from tinyseg.runtime.device import DeviceRunner
+from tinyseg.runtime.runner import stored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +65,11 @@ def run_on_device(
     Returns:
         The verdict, and the board's stored outputs.
     """
-    stored = runner.input.quantize(inputs)
-    rows = progress.track(range(len(stored)), f"images on {runner.info.board}")
-    outputs = np.concatenate([runner.run(stored[row : row + 1]) for row in rows])
+    content = stored(runner.input, inputs)
+    rows = progress.track(range(len(content)), f"images on {runner.info.board}")
+    outputs = np.concatenate([runner.run(content[row : row + 1]) for row in rows])
     operator_work, work = runner.operator_work, list(runner.work)
-    again = runner.run(stored[:1])
+    again = runner.run(content[:1])
     # Cycles of a real board vary with its memories' refresh; instructions never do.
     counts_repeat = runner.unit != "instructions" or runner.work[-1] == work[0]
     info = runner.refresh()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyseg.runtime.runner import TensorSpec
+from tinyseg.runtime.runner import TensorSpec, stored
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.tflite import TfliteModel
 
@@ -42,7 +42,7 @@ def layer_sqnr(
     runners = []
     for model in (reference, quantized):
         runner = TfliteRunner(model, reference=False, keep_tensors=True)
-        runner.run(runner.input.quantize(image[None]))
+        runner.run(stored(runner.input, image[None]))
         runners.append(runner)
     float_runner, integer_runner = runners
     float_index = {t.name: t.index for operator in reference.operators for t in operator.outputs}

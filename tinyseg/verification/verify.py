@@ -14,15 +14,18 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
-from tinyseg.runtime.runner import TensorSpec, border, predict
+from tinyseg.runtime.meaning import Head, Meaning, plain
+from tinyseg.runtime.runner import border, predict, random_inputs, stored
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.border import image_shape
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import supported
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice, run_on_device
+from tinyseg.verification.scored import deciding, mismatch
 from tinyseg.verification.sqnr import layer_sqnr
 
 MAX_DROP = 0.01
@@ -39,11 +42,11 @@ class Verification:
         differing_bytes: output elements that differ.
         unsupported_ops: operators that TFLM lacks.
         warnings: what to know beside the failures.
-        task: ``segmentation`` or ``classification``.
+        task: ``segmentation`` or ``classification``; None if nothing was scored.
         scores: by backend (``float``, ``int8``, ``tflm``, with a board also ``device``) as of
             :func:`tinyseg.scoring.scores.score_outputs`; None where it did not run.
         sqnr: per layer, empty without the float network.
-        images: names of the images used.
+        images: names of the images used; of random inputs, their numbers.
         device: what a board made of them; None if none took part.
     """
 
@@ -53,7 +56,7 @@ class Verification:
     differing_bytes: int
     unsupported_ops: tuple[str, ...]
     warnings: tuple[str, ...]
-    task: str
+    task: str | None
     scores: dict[str, dict | None]
     sqnr: tuple[dict[str, Any], ...]
     images: tuple[str, ...]
@@ -84,7 +87,7 @@ class Verification:
             "arena_bytes": self.arena and self.arena.total,
             "bit_exact": self.bit_exact,
             "unsupported_ops": list(self.unsupported_ops),
-            **{score.key: pick(score.key) for score in SCORES[self.task]},
+            **{score.key: pick(score.key) for score in SCORES.get(self.task, ())},
             "failures": list(self.failures),
             "warnings": list(self.warnings),
             "arena": self.arena and dataclasses.asdict(self.arena),
@@ -97,9 +100,10 @@ class Verification:
 
 def verify(
     model: TfliteModel,
-    images: ImageStore,
+    images: ImageStore | int,
     preprocessing: PreprocessingPlan,
     *,
+    meaning: Meaning | None = None,
     float_runner: Runner | None = None,
     float_twin: TfliteModel | None = None,
     device: DeviceRunner | None = None,
@@ -107,10 +111,15 @@ def verify(
 ) -> Verification:
     """Run a file on TFLM, on TFLite's reference kernels, and on the float network and a board.
 
+    Bytes and arena are those of any file. Scores there are if its output says what the images ask
+    for; if it does not, a warning tells why.
+
     Args:
         model: quantized file.
-        images: at least one; the same for all backends.
-        preprocessing: normalisation and threshold.
+        images: at least one; the same for all backends. A number for so many random inputs, which
+            nothing is scored on.
+        preprocessing: normalisation and threshold of images.
+        meaning: of the output that is read; None for probabilities of regions or classes.
         float_runner: the float network, for its scores.
         float_twin: float conversion of the network, for the SQNR of each layer.
         device: a board with the file in its firmware.
@@ -125,22 +134,27 @@ def verify(
     unsupported = [f for f in findings if f.severity == "unsupported"]
     missed = [Missed(Gate.OPERATORS, f"{model.path}: {finding}") for finding in unsupported]
     warnings = [str(f) for f in findings if f.severity == "warning"]
-    specification, inputs = border(model), images.inputs(preprocessing)
-    _check_shape(model.path, specification, inputs, images.targets)
-    trial = _Trial(specification[1])
-    trial.run(model, inputs, not unsupported, float_runner, float_twin, device)
+    inputs, shown = _inputs(model, images, preprocessing)
+    meaning = meaning or (plain(border(model)[1].shape) if shown else Meaning(Head.NONE))
+    trial = _Trial(model, meaning.output)
+    trial.run(inputs, not unsupported, float_runner, float_twin, device)
     if trial.on_device is not None:
         lines = trial.on_device.failures()
         missed += [Missed(Gate.DEVICE, f"{model.path}: {line}") for line in lines]
     if trial.differing and _is_wide(model):
-        warnings.append(trial.difference(model.path))
+        warnings.append(trial.difference)
     elif trial.differing:
-        missed.append(Missed(Gate.BYTES, trial.difference(model.path)))
+        missed.append(Missed(Gate.BYTES, trial.difference))
     scores: dict[str, dict | None] = dict.fromkeys(("float", "int8", "tflm"))
-    for name, values in trial.outputs.items():
-        scores[name] = score_outputs(images, values, preprocessing.threshold)
-    if scores["float"] and scores["tflm"]:
-        missed += missed_score(model.path, images, scores["float"], scores["tflm"], max_drop)
+    reason = shown and mismatch(meaning, shown)
+    if reason:
+        warnings.append(f"{model.path}: no scores: {reason}")
+    elif shown:
+        for name, values in trial.outputs.items():
+            found = deciding(meaning, values, shown)
+            scores[name] = score_outputs(shown, found, preprocessing.threshold)
+        if scores["float"] and scores["tflm"]:
+            missed += missed_score(model.path, shown, scores["float"], scores["tflm"], max_drop)
     return Verification(
         missed=tuple(missed),
         arena=trial.arena,
@@ -148,37 +162,56 @@ def verify(
         differing_bytes=trial.differing,
         unsupported_ops=lacking,
         warnings=tuple(warnings),
-        task=images.task,
+        task=shown.task if shown and not reason else None,
         scores=scores,
         sqnr=tuple(trial.sqnr),
-        images=tuple(images.names),
+        images=tuple(shown.names if shown else (f"random {n}" for n in range(len(inputs)))),
         device=trial.on_device,
     )
 
 
-@dataclasses.dataclass
+def _inputs(
+    model: TfliteModel, images: ImageStore | int, preprocessing: PreprocessingPlan
+) -> tuple[np.ndarray, ImageStore | None]:
+    """Return real values for a file's input, and the images that they are of, if any.
+
+    Raises:
+        InputError: the input does not fit the images.
+    """
+    source, _ = border(model)
+    if isinstance(images, int):
+        return random_inputs(source, images), None
+    inputs = images.inputs(preprocessing)
+    if image_shape(source.shape) != inputs.shape[1:]:
+        raise InputError(
+            f"{model.path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}"
+        )
+    return inputs, images
+
+
 class _Trial:
     """What the backends made of the images.
 
     Attributes:
-        result: what the file gives.
-        outputs: real values float32 by backend.
+        outputs: real values float32 by backend, of the output that is read.
         arena: that TFLM used, None if it did not run.
         differing: stored values of TFLM that are not those of the reference kernels.
+        difference: the line that says how far the two are apart.
         on_device: what a board made of them.
         sqnr: per layer, on the first image.
     """
 
-    result: TensorSpec
-    outputs: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    sqnr: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    arena: Arena | None = None
-    differing: int = 0
-    on_device: OnDevice | None = None
+    def __init__(self, model: TfliteModel, output: int) -> None:
+        self._model, self._output = model, output
+        self._results = [border(model, number)[1] for number in range(len(model.outputs))]
+        self.outputs: dict[str, np.ndarray] = {}
+        self.sqnr: list[dict[str, Any]] = []
+        self.arena: Arena | None = None
+        self.differing, self.difference = 0, ""
+        self.on_device: OnDevice | None = None
 
     def run(
         self,
-        model: TfliteModel,
         inputs: np.ndarray,
         runs: bool,
         float_runner: Runner | None,
@@ -186,27 +219,32 @@ class _Trial:
         device: DeviceRunner | None,
     ) -> None:
         """Run images on every backend that there is; TFLM and a board if it ``runs`` there."""
-        with _Interpreters(model, inputs, start=runs) as interpreters:
+        with _Interpreters(self._model, inputs, start=runs) as interpreters:
             if float_runner is not None:
                 self.outputs["float"] = predict(float_runner, inputs)
             if float_twin is not None:
-                self.sqnr = layer_sqnr(float_twin, model, inputs[0])
+                self.sqnr = layer_sqnr(float_twin, self._model, inputs[0])
             if not runs:
                 return
             stored, on_tflm, self.arena = interpreters.results()
-        real = self.result.dequantize
-        self.outputs["int8"], self.outputs["tflm"] = real(stored), real(on_tflm)
-        self.differing = int((stored != on_tflm).sum())
+        self._compare(stored, on_tflm)
+        number, real = self._output, self._results[self._output].dequantize
+        self.outputs["int8"], self.outputs["tflm"] = real(stored[number]), real(on_tflm[number])
         if device is not None:
-            self.on_device, on_board = run_on_device(device, inputs, on_tflm)
+            self.on_device, on_board = run_on_device(device, inputs, on_tflm[number])
             self.outputs["device"] = real(on_board)
 
-    def difference(self, path: str) -> str:
-        """Return the line that says how far the two interpreters are apart."""
-        host, tflm = self.outputs["int8"], self.outputs["tflm"]
-        return (
-            f"{path}: TFLM and TFLite reference kernels differ in {self.differing} of "
-            f"{host.size} output values, by {np.abs(host - tflm).max():.2g} at most"
+    def _compare(self, stored: list[np.ndarray], on_tflm: list[np.ndarray]) -> None:
+        """Count the values in which all outputs of the two interpreters differ."""
+        pairs = list(zip(self._results, stored, on_tflm, strict=True))
+        self.differing = sum(int((one != two).sum()) for _, one, two in pairs)
+        furthest = max(
+            np.abs(result.dequantize(one) - result.dequantize(two)).max()
+            for result, one, two in pairs
+        )
+        self.difference = (
+            f"{self._model.path}: TFLM and TFLite reference kernels differ in {self.differing} of "
+            f"{sum(one.size for one in stored)} output values, by {furthest:.2g} at most"
         )
 
 
@@ -257,31 +295,18 @@ class _Interpreters:
             task = self._bar.add_task("TFLM and TFLite reference", total=total, note="")
             self._advance = lambda: self._bar.advance(task)
             self._tflm = TflmRunner(self._model, progress=self._advance)
-            stored = self._tflm.input.quantize(self._inputs)
-            self._tflm_outputs = self._pool.submit(self._tflm.run, stored)
+            self._stored = stored(self._tflm.input, self._inputs)
+            self._tflm_outputs = self._pool.submit(self._tflm.run_all, self._stored)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
         self._pool.shutdown()
 
-    def results(self) -> tuple[np.ndarray, np.ndarray, Arena]:
-        """Return the outputs of TFLite and of TFLM, and TFLM's arena."""
+    def results(self) -> tuple[list[np.ndarray], list[np.ndarray], Arena]:
+        """Return all outputs of TFLite and of TFLM, and TFLM's arena."""
         host = TfliteRunner(self._model, reference=True, progress=self._advance)
-        outputs = host.run(host.input.quantize(self._inputs))
+        outputs = host.run_all(self._stored)
         # In this order: the arena is known once TFLM has run.
         tflm_outputs = self._tflm_outputs.result()
         return outputs, tflm_outputs, self._tflm.arena
-
-
-def _check_shape(
-    path: str, specification: tuple[TensorSpec, TensorSpec], inputs: np.ndarray, targets: np.ndarray
-) -> None:
-    source, result = specification
-    if source.shape[1:] != inputs.shape[1:]:
-        raise InputError(f"{path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}")
-    if result.shape[1:] != targets.shape[1:]:
-        kind = "a mask" if targets.ndim == 4 else "classes"
-        raise InputError(
-            f"{path}: output {result.shape[1:]} is not {kind}, those are {targets.shape[1:]}"
-        )

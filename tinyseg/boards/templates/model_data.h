@@ -34,11 +34,11 @@ constexpr uint32_t kModelOutputElements = {{ output.elements }};
 constexpr float kModelOutputScale = {{ output.scale }}f;
 constexpr int32_t kModelOutputZeroPoint = {{ output.zero_point }};
 
-// The stored input of each pixel value 0..255: pixel * {{ preprocessing.scale }} + {{ preprocessing.offset }}, quantized.
+// The stored input of each pixel value 0..255: {{ table_text }}.
 constexpr {{ input.ctype }} kModelInputTable[256] = {
 {{ input_table }}
 };
-// Outputs above this one are foreground: probability > {{ preprocessing.threshold }}.
+// Outputs above this one are foreground: {{ threshold_text }}.
 constexpr {{ output.ctype }} kModelMaskThreshold = {{ mask_threshold }};
 
 constexpr uint32_t kModelOperatorCount = {{ operator_count }};

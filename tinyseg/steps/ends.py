@@ -1,0 +1,102 @@
+"""What goes into the network of a session and what comes out: the part of every verb on images."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tinyseg.errors import InputError
+from tinyseg.plan import Plan, PreprocessingPlan
+from tinyseg.runtime.meaning import Head, Meaning
+from tinyseg.steps.border import Stated, settle_input, settle_output, takes_image
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound="Ends")
+
+
+class Ends:
+    """Input and output of a network or file; :class:`tinyseg.steps.session.Session` has the rest.
+
+    Attributes:
+        stated: what the user says of them, before what is stored or found.
+    """
+
+    plan: Plan
+    path: Path | None
+    stated: Stated
+    is_file: bool
+    model: Any
+    integers: Any
+    network: Any
+    trained: Any
+    _of_zoo: bool
+
+    def stating(self: S, stated: Stated) -> S:
+        """Return this session, with what the user says."""
+        self.stated = stated
+        return self
+
+    @functools.cached_property
+    def preprocessing(self) -> PreprocessingPlan:
+        """From an image to the network's input.
+
+        Raises:
+            InputError: the input is no image, or what becomes of pixels cannot be told or
+                contradicts the file.
+        """
+        planned = self.plan.preprocessing
+        if not self.is_file:
+            return self.stated.over(planned)
+        return settle_input(self.model, planned, self._is_stored, self.stated)
+
+    @functools.cached_property
+    def meaning(self) -> Meaning:
+        """What the output of a network or file means.
+
+        Raises:
+            InputError: it cannot be told, or is not what the user says.
+        """
+        if self.is_file:
+            return settle_output(self.integers, self._is_stored, self.stated)
+        from tinyseg.runtime.keras import keras_meaning
+
+        return keras_meaning(self.network, None if self._of_zoo else self.stated.head)
+
+    def meaning_or_none(self, note: Callable[[str], None] = log.warning) -> Meaning:
+        """Return the meaning of an output for what does not need it; what cannot be told is noted.
+
+        Raises:
+            InputError: the user said something of the output that does not hold.
+        """
+        try:
+            return self.meaning
+        except InputError as error:
+            if self.stated != Stated():
+                raise
+            note(str(error))
+            return Meaning(Head.NONE)
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether the one input of a ``.tflite`` file is an image."""
+        return takes_image(self.model)
+
+    @property
+    def reading(self) -> Meaning:
+        """The meaning of an output of masks or classes.
+
+        Raises:
+            InputError: the output is neither, or cannot be told.
+        """
+        if self.meaning.task is None:
+            raise InputError(f"{self.path}: its output is neither masks nor classes; say --head")
+        return self.meaning
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether a plan came with a ``.tflite`` file, beside it or in it."""
+        return self.trained is not None or "preprocessing" in self.model.plan
