@@ -36,7 +36,10 @@ def test_reason_is_told_from_its_first_letter():
     model = TfliteModel.parse(one_operator("EXP", [draft], draft), "my.tflite")
     with pytest.raises(InputError) as caught:
         _ = TflmRunner(model).arena
-    start = "my.tflite: TFLM cannot run it (tensorflow/lite/micro/kernels/exp.cc:"
+    start = (
+        "my.tflite: operator 0 EXP (layer 'tensor_1'): TFLM cannot run it "
+        "(tensorflow/lite/micro/kernels/exp.cc:"
+    )
     assert str(caught.value).startswith(start)
 
 

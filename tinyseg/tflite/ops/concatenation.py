@@ -13,8 +13,19 @@ def _rows(operator: Operator) -> Rule | None:
     return None if along_rows else pointwise(operator)
 
 
+def _joins(operator: Operator) -> tuple[str, str] | None:
+    """Refuse parts that do not make up the whole."""
+    whole, parts = operator.outputs[0].shape, [tensor.shape for tensor in operator.inputs]
+    axis = operator.options.axis % len(whole)
+    fits = all(len(part) == len(whole) for part in parts)
+    if fits and sum(part[axis] for part in parts) == whole[axis]:
+        return None
+    return "error", "its parts do not make up its result; damaged"
+
+
 CONCATENATION = Op(
     "CONCATENATION",
+    checks=(_joins,),
     options="ConcatenationOptions",
     types=(INT8, INT16, INT32, INT64, FLOAT32, BOOL),
     memory=Memory(same(8), (80, 24)),
