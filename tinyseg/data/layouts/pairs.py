@@ -167,12 +167,14 @@ def _only_two(places: list[_Place]) -> list[tuple[_Place, _Place, list[_Place]]]
     common = len(_stems(one) & _stems(other))
     if 2 * common < max(len(_files(one)), len(_files(other))):
         return []
-    if {one.role, other.role} & {"mask", "image"}:
-        swapped = one.role == "mask" or other.role == "image"
-        alike = one.role == other.role
-    else:
-        swapped, alike = _look_like_masks(one), _look_like_masks(one) == _look_like_masks(other)
-    return [] if alike else [(other, one, [])] if swapped else [(one, other, [])]
+    pairs = ((one, other), (other, one))
+    marks = {place.folder: _look_like_masks(place) for place in places}
+    return [
+        (images, masks, [])
+        for images, masks in pairs
+        if images.role != "mask" and masks.role != "image"
+        if marks[masks.folder] and not marks[images.folder]
+    ]
 
 
 def _look_like_masks(place: _Place) -> bool:
