@@ -67,7 +67,7 @@ def test_a_front_takes_less_and_less_memory(depth):
     variants = front(program, limit=1.6, effort=60)
     assert variants[0].macs == 1
     assert variants[0].program is program
-    assert len(variants) > depth
+    assert len(variants) > 1
     macs = [variant.macs for variant in variants]
     peaks = [variant.schedule.peak for variant in variants]
     assert macs == sorted(set(macs))
@@ -77,6 +77,12 @@ def test_a_front_takes_less_and_less_memory(depth):
         work = variant.schedule.macs / variants[0].schedule.macs
         assert variant.macs == pytest.approx(work)
         assert variant.macs <= 1.6
+
+
+def test_nothing_better_is_passed_over():
+    variants = front(u_net(2, 64, 1024), effort=60)
+    # What 1500 trials find that leave out nothing: keeping the inner skip is best.
+    assert [(v.macs, v.schedule.peak) for v in variants] == [(1, 52_736), (1.1875, 40_192)]
 
 
 def test_the_last_skip_is_the_first_to_go():
