@@ -34,7 +34,7 @@ def by_hand(program):
     return births, deaths, live
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(programs())
 def test_as_a_runtime_that_recurses(program):
     schedule = simulate(program)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -82,23 +82,20 @@ class Draft:
         """
         for other in self._others(late.node, late):
             yield self._redirected(late, [], [], other)
-        yield self._copied(late, lambda node: None)
-        for which in range(
-            max((len(self._others(n, late)) for n in self._way(late.node)), default=0)
-        ):
-            yield self._copied(late, lambda node, which=which: self._other(node, late, which))
+        yield self._copied(late, {})
+        copies = {node: self._others(node, late) for node in self._needed[late.node]}
+        copies = {node: others for node, others in copies.items() if others and node != late.node}
+        for which in range(max((len(copies.get(n, ())) for n in self._way(late.node)), default=0)):
+            chosen = {n: others[min(which, len(others) - 1)] for n, others in copies.items()}
+            yield self._copied(late, chosen)
         for narrow in self._narrow(late.node):
-            yield self._copied(late, lambda node, narrow=narrow: narrow if node == narrow else None)
+            yield self._copied(late, {narrow: narrow})
 
     def _others(self, node: int, late: Late) -> list[int]:
         """Return other copies of a node that late readers can read."""
         origin = self.origins[node]
         same = [n for n, its in enumerate(self.origins) if its == origin and n != node]
         return [n for n in same if not self._needed[n] & late.readers]
-
-    def _other(self, node: int, late: Late, which: int) -> int | None:
-        others = self._others(node, late)
-        return others[min(which, len(others) - 1)] if others else None
 
     @cached_property
     def _needed(self) -> list[frozenset[int]]:
@@ -133,12 +130,12 @@ class Draft:
             and sizes[place] <= min(sizes[max(place - 1, 0)], _NARROW * sizes[-1])
         ]
 
-    def _copied(self, late: Late, instead: Callable[[int], int | None]) -> Draft:
+    def _copied(self, late: Late, instead: Mapping[int, int]) -> Draft:
         """Return the program with a copy of what the late readers' node is computed from.
 
         Args:
             late: readers of the copy.
-            instead: gives the node that stands for one of those; None to copy it.
+            instead: nodes that stand for some of those, which are not copied then.
         """
         nodes = self.program.nodes
         place: dict[int, int] = {}
@@ -146,9 +143,7 @@ class Draft:
         origins: list[int] = []
         for index in sorted(self._to_copy(late.node, instead)):
             links = tuple(
-                Link(place.get(k.source, k.source), k.need)
-                if (other := instead(k.source)) is None
-                else Link(other, k.need)
+                Link(instead.get(k.source, place.get(k.source, k.source)), k.need)
                 for k in nodes[index].links
             )
             place[index] = len(nodes) + len(added)
@@ -156,13 +151,13 @@ class Draft:
             origins.append(self.origins[index])
         return self._redirected(late, added, origins, place[late.node])
 
-    def _to_copy(self, node: int, instead: Callable[[int], int | None]) -> Collection[int]:
+    def _to_copy(self, node: int, instead: Mapping[int, int]) -> Collection[int]:
         nodes = self.program.nodes
         found, left = {node}, [node]
         while left:
             for link in nodes[left.pop()].links:
                 source = link.source
-                if source in found or nodes[source].kernel is None or instead(source) is not None:
+                if source in found or nodes[source].kernel is None or source in instead:
                     continue
                 found.add(source)
                 left.append(source)

@@ -98,7 +98,8 @@ def simulate(program: Program) -> Schedule:
         for link in node.links:
             death = deaths[link.source]
             reads = _last_reads(births[index], link, len(death))
-            np.copyto(death, reads, where=reads > death)
+            # Rows of constants are never computed and never die.
+            np.copyto(death, reads, where=(reads > death) & (births[link.source] >= 0))
     lives = tuple(Lives(birth, death) for birth, death in zip(births, deaths, strict=True))
     return Schedule(program, nodes, rows, lives, depth)
 
