@@ -63,8 +63,9 @@ def check(config: dict[str, Any], path: object) -> None:
         if kind not in _PLAIN and not _is_known(kind, found):
             name = inner if kind == "function" and isinstance(inner, str) else kind
             raise InputError(
-                f"{where} is of the custom class {name.split('>')[-1]}, whose code is not in the file; load it in "
-                "Python with that class and give the model to tinyseg.quantize(model, images)"
+                f"{where} is of the custom class {name.split('>')[-1]}, whose code is not in the "
+                "file; load it in Python with that class and give the model to "
+                "tinyseg.quantize(model, images)"
             )
 
 
