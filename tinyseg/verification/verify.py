@@ -126,7 +126,7 @@ def verify(
     missed = [Missed(Gate.OPERATORS, f"{model.path}: {finding}") for finding in unsupported]
     warnings = [str(f) for f in findings if f.severity == "warning"]
     specification, inputs = border(model), images.inputs(preprocessing)
-    _check_shape(model.path, specification, inputs, images.targets)
+    _check_shape(model, specification, inputs, images.targets)
     trial = _Trial(specification[1])
     trial.run(model, inputs, not unsupported, float_runner, float_twin, device)
     if trial.on_device is not None:
@@ -276,13 +276,17 @@ class _Interpreters:
 
 
 def _check_shape(
-    path: str, specification: tuple[TensorSpec, TensorSpec], inputs: np.ndarray, targets: np.ndarray
+    model: TfliteModel,
+    specification: tuple[TensorSpec, TensorSpec],
+    inputs: np.ndarray,
+    targets: np.ndarray,
 ) -> None:
-    source, result = specification
+    path, (source, result) = model.path, specification
     if source.shape[1:] != inputs.shape[1:]:
         raise InputError(f"{path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}")
     found = foreground(np.zeros(result.shape, np.float32), targets.shape[-1])
-    exclusive = targets.ndim == 4 and result.shape[-1] == targets.shape[-1] + 1
+    background = model.operators[-1].opcode == "SOFTMAX" and targets.ndim == 4
+    exclusive = background and result.shape[-1] == targets.shape[-1] + 1
     if found.shape[1:] != targets.shape[1:] and not exclusive:
         kind = "a mask" if targets.ndim == 4 else "classes"
         raise InputError(
