@@ -136,12 +136,12 @@ def test_linker_script_states_roles_and_stack():
         ("ARENA", "SRAM12"),
     ]
     assert "__stack_size = 16384;" in text
-    assert text.endswith("INCLUDE boards/common/sections.ld\n")
+    assert "\nINCLUDE boards/common/sections.ld\n" in text
 
 
 def test_board_may_place_sections_of_its_own():
     text = linker_script.text(boards.load("rp2040_pico"))
-    assert text.endswith("INCLUDE boards/rp2040_pico/sections.ld\n")
+    assert "\nINCLUDE boards/rp2040_pico/sections.ld\n" in text
 
 
 def test_linker_script_that_would_not_change_is_left_alone(tmp_path):

@@ -263,8 +263,9 @@ def test_images_whose_masks_would_overwrite_each_other(folder, tmp_path):
 @pytest.mark.arm
 def test_firmware_without_tensorflow_lite_micro_says_how_to_get_it(folder):
     result = tinyseg(
-        "firmware", "small net.tflite", "--board", "mps2_an500", cwd=folder, TFLM_ROOT=None
-    )
+        "firmware", "small net.tflite", "--board", "mps2_an500", "--engine", "tflm", cwd=folder,
+        TFLM_ROOT=None,
+    )  # fmt: skip
     assert_bad_input(result, "TFLM_ROOT", "docs/firmware.md", "cortex-m7+fp")
 
 

@@ -9,7 +9,9 @@ from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
 from tinyseg.engine.placement import Placement, place
 from tinyseg.engine.program import Program
+from tinyseg.engine.recompute import choose, front
 from tinyseg.engine.schedule import simulate
+from tinyseg.errors import InputError
 from tinyseg.tflite.model import TfliteModel
 
 
@@ -42,16 +44,31 @@ class Compiled:
         return sum(node.macs * node.rows for node in self.program.nodes)
 
 
-def compiled(model: TfliteModel, regions: Sequence[int] | None = None) -> Compiled:
+def compiled(
+    model: TfliteModel, regions: Sequence[int] | None = None, work: float = 1.0
+) -> Compiled:
     """Compile a file.
 
     Args:
         model: an int8 file with a batch of 1.
-        regions: bytes of the memories that its rows may lie in; None for one without an end.
+        regions: bytes of the memories that its rows may lie in; None for one without an end. Rows
+            are computed again, rather than kept, where all would not fit otherwise.
+        work: multiply-accumulates that the least memory may cost, times those of the file; with 1
+            there is no search for less memory than the regions have.
 
     Raises:
         InputError: the engine cannot run it, or it does not fit.
     """
     program = compile_model(model)
-    placement = place(simulate(program), regions)
+    placement = _placed(program, regions, work)
+    program = placement.schedule.program
     return Compiled(model, integer(model), program, placement, pack(program, placement))
+
+
+def _placed(program: Program, regions: Sequence[int] | None, work: float) -> Placement:
+    if work > 1:
+        return choose(front(program, regions, work), macs=work).placement
+    try:
+        return place(simulate(program), regions)
+    except InputError:
+        return choose(front(program, regions)).placement

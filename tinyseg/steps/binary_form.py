@@ -47,8 +47,9 @@ def write_binary_form(made: Session, folder: Path, count: int, board: str | None
     path = files.write_bytes(folder / f"{name}_xnor.tflite", pack(content))
     lowered = TfliteModel.read(path)
     images = sample(made.images.part("test"), count)
-    scores, masks = score(SegmentedRunner(lowered), images, made.preprocessing)
-    _, standard = score(made.runner(), images, made.preprocessing)
+    ends = (made.preprocessing, made.reading)
+    scores, masks = score(SegmentedRunner(lowered), images, *ends)
+    _, standard = score(made.runner(), images, *ends)
     agreement = float((masks == standard).mean())
     missed = []
     if agreement < MIN_AGREEMENT:

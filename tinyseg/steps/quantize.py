@@ -130,9 +130,10 @@ def score_both(session: Session, made: Session) -> Tested:
 
     test = session.images.part("test")
     log.info("scoring float and integer network on %d held-out images", len(test))
-    before, floats = score(KerasRunner(session.float_network), test, session.preprocessing)
+    ends = (session.preprocessing, made.reading)
+    before, floats = score(KerasRunner(session.float_network), test, *ends)
     with progress.counter("images on reference kernels", len(test)) as advance:
-        after, integers = score(made.runner(progress=advance), test, session.preprocessing)
+        after, integers = score(made.runner(progress=advance), test, *ends)
     background = None if test.classes else score_background(test)
     rows = zip(test.names, score_each(test, floats), score_each(test, integers), strict=True)
     each = [{"name": name, "float": float(a), "integer": float(b)} for name, a, b in rows]
@@ -156,9 +157,9 @@ def _agreement(aware: keras.Model, made: Session, count: int) -> float:
     """Return the share of decisions that a file, on reference kernels, has of its simulation."""
     from tinyseg.runtime.keras import KerasRunner
 
-    images = sample(made.images.part("test"), count)
-    _, simulated = score(KerasRunner(aware), images, made.preprocessing)
-    _, masks = score(made.runner(), images, made.preprocessing)
+    images, ends = sample(made.images.part("test"), count), (made.preprocessing, made.reading)
+    _, simulated = score(KerasRunner(aware), images, *ends)
+    _, masks = score(made.runner(), images, *ends)
     return float((simulated == masks).mean())
 
 
