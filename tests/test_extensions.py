@@ -38,7 +38,7 @@ PACKAGE = """
     def open_pairs(root):
         images = sorted(root.glob("*.scan.png"))
         samples = [Sample(i.stem, "", i, (i.with_name(i.name[:1] + ".truth.png"),)) for i in images]
-        return Dataset("pairs", tuple(samples), root), []
+        return Dataset("couples", tuple(samples), root), []
 
 
     NETWORK = Network(flat_net, "segmentation", (16, 16, 1))
@@ -53,7 +53,7 @@ ENTRY_POINTS = """
     wrong = mine_for_tinyseg:BOARD
 
     [tinyseg.layouts]
-    pairs = mine_for_tinyseg:LAYOUT
+    couples = mine_for_tinyseg:LAYOUT
 
     [tinyseg.boards]
     tiny_board = mine_for_tinyseg:BOARD
@@ -120,11 +120,11 @@ def test_what_cannot_be_imported_is_named(installed):
 
 def test_layout(installed, pairs):
     dataset = data.load(pairs)
-    assert (dataset.name, len(dataset)) == ("pairs", 16)
+    assert (dataset.name, len(dataset)) == ("couples", 16)
     image, mask = dataset.read(dataset.samples[2])
     assert np.array_equal(mask, image > 127)
-    assert data.load("pairs").samples == dataset.samples
-    assert next(iter(layouts.known())) == "pairs"
+    assert data.load("couples").samples == dataset.samples
+    assert next(iter(layouts.known())) == "couples"
 
 
 def test_board(installed):
@@ -156,7 +156,7 @@ def test_firmware_of_a_board(installed, tmp_path):
 
 
 def test_all_of_it_together(installed, pairs):
-    made = tinyseg.quantize(tinyseg.build("flat_net"), "pairs")
+    made = tinyseg.quantize(tinyseg.build("flat_net"), "couples")
     assert made.verify(max_drop=1, count=2).ok
     again = tinyseg.load(made.save(installed / "out"))
     # The network is built again from its name, to be compared with.

@@ -201,7 +201,7 @@ def test_arrays_are_as_good_as_files(network, quantized, arrays):
     images, masks = arrays
     made = tinyseg.quantize(network, arrays)
     assert made.plan.data.source == "arrays"
-    assert made.verify(max_drop=1).ok
+    assert made.verify(max_drop=1).bit_exact
     as_floats = (images[..., None] / np.float32(255), masks[..., None] * 255.0)
     assert tinyseg.quantize(network, as_floats).content == made.content
     # Other images for the same file.
@@ -258,12 +258,12 @@ def test_verify_fails_where_it_must(place):
     kernel, _ = blind.get_layer("mask").get_weights()
     blind.get_layer("mask").set_weights([0 * kernel, np.array([-4.0])])
     made = tinyseg.quantize(blind, SOURCE, settings={"quantization.calibration_images": 4})
-    assert made.verify(count=4).ok
+    assert {missed.gate for missed in made.verify(count=4).missed} == {Gate.TRIVIAL}
     made._session.network = made._session.float_network = network
     verdict = made.verify(count=4)
     assert not verdict.ok
-    assert [missed.gate for missed in verdict.missed] == [Gate.SCORE]
-    assert "falls by" in verdict.failures[0]
+    assert Gate.SCORE in {missed.gate for missed in verdict.missed}
+    assert any("falls by" in line for line in verdict.failures)
 
 
 @pytest.mark.parametrize(

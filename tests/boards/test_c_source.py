@@ -349,10 +349,15 @@ def test_files_that_are_no_image_to_mask(tmp_path, inputs, output, reason):
 
 
 @pytest.mark.parametrize(
-    ("shape", "frame"), [((1, 16), (1, 16, 1)), ((1, 8, 6), (8, 6, 1)), ((1, 8, 6, 3), (8, 6, 3))]
+    ("shape", "preprocessing", "frame"),
+    [
+        ((1, 16), None, (1, 1, 16)),
+        ((1, 8, 6), PLAIN, (8, 6, 1)),
+        ((1, 8, 6, 3), PLAIN, (8, 6, 3)),
+    ],
 )
-def test_vectors_and_matrices_are_images_of_one_channel(tmp_path, shape, frame):
-    export(single(Draft(shape)), PLAIN, ARENA, tmp_path, "one")
+def test_matrices_are_images_of_one_channel(tmp_path, shape, preprocessing, frame):
+    export(single(Draft(shape)), preprocessing, ARENA, tmp_path, "one")
     sides = [constant(tmp_path, f"kModelInput{side}") for side in ("Height", "Width", "Channels")]
     assert [int(side) for side in sides] == list(frame)
 

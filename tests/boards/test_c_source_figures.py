@@ -77,7 +77,7 @@ def test_threshold_of_float_outputs_is_itself_in_float32(tmp_path, threshold):
     model = model_of("RELU", [Draft((1, 2, 2, 1), "float32")], Draft((1, 4), "float32"))
     text = exported(tmp_path, model, PreprocessingPlan(threshold=threshold))["model_data.h"]
     assert float(constant(text, "kModelMaskThreshold")) == float(np.float32(threshold))
-    assert f"probability > {threshold}." in text
+    assert f"sigmoid > {threshold}." in text
 
 
 def test_table_of_float_inputs_follows_the_preprocessing(tmp_path):
@@ -126,7 +126,8 @@ def test_type_that_the_firmware_lacks_is_told_with_those_it_has(tmp_path):
         with pytest.raises(InputError) as caught:
             export(model, PreprocessingPlan(), ARENA, tmp_path, "one")
         assert str(caught.value) == (
-            "one.tflite: input or output of type uint8; the firmware takes int8, int16, float32"
+            "one.tflite: input or output of type uint8; the firmware takes int8, int16, float32; "
+            "'tinyseg lower' turns uint8 into int8"
         )
 
 

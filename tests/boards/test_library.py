@@ -19,7 +19,7 @@ PREPROCESSING = PreprocessingPlan(height=SIZE, width=SIZE)
 def test_the_example_gives_the_bytes_of_the_engine(tmp_path):
     content = fixtures.quantized("static_wi8_ai8", "integer", base_width=4, size=SIZE)
     made = compiled(TfliteModel.parse(content, "net.tflite"))
-    written = library.export(made, PREPROCESSING, tmp_path / "net", "net")
+    written = library.export(made, (PREPROCESSING, None), tmp_path / "net", "net")
     names = {str(path.relative_to(tmp_path / "net")) for path in written}
     assert {"CMakeLists.txt", "library.properties", "zephyr/module.yml"} <= names
     assert not {name for name in names if "host" in name}
@@ -35,7 +35,7 @@ def test_the_example_gives_the_bytes_of_the_engine(tmp_path):
         [folder / "net_example"], input=pixels.tobytes(), capture_output=True, check=True
     )
     runner = EngineRunner(made)
-    expected = runner.run(input_table(runner.input, PREPROCESSING)[pixels])
+    expected = runner.run(input_table(made.model, runner.input, PREPROCESSING)[pixels])
     np.testing.assert_array_equal(np.frombuffer(result.stdout, np.int8), expected.ravel())
 
     cut = subprocess.run([folder / "net_example"], input=b"abc", capture_output=True, check=False)

@@ -27,6 +27,7 @@ from tinyseg.steps.session import Session
 from tinyseg.steps.verify import verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.metadata import NAME
+from tinyseg.verification.gates import Gate
 
 layers = keras.layers
 PHANTOM = "phantom:count=24,size=32"
@@ -228,7 +229,9 @@ def test_heads_of_every_kind(name, disk):
     rows, _ = predict(Session.open(path), [disk])
     assert [row["region"] for row in rows] == list(range(1, regions + 1))
     verdict = verify(Session.open_file(path, PHANTOM), 1)
-    assert (verdict.failures, verdict.bit_exact) == ((), True)
+    # Random weights may mark every pixel, which is not asked for here.
+    assert {missed.gate for missed in verdict.missed} <= {Gate.TRIVIAL}
+    assert verdict.bit_exact
     assert verdict.arena.total > 0
     if regions == 1:
         scores = evaluate(Session.open(path, PHANTOM), backend="reference")

@@ -120,7 +120,8 @@ def test_images_of_8_12_16_and_32_bits_have_one_area(tmp_path, bright):
         areas[name] = json.loads(result.stdout)[0]["area_pixels"]
         assert bool(bits) == (f"read as {bits} bits" in result.stderr)
     assert areas["d8.png"] > 500
-    assert set(areas.values()) == {areas["d8.png"]}
+    # A pixel on the edge rounds one way in 8 bits, another in more.
+    assert np.ptp(list(areas.values())) <= 2
 
 
 def test_doubts_are_told_where_images_are_used(tmp_path, bright):

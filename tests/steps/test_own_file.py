@@ -20,6 +20,7 @@ from tinyseg.steps.predict import predict
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.session import Session
 from tinyseg.steps.verify import verify
+from tinyseg.verification.gates import Gate
 
 MASKS = "phantom:count=24,size=32"
 CLASSES = f"{MASKS},task=classification"
@@ -42,6 +43,11 @@ def quantized(name, source, **changes):
     return quantize(session, verify_images=2, max_drop=1, profiled=False)
 
 
+def others_than_trivial(verdict):
+    """Gates missed but that of networks, here untrained ones, with one answer to every image."""
+    return {missed.gate for missed in verdict.missed} - {Gate.TRIVIAL}
+
+
 @pytest.mark.parametrize(
     ("make", "source"),
     [
@@ -58,7 +64,8 @@ def test_each_kind_reaches_a_verified_file_and_c_source(make, source, tmp_path):
         make_brats_h5(tmp_path / source)
         source = str(tmp_path / source)
     run = quantized(name, source)
-    assert run.failures == []
+    # Untrained networks may give one answer to every image.
+    assert {missed.gate for missed in run.missed} <= {Gate.TRIVIAL}
     assert run.verification.bit_exact
     assert run.file == "mine.tflite"
     assert run.model.name == "mine"
@@ -161,7 +168,7 @@ def test_one_output_tells_two_classes_apart(arrays):
         [layers.Input((32, 32, 1)), layers.Flatten(), layers.Dense(1, activation="sigmoid")]
     )
     made = tinyseg.quantize(model, (arrays[0], np.array(["no", "yes"] * 12)))
-    assert made.verify(max_drop=1).ok
+    assert others_than_trivial(made.verify(max_drop=1)) == set()
     assert set(made.evaluate()["classes"]) == {"no", "yes"}
 
 
@@ -171,7 +178,8 @@ def test_one_output_tells_two_classes_apart(arrays):
 def test_training_with_the_rounding_in_place(make):
     source = CLASSES if make is classifier else MASKS
     options = {"recipe": "qat_wi8_ai8", "settings": {"quantization.epochs": 1}}
-    assert tinyseg.quantize(make(keras3), source, **options).verify(count=2, max_drop=1).ok
+    made = tinyseg.quantize(make(keras3), source, **options)
+    assert others_than_trivial(made.verify(count=2, max_drop=1)) == set()
 
 
 @pytest.mark.parametrize(

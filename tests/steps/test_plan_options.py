@@ -103,6 +103,8 @@ def test_options_of_preprocessing(plan):
 class Constant:
     """A network that gives probabilities from 0 to 1 from left to right."""
 
+    kernels = "constant"
+
     def __init__(self):
         from tinyseg.runtime.runner import TensorSpec
 
@@ -119,6 +121,7 @@ def test_threshold_decides(plan):
     for threshold, columns in ((0.3, 17), (0.5, 12), (0.9, 3)):
         other = changed(plan, preprocessing__threshold=threshold)
         scores, masks = score(Constant(), images.store, other.preprocessing)
+        assert scores.pop("kernels") == "constant"
         np.testing.assert_array_equal(masks, decide(outputs, threshold))
         assert masks.sum() == 20 * 16 * columns
         assert scores == score_outputs(images.store, masks.astype(np.float32), 0.5)

@@ -185,7 +185,7 @@ def test_gate_looks_at_images_with_a_lesion_alone(model, images):
 
 def test_a_worse_float_network_is_no_failure(model, images):
     half = images.masks.copy()
-    half[:, ::2] = 0
+    half[:, 1::2] = 0
     verdict = verify(model, images, PREPROCESSING, float_runner=Oracle(half))
     assert verdict.ok
     assert verdict.scores["float"]["dice"] < 0.8 < verdict.scores["tflm"]["dice"]
@@ -237,7 +237,8 @@ def test_cmsis_nn_warning_is_passed_on(images):
     x = keras.layers.Conv2DTranspose(1, 4, 2, "same", bias_initializer="ones")(x)
     content = fixtures.convert(keras.Model(image, x), fixtures.pictures(2))
     verdict = verify(TfliteModel.parse(content), images, PREPROCESSING)
-    assert verdict.ok
+    # Random weights find nothing, which is not asked for here.
+    assert {missed.gate for missed in verdict.missed} <= {Gate.TRIVIAL}
     assert len(verdict.warnings) == 1
     assert "CMSIS-NN #233" in verdict.warnings[0]
     assert verdict.as_dict()["warnings"] == list(verdict.warnings)

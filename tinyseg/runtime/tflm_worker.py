@@ -21,7 +21,7 @@ def main(
     arena_bytes: str,
     inputs_path: str,
     outputs_path: str,
-    outputs: str,
+    outputs: str = "1",
     *tensors: str,
 ) -> None:
     """Load the model, report its memory and run all inputs."""

@@ -105,7 +105,7 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
         return None
     if sizes[2] <= _MAX_CHANNELS and min(sizes[:2]) > 1:
         return sizes
-    if sizes[0] <= _MAX_CHANNELS and min(sizes[1:]) > 1:
+    if sizes[0] <= _MAX_CHANNELS and min(sizes[1:]) > sizes[0]:
         return sizes[1], sizes[2], sizes[0]
     return None
 

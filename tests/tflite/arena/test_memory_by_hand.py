@@ -154,6 +154,7 @@ def test_facts_by_hand(model):
     peak, operators = values.pop("peak"), values.pop("operators")
     assert values == {
         "file": "net.tflite",
+        "uncounted": [],
         "target": "cortex_m",
         "total_bytes": made.head + made.tail,
         "head_bytes": made.head,

@@ -11,7 +11,6 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.tflite.few_values import conv_file, draw
 from tinyseg.boards.c_source import ArenaSize, export
-from tinyseg.plan import PreprocessingPlan
 from tinyseg.tflite import Operator, Tensor, TfliteModel
 from tinyseg.tflite.ops.registry import FIRMWARE_OPS, OPS, TFLM_CUSTOM_OPS, registration
 from tinyseg.tflite.packing import pack
@@ -141,8 +140,7 @@ def packed_with_table():
 def test_resolver_of_a_packed_file_with_tables(tmp_path):
     model = TfliteModel.parse(packed_with_table())
     assert model.opcodes == ["TFLM_DECODE", "CONV_2D", "CAST", "GATHER"]
-    preprocessing = PreprocessingPlan(height=4, width=4)
-    export(model, preprocessing, ArenaSize(1024, 2048, "a test"), tmp_path, "packed")
+    export(model, None, ArenaSize(1024, 2048, "a test"), tmp_path, "packed")
     text = (tmp_path / "model_ops.h").read_text()
     assert "MicroMutableOpResolver<4>" in text
     assert re.findall(r"resolver->(.+) != kTfLiteOk", text) == [

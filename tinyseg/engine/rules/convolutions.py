@@ -7,10 +7,10 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Data, Kernel, Link, Need
 from tinyseg.engine.rules import factors
+from tinyseg.tflite.activations import clamp, is_valid
 from tinyseg.tflite.arithmetic import quantize_multiplier
 from tinyseg.tflite.model import Operator, Tensor
 from tinyseg.tflite.ops.padding import padding_before
-from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 
 def convolution(builder: Builder, operator: Operator) -> None:
@@ -77,7 +77,7 @@ def transposed(builder: Builder, operator: Operator) -> None:
     rows, columns, _ = builder.shape(output)
     strides = (options.strideH, options.strideW)
     top, left = (
-        0 if options.padding == Padding.VALID else max((-(-side // s) - 1) * s + k - side, 0) // 2
+        0 if is_valid(options) else max((-(-side // s) - 1) * s + k - side, 0) // 2
         for side, s, k in zip((rows, columns), strides, (height, width), strict=True)
     )
     # Of the weights that reach pixels of each phase.
@@ -149,8 +149,7 @@ def _weights(weights: Tensor) -> np.ndarray:
 
 
 def _border(data: Tensor, output: Tensor, options: object) -> tuple[int, int, int, int]:
-    activation = getattr(options, "fusedActivationFunction", ActivationFunctionType.NONE)
-    least, most = factors.clamp(output, activation)
+    least, most = clamp(output, options)
     return factors.scale_of(data)[1], factors.scale_of(output)[1], least, most
 
 

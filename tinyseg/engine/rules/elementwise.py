@@ -7,9 +7,9 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Kernel, Link, Need
 from tinyseg.engine.rules import factors, functions
+from tinyseg.tflite.activations import clamp
 from tinyseg.tflite.arithmetic import ADD_SHIFT
 from tinyseg.tflite.model import Operator, Tensor
-from tinyseg.tflite.schema import ActivationFunctionType
 
 _SQUARED_DIFFERENCE_SHIFT = 7
 _NO_FACTOR = (0, 0)
@@ -74,13 +74,12 @@ def _append(
         link, steps = _operand(builder, tensor, output, operator.index)
         links.append(link)
         operands += [*steps, factors.scale_of(tensor)[1], *own]
-    activation = getattr(operator.options, "fusedActivationFunction", ActivationFunctionType.NONE)
     params = (
         *operands,
         left_shift,
         *last,
         factors.scale_of(output)[1],
-        *factors.clamp(output, activation),
+        *clamp(output, operator.options),
         sign,
     )
     builder.add(output, kernel, tuple(links), params, op=operator.index)

@@ -6,14 +6,6 @@ import numpy as np
 
 from tinyseg.tflite.arithmetic import quantize_multiplier
 from tinyseg.tflite.model import Tensor
-from tinyseg.tflite.schema import ActivationFunctionType
-
-_LEAST, _MOST = -128, 127
-_RANGES = {
-    ActivationFunctionType.RELU: (0.0, None),
-    ActivationFunctionType.RELU6: (0.0, 6.0),
-    ActivationFunctionType.RELU_N1_TO_1: (-1.0, 1.0),
-}
 
 
 def scale_of(tensor: Tensor) -> tuple[float, int]:
@@ -32,31 +24,6 @@ def factor(real: float) -> tuple[int, int]:
     """Return a real factor as multiplier and shift."""
     multiplier, shift = quantize_multiplier(real)
     return int(multiplier), int(shift)
-
-
-def clamp(tensor: Tensor, activation: int) -> tuple[int, int]:
-    """Return the least and the most that an activation function leaves of an int8 tensor.
-
-    As ``CalculateActivationRangeQuantized`` of TFLite.
-
-    Raises:
-        ValueError: the function is none that clamps.
-    """
-    if activation == ActivationFunctionType.NONE:
-        return _LEAST, _MOST
-    if activation not in _RANGES:
-        raise ValueError(f"its fused activation function {activation} has no integer form")
-    scale, zero = scale_of(tensor)
-    low, high = (
-        None if real is None else zero + _round(np.float32(real) / np.float32(scale))
-        for real in _RANGES[activation]
-    )
-    return max(low, _LEAST), _MOST if high is None else min(high, _MOST)
-
-
-def _round(real: np.float32) -> int:
-    """Round half away from zero."""
-    return int(np.trunc(np.float64(real) + np.copysign(0.5, np.float64(real))))
 
 
 def channels(

@@ -7,7 +7,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Data, Kernel, Link
 from tinyseg.engine.rules import factors
-from tinyseg.tflite import arithmetic
+from tinyseg.tflite import activations, arithmetic
 from tinyseg.tflite.functions import table
 from tinyseg.tflite.model import Operator, Tensor
 
@@ -41,7 +41,7 @@ def of_constant(builder: Builder, operator: Operator) -> bool:
         results = arithmetic.mul(first, second, target)
     else:
         results = arithmetic.add(first, second, target, subtract=operator.opcode == "SUB")
-    low, high = factors.clamp(output, operator.options.fusedActivationFunction)
+    low, high = activations.clamp(output, operator.options)
     _add(builder, operator, data, arithmetic.clamp(results, low, high))
     return True
 
