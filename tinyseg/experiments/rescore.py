@@ -21,6 +21,7 @@ from tinyseg.scoring.scores import lesions
 from tinyseg.steps.publish import model_card
 from tinyseg.steps.quantize import Tested, score_both
 from tinyseg.steps.session import Session
+from tinyseg.steps.verify import verify
 from tinyseg.tflite.packing import unpacked
 
 _MODELS = Path("models")
@@ -45,6 +46,7 @@ def rescore(folder: Path) -> dict[str, float]:
     old, new = results["test"]["integer"], tested.scores.integers
     results["test"] = tested.scores.as_dict()
     results["test_images"] = tested.each
+    results["verification"]["sqnr"] = list(verify(session, 1).sqnr)
     results["profile"]["operators"] = len(unpacked(session.model).operators)
     plan = plans.read(folder / plans.FILE_NAME)
     (picture,) = [name for name in plan.files if Path(name).suffix in (".jpg", ".png")]

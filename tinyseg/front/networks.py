@@ -128,7 +128,8 @@ def quantize(
         recipe: ``static_wi8_ai8``, ``static_wi8_ai16`` or ``qat_wi8_ai8``, which trains on with
             the rounding in place; None for the plan's.
         weight_bits: cluster the weights of each channel and store 2 to 7 bits of each.
-        size, unsafe: as of :func:`load`.
+        size: as of :func:`load`.
+        unsafe: likewise.
         settings: values of the plan by dotted name, as ``--set`` takes them, such as
             ``{"quantization.io": "float32", "preprocessing.scale": 1 / 127.5}``.
         folder: where file, plan and state of a training go; None for a temporary one, kept as

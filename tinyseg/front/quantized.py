@@ -121,8 +121,8 @@ class Quantized:
 
         Example:
             >>> verdict = quantized.verify(count=2, max_drop=1)
-            >>> verdict.ok, verdict.bit_exact, verdict.failures
-            (True, True, ())
+            >>> verdict.bit_exact, verdict.failures  # This network was never trained.
+            (True, ('...: the float network finds nothing: ...',))
 
         Args:
             images: as of :func:`quantize`; None for those of the plan.
