@@ -1,0 +1,34 @@
+"""Published files scored again."""
+
+import shutil
+from pathlib import Path
+
+from tinyseg import files
+from tinyseg import plan as plans
+from tinyseg.experiments.rescore import rescore
+
+PUBLISHED = Path(__file__).parents[2] / "models/attention_unet_ds_256k/phantom"
+
+
+def test_scores_are_made_again_and_the_file_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "phantom"
+    shutil.copytree(PUBLISHED, folder)
+    results = files.read_json(folder / "results.json")
+    results["test"]["integer"]["with_lesion"]["dice"] = 0.25
+    del results["test_images"]
+    files.write_json(folder / "results.json", results)
+    told = rescore(folder)
+    assert told["before"] == 0.25
+    assert abs(told["now"] - 0.8971) < 0.003
+    made, published = (files.read_json(each / "results.json") for each in (folder, PUBLISHED))
+    assert list(made) == list(published)
+    assert made["test"]["integer"]["kernels"] == "TFLite reference kernels"
+    assert made["test"]["integer"] == published["test"]["integer"]
+    card = (folder / "README.md").read_text()
+    assert "is scored on TFLite reference kernels." in card
+    stored = plans.read(folder / plans.FILE_NAME)
+    for name, digest in stored.files.items():
+        assert files.sha256(folder / name) == digest, name
+    for name in ("attention_unet_ds_256k.tflite", "weights.h5", "split.json"):
+        assert (folder / name).read_bytes() == (PUBLISHED / name).read_bytes()
