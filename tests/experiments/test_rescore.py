@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tinyseg import files
 from tinyseg import plan as plans
 from tinyseg.experiments.rescore import rescore
@@ -24,7 +26,11 @@ def test_scores_are_made_again_and_the_file_stays(tmp_path, monkeypatch):
     made, published = (files.read_json(each / "results.json") for each in (folder, PUBLISHED))
     assert list(made) == list(published)
     assert made["test"]["integer"]["kernels"] == "TFLite reference kernels"
-    assert made["test"]["integer"] == published["test"]["integer"]
+    ours, theirs = (each["test"]["integer"] for each in (made, published))
+    # OpenCV's distances vary in the last place from run to run.
+    for each in (theirs, theirs["with_lesion"]):
+        each["hd95"] = pytest.approx(each["hd95"], rel=1e-6)
+    assert ours == theirs
     card = (folder / "README.md").read_text()
     assert "is scored on TFLite reference kernels." in card
     stored = plans.read(folder / plans.FILE_NAME)
