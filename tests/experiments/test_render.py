@@ -92,3 +92,21 @@ def test_busi_small(tmp_path):
     assert "2.0 hours" in text
     assert "Chosen: some_net" in text
     assert cv2.imread(str(tmp_path / "busi_small.png")).shape[0] > 200
+
+
+def test_files_that_were_not_scored_as_boards_run_them_are_left_out(tmp_path):
+    old = result()
+    for runs in (old["runs"], old["final"]["runs"]):
+        for role in runs:
+            for run in runs[role]:
+                del run["kernels"]
+    render.busi_small(old, tmp_path)
+    text = (tmp_path / "busi_small.md").read_text()
+    _, first, gains, _, final, final_gains, made = tables(text)
+    assert not [row for row in (*first, *gains, *final, *final_gains) if "int8" in row]
+    assert "hint learning over scratch" in gains
+    assert "from scratch, float32" in final
+    assert [row for row in made if "int8" in row]
+    assert text.count("their scores are left out until the round is run again") == 2
+    render.busi_small(result(), tmp_path)
+    assert "left out" not in (tmp_path / "busi_small.md").read_text()

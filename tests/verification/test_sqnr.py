@@ -97,7 +97,7 @@ def test_ratio_of_a_layer_is_that_of_its_tensors(models, rows):
         tensor = reference.get_tensor(details["index"]).astype(np.float64)
         found.append((tensor - zero_point) * scale if scale else tensor)
     expected = 10 * np.log10(np.sum(found[0] ** 2) / np.sum((found[0] - found[1]) ** 2))
-    # There the optimised kernels ran, which differ in last places.
+    # Of the float file the optimised kernels ran, which differ in last places.
     assert rows[operator.index]["sqnr_db"] == pytest.approx(expected, abs=0.1)
 
 

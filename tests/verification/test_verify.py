@@ -188,7 +188,7 @@ def test_a_worse_float_network_is_no_failure(model, images):
     half[:, 1::2] = 0
     verdict = verify(model, images, PREPROCESSING, float_runner=Oracle(half))
     assert verdict.ok
-    assert verdict.scores["float"]["dice"] < 0.8 < verdict.scores["tflm"]["dice"]
+    assert verdict.scores["float"]["dice"] < verdict.scores["tflm"]["dice"]
 
 
 def test_a_float_network_that_finds_nothing_is_one(model, images):

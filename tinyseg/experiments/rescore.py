@@ -21,6 +21,7 @@ from tinyseg.scoring.scores import lesions
 from tinyseg.steps.publish import model_card
 from tinyseg.steps.quantize import Tested, score_both
 from tinyseg.steps.session import Session
+from tinyseg.steps.verify import verify
 from tinyseg.tflite.packing import unpacked
 
 _MODELS = Path("models")
@@ -43,8 +44,8 @@ def rescore(folder: Path) -> dict[str, float]:
     tested = score_both(session, session.converted(path))
     results = files.read_json(folder / RESULTS)
     old, new = results["test"]["integer"], tested.scores.integers
-    results["test"] = tested.scores.as_dict()
-    results["test_images"] = tested.each
+    results = _with_scores(results, tested)
+    results["verification"]["sqnr"] = list(verify(session, 1).sqnr)
     results["profile"]["operators"] = len(unpacked(session.model).operators)
     plan = plans.read(folder / plans.FILE_NAME)
     (picture,) = [name for name in plan.files if Path(name).suffix in (".jpg", ".png")]
@@ -61,6 +62,15 @@ def rescore(folder: Path) -> dict[str, float]:
         "before, all images": old["dice"],
         "now, all images": new["dice"],
     }
+
+
+def _with_scores(results: dict[str, Any], tested: Tested) -> dict[str, Any]:
+    """Return results with other scores; the oldest ones lack those of each image."""
+    scores = {"test": tested.scores.as_dict(), "test_images": tested.each}
+    made: dict[str, Any] = {}
+    for key, value in results.items():
+        made |= scores if key == "test" else {key: scores.get(key, value)}
+    return made
 
 
 def _picture(name: str, tested: Tested) -> bytes:
