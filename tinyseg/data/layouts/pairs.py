@@ -62,6 +62,9 @@ class _Place(NamedTuple):
 
 def is_pairs(root: Path) -> bool:
     """Tell whether a folder of images has a counterpart of masks with a file of equal name."""
+    if all((root / name).is_dir() for name in ("train", "train_images", "train_masks")):
+        # What ``data stage`` writes: classes, with the masks of their images beside them.
+        return False
     return any(_share_names(images, masks) for images, masks, _ in _counterparts(root))
 
 
