@@ -61,16 +61,3 @@ def _scale_constant(operator: Operator) -> None:
     values = old.array.copy()
     values[first : first + 2] = operator.outputs[0].shape[1:3]
     operator.inputs[number] = old.with_buffer(Buffer(values.astype(np.int32).tobytes()))
-
-
-def frame(model: TfliteModel) -> tuple[int, int, int]:
-    """Return height, width and channels of what a file takes; a vector is an image of one row.
-
-    Raises:
-        InputError: several inputs, or one that is no single image, matrix or vector.
-    """
-    shape = model.inputs[0].shape if len(model.inputs) == 1 else ()
-    if not 2 <= len(shape) <= 4 or shape[0] != 1:
-        raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
-    height, width, channels = {2: (1, *shape[1:], 1), 3: (*shape[1:], 1)}.get(len(shape), shape[1:])
-    return height, width, channels

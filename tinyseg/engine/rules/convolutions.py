@@ -15,48 +15,41 @@ from tinyseg.tflite.ops.padding import padding_before
 
 def convolution(builder: Builder, operator: Operator) -> None:
     """Add a CONV_2D; concatenated inputs stay apart."""
-    data, weights, bias = _operands(operator)
-    options, output = operator.options, operator.outputs[0]
+    data, weights, _ = _operands(operator)
     kernel = _weights(weights)
-    _, height, width, in_channels = kernel.shape
-    if builder.shape(data)[2] != in_channels:
+    if builder.shape(data)[2] != kernel.shape[3]:
         raise ValueError("it is a grouped convolution")
-    top, left = padding_before(operator, height, width)
-    window = (
-        height, width, options.strideH, options.strideW,
-        options.dilationHFactor, options.dilationWFactor, top, left,
-    )  # fmt: skip
     sums = kernel.astype(np.int64).sum(axis=(1, 2, 3))
-    params = (
-        *window,
-        *_border(data, output, options),
-        Data(kernel.tobytes()),
-        _channels(data, weights, bias, output, sums),
-    )
-    extent = (height - 1) * options.dilationHFactor
-    need = Need(options.strideH, -top, extent - top)
-    links = tuple(Link(part, need) for part in builder.parts(data))
-    macs = kernel.size * builder.shape(output)[1]
-    builder.add(output, Kernel.CONVOLUTION, links, params, macs=macs, op=operator.index)
+    _windowed(builder, operator, Kernel.CONVOLUTION, sums)
 
 
 def depthwise(builder: Builder, operator: Operator) -> None:
     """Add a DEPTHWISE_CONV_2D; concatenated inputs stay apart."""
+    data, weights, _ = _operands(operator)
+    kernel = _weights(weights)
+    multiplier = kernel.shape[3] // builder.shape(data)[2]
+    sums = kernel.astype(np.int64).sum(axis=(0, 1, 2))
+    _windowed(builder, operator, Kernel.DEPTHWISE, sums, (multiplier,))
+
+
+def _windowed(
+    builder: Builder,
+    operator: Operator,
+    kind: Kernel,
+    sums: np.ndarray,
+    own: tuple[int, ...] = (),
+) -> None:
+    """Add a convolution with a window; ``own`` parameters of its kernel come before the data."""
     data, weights, bias = _operands(operator)
     options, output = operator.options, operator.outputs[0]
     kernel = _weights(weights)
-    _, height, width, out_channels = kernel.shape
-    multiplier = out_channels // builder.shape(data)[2]
+    _, height, width, _ = kernel.shape
     top, left = padding_before(operator, height, width)
-    window = (
-        height, width, options.strideH, options.strideW,
-        options.dilationHFactor, options.dilationWFactor, top, left,
-    )  # fmt: skip
-    sums = kernel.astype(np.int64).sum(axis=(0, 1, 2))
     params = (
-        *window,
+        *(height, width, options.strideH, options.strideW),
+        *(options.dilationHFactor, options.dilationWFactor, top, left),
         *_border(data, output, options),
-        multiplier,
+        *own,
         Data(kernel.tobytes()),
         _channels(data, weights, bias, output, sums),
     )
@@ -64,7 +57,7 @@ def depthwise(builder: Builder, operator: Operator) -> None:
     need = Need(options.strideH, -top, extent - top)
     links = tuple(Link(part, need) for part in builder.parts(data))
     macs = kernel.size * builder.shape(output)[1]
-    builder.add(output, Kernel.DEPTHWISE, links, params, macs=macs, op=operator.index)
+    builder.add(output, kind, links, params, macs=macs, op=operator.index)
 
 
 def transposed(builder: Builder, operator: Operator) -> None:
