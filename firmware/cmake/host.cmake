@@ -44,20 +44,23 @@ gtest_discover_tests(unit_tests NO_PRETTY_VALUES)
 # Once as this machine runs the engine, once as microcontrollers do.
 foreach(name engine_tests engine_scalar_tests)
   add_executable(${name}
-    tests/engine_convolution_test.cc tests/engine_elementwise_test.cc
+    tests/engine_binary_test.cc tests/engine_check_test.cc tests/engine_convolution_test.cc
+    tests/engine_elementwise_test.cc tests/engine_interpreter_test.cc tests/engine_pool_test.cc
     tests/engine_requantize_test.cc tests/engine_shape_test.cc ${engine_sources})
   target_link_libraries(${name} PRIVATE core options GTest::gtest_main)
   gtest_discover_tests(${name} NO_PRETTY_VALUES TEST_PREFIX ${name}.)
 endforeach()
 target_compile_definitions(engine_scalar_tests PRIVATE TINYSEG_ENGINE_SCALAR)
 
-foreach(name frame server)
-  add_executable(${name}_replay fuzz/${name}_fuzzer.cc fuzz/replay.cc)
+set(engine_fuzzer_sources ${engine_sources})
+foreach(name engine frame server)
+  add_executable(${name}_replay
+    fuzz/${name}_fuzzer.cc fuzz/replay.cc ${${name}_fuzzer_sources})
   target_link_libraries(${name}_replay PRIVATE core options)
   add_test(NAME replay_${name}_corpus
     COMMAND ${name}_replay ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
   if(TINYSEG_FUZZ)
-    add_executable(${name}_fuzzer fuzz/${name}_fuzzer.cc)
+    add_executable(${name}_fuzzer fuzz/${name}_fuzzer.cc ${${name}_fuzzer_sources})
     target_link_libraries(${name}_fuzzer PRIVATE core options)
     target_link_options(${name}_fuzzer PRIVATE -fsanitize=fuzzer)
   endif()
