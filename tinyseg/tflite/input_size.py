@@ -58,6 +58,6 @@ def _scale_constant(operator: Operator) -> None:
     old = operator.inputs[number]
     if not is_constant(old):
         return
-    values = old.array.copy()
+    values = old.array().copy()
     values[first : first + 2] = operator.outputs[0].shape[1:3]
     operator.inputs[number] = old.with_buffer(Buffer(values.astype(np.int32).tobytes()))

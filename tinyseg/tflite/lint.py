@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops import decode
 from tinyseg.tflite.ops.registry import cost, lacking_type, op_of, supported
 

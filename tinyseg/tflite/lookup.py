@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tinyseg.tflite.graph import Graph, constant, make, scale_of
-from tinyseg.tflite.model import layer_of
-from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.nodes import Operator, Quantization, Tensor, layer_of, new_tensor
 from tinyseg.tflite.schema import TensorType
 
 _ENTRIES = 128
@@ -63,7 +62,7 @@ def _look_up(
     reals = function(np.arange(_ENTRIES, dtype=np.float32) * np.float32(scale))
     values = _quantize(reals, target.quantization)
     table = constant(f"{target.name}_table", values, target.quantization)
-    indices = Tensor(f"{target.name}_indices", source.shape, "int32")
+    indices = new_tensor(f"{target.name}_indices", source.shape, "int32")
     types = {"inDataType": TensorType.INT8, "outDataType": TensorType.INT32}
     return [make("CAST", [source], indices, **types), make("GATHER", [table, indices], target)]
 

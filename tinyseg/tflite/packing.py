@@ -21,7 +21,8 @@ from tinyseg.errors import InputError
 from tinyseg.tflite import schema
 from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.decode import NAME as DECODE
 from tinyseg.tflite.ops.registry import op_of
 from tinyseg.tflite.tables import drop_buffers_and_codes, drop_tensors, renumber

@@ -1,9 +1,9 @@
 """The schema of ``.tflite`` files: the only place that reads and writes raw flatbuffers.
 
 The classes are those that ship with TensorFlow Lite Micro's own Python package, so the reader
-knows exactly the operators that its interpreter may know. ``model.py`` turns the tables into
-plain objects to read, ``graph.py`` into objects to edit; other modules take enumerations from
-here, and nobody else imports the schema.
+knows exactly the operators that its interpreter may know. ``storage.py`` turns the tables into
+tensors and operators and back; other modules take enumerations from here, and nobody else imports
+the schema.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ DTYPES = {
     raw.TensorType.UINT32: "uint32",
 }
 _NUMBERS = {name: number for number, name in DTYPES.items()}
-_OPCODES = {value: name for name, value in vars(raw.BuiltinOperator).items() if name.isupper()}
+_BUILTINS = {name: value for name, value in vars(raw.BuiltinOperator).items() if name.isupper()}
+_OPCODES = {number: name for name, number in _BUILTINS.items()}
 
 
 def unpack(content: bytes) -> ModelT:
@@ -112,8 +113,10 @@ def opcode_name(builtin: int, custom: str | None) -> str:
 
 
 def builtin_number(name: str) -> int:
-    """Return the number of a builtin operator by its name, such as ``CONV_2D``."""
-    return getattr(raw.BuiltinOperator, name)
+    """Return the number of a builtin operator; the reverse of :func:`opcode_name`."""
+    if name in _BUILTINS:
+        return _BUILTINS[name]
+    return int(name.removeprefix("BUILTIN_"))
 
 
 def new_options(table: str) -> Any:
@@ -121,9 +124,11 @@ def new_options(table: str) -> Any:
     return getattr(raw, f"{table}T")()
 
 
-def options_number(table: str) -> int:
-    """Return the number of a table of options in the union that holds it."""
-    return getattr(raw.BuiltinOptions, table)
+def options_number(options: Any) -> int:
+    """Return the number of an operator's options in the union that holds them; 0 for None."""
+    if options is None:
+        return raw.BuiltinOptions.NONE
+    return getattr(raw.BuiltinOptions, type(options).__name__.removesuffix("T"))
 
 
 def text(value: bytes | str | None) -> str:

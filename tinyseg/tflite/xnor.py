@@ -54,15 +54,15 @@ def _sign_magnitude(tensor: Tensor, producers: dict[int, Operator]) -> int:
         return found.pop() if len(found) == 1 else 0
     if operator.opcode != "GATHER" or not is_constant(operator.inputs[0]):
         return 0
-    values = np.unique(operator.inputs[0].array).astype(int)
+    values = np.unique(operator.inputs[0].array()).astype(int)
     return int(values[1]) if len(values) == 2 and values[0] == -values[1] else 0
 
 
 def _weight_magnitudes(kernel: Tensor) -> np.ndarray | None:
     """Return a for each output channel if its weights are a and -a; else None."""
-    if not is_constant(kernel) or kernel.array.dtype != np.int8:
+    if not is_constant(kernel) or kernel.array().dtype != np.int8:
         return None
-    channels = np.abs(kernel.array.astype(int)).reshape(kernel.shape[0], -1)
+    channels = np.abs(kernel.array().astype(int)).reshape(kernel.shape[0], -1)
     same = (channels == channels[:, :1]).all() and channels[:, 0].all()
     return channels[:, 0] if same else None
 
@@ -79,7 +79,7 @@ def _replace(operator: Operator, magnitude: int, weights: np.ndarray) -> None:
     (target,) = operator.outputs
     input_scale = np.float64(source.quantization.scales[0])
     scales = input_scale * np.asarray(kernel.quantization.scales, np.float64)
-    bias = rest[0].array * scales if rest and rest[0] is not None else np.zeros(len(weights))
+    bias = rest[0].array() * scales if rest and rest[0] is not None else np.zeros(len(weights))
     settings = operator.options
     low, high = _output_range(settings.fusedActivationFunction, target.quantization)
     encoded = BinaryConvOptions(
@@ -88,7 +88,7 @@ def _replace(operator: Operator, magnitude: int, weights: np.ndarray) -> None:
         low,
         high,
     ).encode()
-    filters = pack_filter(kernel.array.transpose(1, 2, 3, 0))
+    filters = pack_filter(kernel.array().transpose(1, 2, 3, 0))
     to = requantization(scales * magnitude * weights, bias, target.quantization.scales[0])
     operator.inputs = [source, constant(kernel.name, filters), constant(f"{kernel.name}_to", to)]
     operator.become_custom(NAME, encoded)

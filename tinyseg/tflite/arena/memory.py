@@ -14,7 +14,8 @@ import numpy as np
 
 from tinyseg.tflite.arena.planner import Buffer, align, live_bytes_from_start, plan
 from tinyseg.tflite.arena.tail import offline_offsets, persistent_bytes, tail_bytes, variables
-from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import tensor_bytes
 from tinyseg.tflite.ops.registry import scratch
 from tinyseg.tflite.target import target_of

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyseg.tflite.model import Tensor
+from tinyseg.tflite.nodes import Tensor
 
 ALIGNMENT = 16
 

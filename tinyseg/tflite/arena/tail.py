@@ -10,7 +10,8 @@ import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.arena.planner import ALIGNMENT, align
-from tinyseg.tflite.model import OFFLINE_PLAN, Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import OFFLINE_PLAN, TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.memory import tensor_bytes
 from tinyseg.tflite.ops.registry import example, options_bytes, persistent, scratch
 from tinyseg.tflite.target import Target, target_of

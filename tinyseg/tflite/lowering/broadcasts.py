@@ -49,7 +49,7 @@ def _match(graph: Graph, tensor: Tensor, shape: tuple[int, ...], made: list[Oper
 
 
 def _over_pixels(tensor: Tensor, shape: tuple[int, ...], made: list[Operator]) -> Tensor:
-    pixel = constant(f"{tensor.name}/pixel", tensor.array[None, None, None], tensor.quantization)
+    pixel = constant(f"{tensor.name}/pixel", tensor.array()[None, None, None], tensor.quantization)
     pixel.shape = (1, 1, 1, shape[3])
     wide = activation(f"{tensor.name}/pixels", shape, tensor)
     size = constant(f"{wide.name}/size", np.array(shape[1:3], np.int32))

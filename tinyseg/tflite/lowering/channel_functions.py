@@ -59,7 +59,7 @@ def _suits(operator: Operator) -> bool:
         and source.shape == target.shape
         and all(t.dtype == "int8" for t in (source, factor, target))
         and factor.quantization is not None
-        and factor.array.size in (1, *factor.shape[-1:])
+        and factor.array().size in (1, *factor.shape[-1:])
         and operator.options.fusedActivationFunction == ActivationFunctionType.NONE
     )
 
@@ -129,7 +129,7 @@ def _tables(chain: list[Operator]) -> np.ndarray:
     source = _source(chain[0])
     for operator in chain:
         (factor,) = [tensor for tensor in operator.inputs if tensor is not source]
-        factors = np.broadcast_to(factor.array.reshape(-1, 1), (channels, 1))
+        factors = np.broadcast_to(factor.array().reshape(-1, 1), (channels, 1))
         target = operator.outputs[0]
         result = _FUNCTIONS[operator.opcode](
             (values, *scale_of(source)), (factors, *scale_of(factor)), scale_of(target)

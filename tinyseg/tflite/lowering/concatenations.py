@@ -129,7 +129,7 @@ def _part(operator: Operator, source: Tensor, first: int) -> Operator:
         tensor
         and constant(
             f"{tensor.name}/channels_{chosen.start}",
-            np.ascontiguousarray(tensor.array[..., chosen]),
+            np.ascontiguousarray(tensor.array()[..., chosen]),
             _select(tensor.quantization, chosen),
         )
         for tensor in (kernel, *rest)

@@ -36,7 +36,7 @@ def _evaluate(operator: Operator) -> np.ndarray | None:
         return np.array(operator.inputs[0].shape) if operator.outputs[0].dtype == "int32" else None
     if name not in ("STRIDED_SLICE", "PACK") or not all(map(is_constant, operator.inputs)):
         return None
-    arrays = [tensor.array for tensor in operator.inputs]
+    arrays = [tensor.array() for tensor in operator.inputs]
     if any(array.dtype != np.int32 for array in arrays):
         return None
     if name == "PACK":

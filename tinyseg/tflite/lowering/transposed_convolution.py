@@ -70,7 +70,7 @@ def _sub_pixel(operator: Operator) -> list[Operator]:
     _, kernel, source, *rest = operator.inputs
     (target,) = operator.outputs
     stride, channels = operator.options.strideH, kernel.shape[0]
-    bias = rest[0].array if rest and rest[0] is not None else np.zeros(channels, np.int32)
+    bias = rest[0].array() if rest and rest[0] is not None else np.zeros(channels, np.int32)
     pads = [_padding(operator, axis) for axis in (0, 1)]
     phases = list(itertools.product(range(stride), repeat=2))
     spans = {
@@ -89,7 +89,7 @@ def _sub_pixel(operator: Operator) -> list[Operator]:
         if margin not in padded:
             padded[margin] = _pad(source, margin, target.name, made)
         weights = np.concatenate(
-            [_taps(kernel.array, phase, (rows, columns), pads, stride) for phase in group]
+            [_taps(kernel.array(), phase, (rows, columns), pads, stride) for phase in group]
         )
         part = activation(
             f"{target.name}/phase_{'_'.join(f'{r}{c}' for r, c in group)}",

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import INT8, Op
 from tinyseg.tflite.target import Target

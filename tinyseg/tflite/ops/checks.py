@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 
 # Severity, as of :class:`tinyseg.tflite.lint.Finding`, and message; None if there is nothing.
 Check = Callable[[Operator], tuple[str, str] | None]

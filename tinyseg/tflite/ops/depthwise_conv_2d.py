@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops import cmsis_nn
 from tinyseg.tflite.ops.checks import full_integer
 from tinyseg.tflite.ops.cost import Cost, activation_ops

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.checks import full_integer
 from tinyseg.tflite.ops.cost import Cost, activation_ops
 from tinyseg.tflite.ops.memory import Memory, channel_arrays, is_integer, unpacked_int4
@@ -13,7 +13,7 @@ from tinyseg.tflite.target import Target
 def _cost(operator: Operator) -> Cost:
     output = operator.outputs[0]
     macs = operator.inputs[1].shape[-1] * output.elements
-    bias = output.elements if operator.inputs[2:] not in ((), (None,)) else 0
+    bias = output.elements if any(tensor is not None for tensor in operator.inputs[2:]) else 0
     return Cost(macs, 2 * macs + bias + activation_ops(operator))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, output_dimensions, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT32, Op
 from tinyseg.tflite.ops.rows import POINTWISE, Rule

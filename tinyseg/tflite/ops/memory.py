@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.target import Target
 
 Sizes = Callable[[Operator, Target], list[int]]

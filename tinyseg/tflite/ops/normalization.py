@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import per_input
 from tinyseg.tflite.ops.memory import ENUM, Memory, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.checks import Check
 from tinyseg.tflite.ops.cost import Cost, free
 from tinyseg.tflite.ops.memory import Memory

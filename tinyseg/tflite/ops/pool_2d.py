@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import Cost, activation_ops
 from tinyseg.tflite.ops.memory import Memory, is_integer, output_dimensions, positive, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op

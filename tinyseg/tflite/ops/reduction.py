@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import ENUM, Memory, is_integer, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, Op, family
 from tinyseg.tflite.target import Target

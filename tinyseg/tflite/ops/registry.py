@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.batch_matmul import BATCH_MATMUL
 from tinyseg.tflite.ops.binary_conv_2d import BINARY_CONV_2D
 from tinyseg.tflite.ops.concatenation import CONCATENATION, PACK
@@ -191,13 +192,13 @@ def example(opcode: str, channels: int, outputs: int) -> Operator:
         outputs: tensors that it writes.
     """
     scales, zeros = np.ones(channels, np.float32), np.zeros(channels, np.int64)
-    tensor = Tensor(0, "", (channels, 1, 1, channels), "int8", scales, zeros, 0, None)
+    tensor = Tensor(0, "", (channels, 1, 1, channels), "int8", scales, zeros)
     options = types.SimpleNamespace(
         padding=Padding.VALID, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1,
         adjX=False, adjY=True, rank=1,
     )  # fmt: skip
     # An LSTM has the most inputs.
-    return Operator(0, opcode, 24 * (tensor,), outputs * (tensor,), options, False)
+    return Operator(0, opcode, 24 * [tensor], outputs * [tensor], options)
 
 
 def _memory(opcode: str) -> Memory:

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.rows import activations
 from tinyseg.tflite.patching.schedule import Assessor, Schedule
 from tinyseg.tflite.patching.unroll import Network, Region

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyseg.tflite.arena.planner import align
-from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.registry import rule
 from tinyseg.tflite.ops.rows import Margin, Rows, activations
 
