@@ -156,7 +156,7 @@ def make(name: str, inputs: list[Tensor], output: Tensor, **values: Any) -> Oper
     """Return a new operator.
 
     Args:
-        name: such as ``CONV_2D``.
+        name: such as ``ADD``.
         inputs: tensors.
         output: tensor.
         values: fields of the schema's options, such as ``padding``; strides, dilation and depth

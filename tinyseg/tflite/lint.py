@@ -10,7 +10,6 @@ import numpy as np
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator, Tensor
-from tinyseg.tflite.ops import decode
 from tinyseg.tflite.ops.registry import cost, lacking_type, op_of, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
@@ -48,7 +47,7 @@ def lint(model: TfliteModel) -> list[Finding]:
         Findings, errors first.
     """
     findings = _check_graph(model)
-    decoders = [operator for operator in model.operators if operator.opcode == decode.NAME]
+    decoders = [operator for operator in model.operators if op_of(operator).decodes]
     encoded = {t.index for op in decoders for t in op.inputs if t is not None}
     for tensor in model.tensors:
         findings += _check_tensor(tensor, tensor.index in encoded)
@@ -148,7 +147,7 @@ def _scales_fit(tensor: Tensor) -> bool:
 
 
 def _check_operator(operator: Operator) -> list[Finding]:
-    checks = (_check_support, *op_of(operator).checks, _check_options, _check_scales)
+    checks = (_check_support, *op_of(operator).checks, _check_options, _check_scales, _check_rule)
     try:
         # Whoever counts work later needs the same tensors, dimensions and options.
         cost(operator)
@@ -181,7 +180,7 @@ def _check_options(operator: Operator) -> tuple[str, str] | None:
 
 
 def _check_scales(operator: Operator) -> tuple[str, str] | None:
-    if not op_of(operator).scaled or operator.outputs[0].dtype != "int8":
+    if not op_of(operator).quantization.needed or operator.outputs[0].dtype != "int8":
         return None
     for tensor in (*operator.inputs, *operator.outputs):
         if tensor is None or tensor.constant or tensor.dtype != "int8":
@@ -189,6 +188,12 @@ def _check_scales(operator: Operator) -> tuple[str, str] | None:
         if not tensor.scales.size or not tensor.zero_points.size:
             return "error", f"'{tensor.name}' has no scale or zero point; damaged"
     return None
+
+
+def _check_rule(operator: Operator) -> tuple[str, str] | None:
+    op = op_of(operator)
+    broken = op.quantization.broken_by(operator, op.weights)
+    return None if broken is None else ("warning", f"{broken}; convert it again")
 
 
 def _name(operator: Operator) -> str:

@@ -131,7 +131,7 @@ class Operator:
 
     Attributes:
         index: position in execution order in the file that it was read from, -1 for a new one.
-        opcode: builtin name such as ``CONV_2D``, or a custom operator's own name.
+        opcode: builtin name such as ``ADD``, or a custom operator's own name.
         inputs: tensors, None where an optional one is absent.
         outputs: tensors.
         options: the schema's options object, None if there are none.

@@ -23,7 +23,6 @@ from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator, Tensor
-from tinyseg.tflite.ops.decode import NAME as DECODE
 from tinyseg.tflite.ops.registry import op_of
 from tinyseg.tflite.tables import drop_buffers_and_codes, drop_tensors, renumber
 
@@ -269,7 +268,7 @@ _NOT_OURS = f"packed in a way that TFLM does not decode to int8; {_DAMAGED}"
 
 
 def _decodes(operator: Operator) -> bool:
-    return operator.custom and operator.opcode == DECODE
+    return op_of(operator).decodes
 
 
 def _packed_tensors(model: TfliteModel) -> list[_Packed]:
@@ -281,7 +280,8 @@ def _packed_tensors(model: TfliteModel) -> list[_Packed]:
         )
         if not sound or any(len(tensor.data) < HEADER for tensor in inputs[1::2]):
             raise InputError(
-                f"{model.path}: operator {operator.index} {DECODE} lacks its data; {_DAMAGED}"
+                f"{model.path}: operator {operator.index} {operator.opcode} lacks its data; "
+                f"{_DAMAGED}"
             )
         found += map(_Packed, inputs[::2], inputs[1::2], outputs)
     return found

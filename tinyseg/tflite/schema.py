@@ -106,7 +106,7 @@ def builtin_of(code: OperatorCodeT) -> int:
 
 
 def opcode_name(builtin: int, custom: str | None) -> str:
-    """Return ``CONV_2D`` and the like for an operator code, a custom operator's own name."""
+    """Return ``ADD`` and the like for an operator code, a custom operator's own name."""
     if builtin == CUSTOM:
         return custom or ""
     return _OPCODES.get(builtin, f"BUILTIN_{builtin}")

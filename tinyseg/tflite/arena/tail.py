@@ -86,7 +86,7 @@ def operator_overhead(
     """Return what one more int8 operator of a kind adds to the arena's tail, before it exists.
 
     Args:
-        opcode: builtin name such as ``CONV_2D``.
+        opcode: builtin name such as ``ADD``.
         channels: output channels; convolutions keep a multiplier and a shift for each.
         outputs: tensors that it writes; each takes a structure.
         target: as for :func:`predict`.

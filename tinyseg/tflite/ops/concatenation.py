@@ -6,6 +6,7 @@ from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op
 from tinyseg.tflite.ops.rows import Rule, pointwise
+from tinyseg.tflite.ops.scales import SAME
 
 
 def _rows(operator: Operator) -> Rule | None:
@@ -18,6 +19,7 @@ CONCATENATION = Op(
     options="ConcatenationOptions",
     types=(INT8, INT16, INT32, INT64, FLOAT32, BOOL),
     memory=Memory(same(8), (80, 24)),
+    quantization=SAME,
     rows=_rows,
 )
 PACK = Op(
@@ -25,4 +27,5 @@ PACK = Op(
     options="PackOptions",
     types=(INT8, INT16, INT32, INT64, FLOAT32),
     memory=Memory(same(8)),
+    quantization=SAME,
 )

@@ -20,4 +20,10 @@ def _more(operator: Operator, target: Target) -> list[int]:
     return [target.pointer * len(operator.outputs), *states]
 
 
-DECODE = Op(NAME, cost=_cost, memory=Memory(more=_more), method="AddDecode")
+DECODE = Op(
+    NAME,
+    inputs=("encoded", "tables"),
+    cost=_cost,
+    memory=Memory(more=_more),
+    method="AddDecode",
+)

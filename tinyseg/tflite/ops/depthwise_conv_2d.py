@@ -16,6 +16,7 @@ from tinyseg.tflite.ops.memory import (
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import padding_before
 from tinyseg.tflite.ops.rows import convolution
+from tinyseg.tflite.ops.scales import Scales
 from tinyseg.tflite.target import Target
 
 # Channels that a vectorized kernel of CMSIS-NN takes at a time.
@@ -63,7 +64,7 @@ DEPTHWISE_CONV_2D = Op(
     memory=Memory(same(28), (80, 60), more=convolution_arrays(3), scratch=_scratch),
     rows=convolution,
     padding=True,
-    scaled=True,
+    quantization=Scales(needed=True, channels=3),
     checks=(full_integer,),
     int8_kernel=True,
 )

@@ -9,6 +9,7 @@ from tinyseg.tflite.ops.cost import per_input
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op, family
 from tinyseg.tflite.ops.rows import pointwise
+from tinyseg.tflite.ops.scales import Scales
 
 _ALL = (INT8, INT16, FLOAT32)
 
@@ -32,7 +33,7 @@ ELEMENTWISE_UNARY = (
         in_place=True,
         memory=Memory(data=same(16)),
         rows=pointwise,
-        scaled=True,
+        quantization=Scales(needed=True, output=(1 / 256, -128)),
     ),
     Op("NEG", types=(FLOAT32,), rows=pointwise),
     Op("PRELU", inputs=("data", "slope"), types=_ALL, memory=Memory(data=same(28)), rows=pointwise),
@@ -54,7 +55,13 @@ ELEMENTWISE_UNARY = (
         checks=(_keeps_scale,),
     ),
     Op("RSQRT", types=_ALL, memory=Memory(data=same(28))),
-    Op("TANH", types=_ALL, memory=Memory(data=same(16)), rows=pointwise),
+    Op(
+        "TANH",
+        types=_ALL,
+        memory=Memory(data=same(16)),
+        rows=pointwise,
+        quantization=Scales(output=(1 / 128, 0)),
+    ),
     *family("CEIL COS EXP FLOOR LOG ROUND SIN SQRT SQUARE", types=(FLOAT32,)),
     Op("LOGICAL_NOT", types=(BOOL,)),
     Op("ZEROS_LIKE", types=(INT8, INT32, INT64, FLOAT32)),

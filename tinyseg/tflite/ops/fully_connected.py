@@ -7,6 +7,7 @@ from tinyseg.tflite.ops.checks import full_integer
 from tinyseg.tflite.ops.cost import Cost, activation_ops
 from tinyseg.tflite.ops.memory import Memory, channel_arrays, is_integer, unpacked_int4
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
+from tinyseg.tflite.ops.scales import Scales
 from tinyseg.tflite.target import Target
 
 
@@ -64,7 +65,7 @@ FULLY_CONNECTED = Op(
     types=(INT8, INT16, FLOAT32),
     # The sources have 16 bytes of options on hosts; the interpreter on the host takes 32.
     memory=Memory((32, 5), (72, 72), more=_more, scratch=_scratch),
-    scaled=True,
+    quantization=Scales(needed=True, channels=0),
     checks=(full_integer,),
     int8_kernel=True,
 )

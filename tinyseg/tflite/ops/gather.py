@@ -6,6 +6,7 @@ from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, output_dimensions, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT32, Op
 from tinyseg.tflite.ops.rows import POINTWISE, Rule
+from tinyseg.tflite.ops.scales import SAME
 
 
 def _rows(operator: Operator) -> Rule | None:
@@ -23,6 +24,7 @@ GATHER = Op(
     types=(INT8, INT32, FLOAT32),
     memory=Memory(same(8), more=output_dimensions),
     rows=_rows,
+    quantization=SAME,
 )
 LOOKUPS = (
     GATHER,
@@ -31,6 +33,7 @@ LOOKUPS = (
         inputs=("data", "indices"),
         types=(INT8, INT32, FLOAT32),
         memory=Memory(more=output_dimensions),
+        quantization=SAME,
     ),
     Op(
         "EMBEDDING_LOOKUP",

@@ -7,6 +7,7 @@ from tinyseg.tflite.ops.cost import per_output
 from tinyseg.tflite.ops.memory import ENUM, Memory, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, INT32, INT64, Op
 from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
 
@@ -32,6 +33,7 @@ PAD = Op(
     types=(INT8, INT16, INT32, FLOAT32),
     memory=Memory(data=same(56)),
     rows=_rows,
+    quantization=SAME,
     int8_kernel=True,
 )
 PADS = (
@@ -42,11 +44,13 @@ PADS = (
         types=(INT8, INT16, INT32, FLOAT32),
         memory=Memory(data=same(56)),
         method="AddPadV2",
+        quantization=SAME,
     ),
     Op(
         "MIRROR_PAD",
         inputs=("data", "paddings"),
         types=(INT8, INT32, INT64, FLOAT32),
         memory=Memory(ENUM, same(20), scratch=_mirror_scratch),
+        quantization=SAME,
     ),
 )

@@ -10,6 +10,7 @@ from tinyseg.tflite.ops.memory import Memory, is_integer, output_dimensions, pos
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import same_padding
 from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
 
@@ -48,6 +49,7 @@ AVERAGE_POOL_2D = Op(
     types=(INT8, INT16, FLOAT32),
     memory=Memory(same(40), (32, 36), scratch=_scratch_of_average),
     rows=_rows,
+    quantization=SAME,
     padding=True,
     int8_kernel=True,
 )
@@ -58,6 +60,7 @@ MAX_POOL_2D = Op(
     types=(INT8, INT16, FLOAT32),
     memory=Memory(same(40), (32, 36)),
     rows=_rows,
+    quantization=SAME,
     padding=True,
     int8_kernel=True,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import ENUM, Memory, is_integer, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, Op, family
+from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
 _AXES = ("data", "axes")
@@ -32,7 +33,13 @@ REDUCTIONS = (
         types=(INT8, INT16, FLOAT32),
         memory=Memory(same(1), same(44), scratch=_scratch_of_sums),
     ),
-    *family("REDUCE_MAX REDUCE_MIN", inputs=_AXES, types=(INT8, FLOAT32), memory=_PLAIN),
+    *family(
+        "REDUCE_MAX REDUCE_MIN",
+        inputs=_AXES,
+        types=(INT8, FLOAT32),
+        memory=_PLAIN,
+        quantization=SAME,
+    ),
     Op("REDUCE_ALL", inputs=_AXES, types=(BOOL,), memory=_PLAIN),
     *family("ARG_MAX ARG_MIN", inputs=_AXES, types=(INT8, FLOAT32), memory=Memory(ENUM)),
     Op(

@@ -7,6 +7,7 @@ from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.rows import POINTWISE, Rule
+from tinyseg.tflite.ops.scales import SAME
 
 
 def _cost(operator: Operator) -> Cost:
@@ -31,6 +32,7 @@ RESIZE_NEAREST_NEIGHBOR = Op(
     memory=Memory(same(2)),
     rows=_rows,
     image_size=(1, 0),
+    quantization=SAME,
 )
 RESIZE_BILINEAR = Op(
     "RESIZE_BILINEAR",
@@ -38,4 +40,5 @@ RESIZE_BILINEAR = Op(
     types=(INT8, FLOAT32),
     memory=Memory(same(2)),
     image_size=(1, 0),
+    quantization=SAME,
 )

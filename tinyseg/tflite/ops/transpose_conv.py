@@ -7,6 +7,7 @@ from tinyseg.tflite.ops import cmsis_nn
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.memory import Memory, channel_arrays
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
+from tinyseg.tflite.ops.scales import Scales
 from tinyseg.tflite.schema import Padding
 from tinyseg.tflite.target import Target
 
@@ -81,7 +82,7 @@ TRANSPOSE_CONV = Op(
     memory=Memory((20, 16), (88, 76), more=_arrays, scratch=_scratch),
     padding=True,
     image_size=(0, 1),
-    scaled=True,
+    quantization=Scales(needed=True, channels=0),
     checks=(_right_in_cmsis_nn,),
     int8_kernel=True,
 )
