@@ -96,7 +96,7 @@ def _kernel_scratch(model: TfliteModel) -> int:
     def scratch(operator: Operator) -> int:
         if not op_of(operator).convolves:
             return 0
-        weights = operator.inputs[1]
+        weights = operator.input(1)
         return 4 * weights.elements // weights.shape[0] + 8 * weights.shape[0]
 
     return max(map(scratch, model.operators), default=0)

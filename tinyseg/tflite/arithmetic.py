@@ -79,9 +79,10 @@ def add(
     (_, a_scale, _), (_, b_scale, _) = first, second
     out_scale, out_zero = out
     twice_max = 2 * max(a_scale, b_scale)
-    total = np.int64(0)
+    parts = []
     for values, scale, zero in (first, second):
         shifted = (np.asarray(values, np.int64) - zero) << ADD_SHIFT
-        total = total + multiply(shifted, *quantize_multiplier(scale / twice_max))
+        parts.append(multiply(shifted, *quantize_multiplier(scale / twice_max)))
+    total = parts[0] + parts[1]
     factor = quantize_multiplier(twice_max / ((1 << ADD_SHIFT) * out_scale))
     return multiply(total, *factor) + out_zero

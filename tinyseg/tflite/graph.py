@@ -145,14 +145,15 @@ class Graph:
 
     def drop_unused_tensors(self) -> None:
         """List the tensors in use, those of new operators included."""
-        groups = [self.inputs, self.outputs]
-        groups += [group for op in self.operators for group in (op.inputs, op.outputs)]
+        groups: list[Sequence[Tensor | None]] = [self.inputs, self.outputs]
+        for operator in self.operators:
+            groups += [operator.inputs, operator.outputs]
         used = {id(t): t for group in groups for t in group if t is not None}
         kept = [tensor for tensor in self.tensors if used.pop(id(tensor), None) is not None]
         self.tensors[:] = [*kept, *used.values()]
 
 
-def make(name: str, inputs: list[Tensor], output: Tensor, **values: Any) -> Operator:
+def make(name: str, inputs: Sequence[Tensor], output: Tensor, **values: Any) -> Operator:
     """Return a new operator.
 
     Args:

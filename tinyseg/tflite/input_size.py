@@ -55,8 +55,8 @@ def _scale_constant(operator: Operator) -> None:
     if place is None:
         return
     number, first = place
-    old = operator.inputs[number]
-    if not is_constant(old):
+    old = operator.input(number)
+    if not old.constant:
         return
     values = old.array().copy()
     values[first : first + 2] = operator.outputs[0].shape[1:3]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator, Tensor
+from tinyseg.tflite.ops.checks import Check, Severity
 from tinyseg.tflite.ops.registry import cost, lacking_type, op_of, supported
 
 # No Cortex-M addresses more; a larger tensor is damage.
@@ -28,7 +28,7 @@ class Finding:
         message: what is wrong and the cure.
     """
 
-    severity: Literal["error", "unsupported", "warning"]
+    severity: Severity
     where: str
     message: str
 
@@ -126,7 +126,7 @@ def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
         elements *= size
     if elements > _MAX_TENSOR_ELEMENTS:
         return error(f"implausible shape {tensor.shape}; convert it again")
-    if tensor.constant and tensor.dtype not in ("string", "int4"):
+    if tensor.data is not None and tensor.dtype not in ("string", "int4"):
         expected = elements * np.dtype(tensor.dtype).itemsize
         if len(tensor.data) != expected:
             return error(f"holds {len(tensor.data)} bytes, its shape needs {expected}; damaged")
@@ -147,17 +147,18 @@ def _scales_fit(tensor: Tensor) -> bool:
 
 
 def _check_operator(operator: Operator) -> list[Finding]:
-    checks = (_check_support, *op_of(operator).checks, _check_options, _check_scales, _check_rule)
+    own = op_of(operator).checks
+    checks: list[Check] = [_check_support, *own, _check_options, _check_scales, _check_rule]
     try:
         # Whoever counts work later needs the same tensors, dimensions and options.
         cost(operator)
-        found = [result for check in checks if (result := check(operator))]
+        found = [result for check in checks if (result := check(operator)) is not None]
     except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError):
         found = [("error", "lacks a tensor, dimension or option that it needs; damaged")]
     return [Finding(severity, _name(operator), message) for severity, message in found]
 
 
-def _check_support(operator: Operator) -> tuple[str, str] | None:
+def _check_support(operator: Operator) -> tuple[Severity, str] | None:
     if supported(operator):
         return None
     dtype = lacking_type(operator) if op_of(operator).tflm else None
@@ -165,7 +166,7 @@ def _check_support(operator: Operator) -> tuple[str, str] | None:
     return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; replace the layer"
 
 
-def _check_options(operator: Operator) -> tuple[str, str] | None:
+def _check_options(operator: Operator) -> tuple[Severity, str] | None:
     op = op_of(operator)
     if op.options is None:
         return None
@@ -179,7 +180,7 @@ def _check_options(operator: Operator) -> tuple[str, str] | None:
     return "error", "has the options of another operator; damaged"
 
 
-def _check_scales(operator: Operator) -> tuple[str, str] | None:
+def _check_scales(operator: Operator) -> tuple[Severity, str] | None:
     if not op_of(operator).quantization.needed or operator.outputs[0].dtype != "int8":
         return None
     for tensor in (*operator.inputs, *operator.outputs):
@@ -190,7 +191,7 @@ def _check_scales(operator: Operator) -> tuple[str, str] | None:
     return None
 
 
-def _check_rule(operator: Operator) -> tuple[str, str] | None:
+def _check_rule(operator: Operator) -> tuple[Severity, str] | None:
     op = op_of(operator)
     broken = op.quantization.broken_by(operator, op.weights)
     return None if broken is None else ("warning", f"{broken}; convert it again")

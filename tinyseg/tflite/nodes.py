@@ -100,7 +100,7 @@ class Tensor:
 
     @quantization.setter
     def quantization(self, quantization: Quantization | None) -> None:
-        scales, zero_points, self.axis = quantization or ((), (), 0)
+        scales, zero_points, self.axis = quantization or Quantization((), ())
         self.scales = np.asarray(scales, np.float32)
         self.zero_points = np.asarray(zero_points, np.int64)
 
@@ -149,15 +149,31 @@ class Operator:
     custom_options: bytes = b""
     table: schema.OperatorT | None = dataclasses.field(default=None, repr=False)
 
+    def input(self, number: int) -> Tensor:
+        """Return an input that the operator cannot do without.
+
+        Raises:
+            IndexError: it is absent.
+        """
+        tensor = self.inputs[number]
+        if tensor is None:
+            raise IndexError(f"{self.opcode} has no input {number}")
+        return tensor
+
+    def first(self, count: int) -> list[Tensor]:
+        """Return the first inputs; see :meth:`input`."""
+        return [self.input(number) for number in range(count)]
+
     def become_custom(self, name: str, custom_options: bytes) -> None:
         """Turn it into a custom operator, for the same outputs."""
         self.opcode, self.custom = name, True
         self.options, self.custom_options = None, custom_options
 
-    def clone(self, inputs: list[Tensor | None], output: Tensor) -> Operator:
+    def clone(self, inputs: Sequence[Tensor | None], output: Tensor) -> Operator:
         """Return a copy, with options of its own, for other tensors."""
-        options = copy.copy(self.options)
-        return dataclasses.replace(self, index=-1, inputs=inputs, outputs=[output], options=options)
+        made = dataclasses.replace(self, index=-1, inputs=list(inputs), outputs=[output])
+        made.options = copy.copy(self.options)
+        return made
 
 
 def new_tensor(

@@ -14,20 +14,37 @@ from typing import Any
 
 import flatbuffers
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as raw
+from tflite_micro.tensorflow.lite.micro.python.schema_py_generated import (
+    ActivationFunctionType,
+    BufferT,
+    MetadataT,
+    ModelT,
+    OperatorCodeT,
+    OperatorT,
+    Padding,
+    QuantizationParametersT,
+    SignatureDefT,
+    TensorMapT,
+    TensorT,
+    TensorType,
+)
 from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
 
-ActivationFunctionType = raw.ActivationFunctionType
-Padding = raw.Padding
-TensorType = raw.TensorType
-BufferT = raw.BufferT
-MetadataT = raw.MetadataT
-ModelT = raw.ModelT
-OperatorCodeT = raw.OperatorCodeT
-OperatorT = raw.OperatorT
-QuantizationParametersT = raw.QuantizationParametersT
-SignatureDefT = raw.SignatureDefT
-TensorMapT = raw.TensorMapT
-TensorT = raw.TensorT
+# The schema's classes that others take from here.
+__all__ = [
+    "ActivationFunctionType",
+    "BufferT",
+    "MetadataT",
+    "ModelT",
+    "OperatorCodeT",
+    "OperatorT",
+    "Padding",
+    "QuantizationParametersT",
+    "SignatureDefT",
+    "TensorMapT",
+    "TensorT",
+    "TensorType",
+]
 
 IDENTIFIER = b"TFL3"
 VERSION = 3

@@ -40,6 +40,13 @@ class Buffer:
     operator: int | None = None
     offset: int | None = None
 
+    @property
+    def holds(self) -> Tensor:
+        """The activation in it; a scratch buffer holds none."""
+        if self.tensor is None:
+            raise ValueError("a scratch buffer holds no tensor")
+        return self.tensor
+
 
 def plan(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     """Place buffers as TFLM's ``GreedyMemoryPlanner`` does, to the byte.

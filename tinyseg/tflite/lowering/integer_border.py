@@ -27,9 +27,9 @@ def make_border_integer(graph: Graph) -> list[str]:
         producer = graph.producers().get(id(tensor))
         read = graph.consumers()[id(tensor)]
         if producer and producer.opcode == "DEQUANTIZE" and _is_float(tensor) and not read:
-            _move(graph, tensor, producer.inputs[0])
+            _move(graph, tensor, producer.input(0))
             graph.operators.remove(producer)
-            made.append(producer.inputs[0].name)
+            made.append(producer.input(0).name)
     return made
 
 

@@ -179,9 +179,9 @@ def _extent(size: int, window: int, stride: int, padding: str) -> _Extent:
 
 def _scratch(operator: Operator, target: Target) -> list[int]:
     """Packed input, a field and its mask: ``BinaryConvShape`` in firmware/ops/binary_conv.h."""
-    _, height, width, channels = operator.inputs[0].shape
+    _, height, width, channels = operator.input(0).shape
     words = -(-channels // 32)
-    _, rows, columns, _ = operator.inputs[1].shape
+    _, rows, columns, _ = operator.input(1).shape
     return [4 * words * (height * width + 2 * rows * columns)]
 
 

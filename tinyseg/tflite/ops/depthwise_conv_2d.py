@@ -24,7 +24,7 @@ _CHANNEL_BLOCK = 124
 
 
 def _cost(operator: Operator) -> Cost:
-    _, height, width, _ = operator.inputs[1].shape
+    _, height, width, _ = operator.input(1).shape
     output = operator.outputs[0]
     macs = height * width * output.elements
     return Cost(macs, 2 * macs + output.elements + activation_ops(operator))
@@ -37,7 +37,7 @@ def _scratch(operator: Operator, target: Target) -> list[int]:
 
 
 def _cmsis_nn(operator: Operator, mve: bool) -> int:
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if data.dtype != "int8":
         return 0
     _, rows, columns, channels = weights.shape

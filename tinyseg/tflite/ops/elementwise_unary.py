@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyseg.tflite.nodes import Operator
+from tinyseg.tflite.ops.checks import Severity
 from tinyseg.tflite.ops.cost import per_input
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op, family
@@ -14,10 +15,10 @@ from tinyseg.tflite.ops.scales import Scales
 _ALL = (INT8, INT16, FLOAT32)
 
 
-def _keeps_scale(operator: Operator) -> tuple[str, str] | None:
-    if operator.inputs[0].dtype != "int8":
+def _keeps_scale(operator: Operator) -> tuple[Severity, str] | None:
+    if operator.input(0).dtype != "int8":
         return None
-    if np.array_equal(operator.inputs[0].scales, operator.outputs[0].scales):
+    if np.array_equal(operator.input(0).scales, operator.outputs[0].scales):
         return None
     return "error", "a standalone int8 RELU6 that rescales is wrong in TFLM; fuse it"
 

@@ -13,13 +13,13 @@ from tinyseg.tflite.target import Target
 
 def _cost(operator: Operator) -> Cost:
     output = operator.outputs[0]
-    macs = operator.inputs[1].shape[-1] * output.elements
+    macs = operator.input(1).shape[-1] * output.elements
     bias = output.elements if any(tensor is not None for tensor in operator.inputs[2:]) else 0
     return Cost(macs, 2 * macs + bias + activation_ops(operator))
 
 
 def _more(operator: Operator, target: Target) -> list[int]:
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     per_channel = weights.scales.size > 1 and is_integer(data)
     arrays = channel_arrays(weights.scales.size) if per_channel else []
     return arrays + (_kernel_sums(operator, target.mve) if target.cmsis else [])
@@ -33,7 +33,7 @@ def _scratch(operator: Operator, target: Target) -> list[int]:
 
 def _cmsis_nn(operator: Operator, mve: bool) -> list[int]:
     """Return the buffers that fake scales of one a channel."""
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if data.dtype != "int8" or weights.dtype == "int4":
         return []
     output = operator.outputs[0]
@@ -44,14 +44,14 @@ def _cmsis_nn(operator: Operator, mve: bool) -> list[int]:
 
 def _kernel_sums(operator: Operator, mve: bool) -> list[int]:
     """Return the sums of weights that a vectorized kernel keeps."""
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if not mve or data.dtype != "int8" or weights.dtype == "int4" or _as_convolution(operator):
         return []
     return [4 * operator.outputs[0].shape[-1]] if _constant(operator) else []
 
 
 def _as_convolution(operator: Operator) -> bool:
-    return len(operator.outputs[0].shape) > 2 and operator.inputs[1].shape[-1] % 4 == 0
+    return len(operator.outputs[0].shape) > 2 and operator.input(1).shape[-1] % 4 == 0
 
 
 def _constant(operator: Operator) -> bool:

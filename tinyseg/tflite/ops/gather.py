@@ -11,7 +11,7 @@ from tinyseg.tflite.ops.scales import SAME
 
 def _rows(operator: Operator) -> Rule | None:
     """Rows of the indices, if each is looked up in one table."""
-    table, indices, *rest = operator.inputs
+    (table, indices), rest = operator.first(2), operator.inputs[2:]
     scalar = operator.options is None or operator.options.axis == 0
     fits = table.constant and len(table.shape) == 1 and not indices.constant and not rest
     return POINTWISE if fits and scalar else None

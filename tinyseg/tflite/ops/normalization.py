@@ -13,11 +13,11 @@ _INT16_TABLE_BYTES = 2 * 513
 
 
 def _softmax_more(operator: Operator, target: Target) -> list[int]:
-    return 2 * [_INT16_TABLE_BYTES] if operator.inputs[0].dtype == "int16" else []
+    return 2 * [_INT16_TABLE_BYTES] if operator.input(0).dtype == "int16" else []
 
 
 def _log_softmax_more(operator: Operator, target: Target) -> list[int]:
-    return [40 if target.wide else 28] if operator.inputs[0].dtype == "int8" else []
+    return [40 if target.wide else 28] if operator.input(0).dtype == "int8" else []
 
 
 SOFTMAX = Op(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.checks import Check
@@ -82,7 +83,7 @@ class Op:
         return self.inputs.index("data") if "data" in self.inputs else 0
 
 
-def family(names: str, **facts: object) -> tuple[Op, ...]:
+def family(names: str, **facts: Any) -> tuple[Op, ...]:
     """Return operators of which the same is known.
 
     Args:

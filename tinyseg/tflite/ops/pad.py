@@ -12,7 +12,7 @@ from tinyseg.tflite.target import Target
 
 
 def _rows(operator: Operator) -> Rule | None:
-    paddings = operator.inputs[1]
+    paddings = operator.input(1)
     if not paddings.constant or paddings.dtype != "int32" or len(operator.inputs) != 2:
         return None
     batch, rows, columns, channels = paddings.array().tolist()
@@ -22,7 +22,7 @@ def _rows(operator: Operator) -> Rule | None:
 
 
 def _mirror_scratch(operator: Operator, target: Target) -> list[int]:
-    return 2 * [4 * len(operator.inputs[0].shape)]
+    return 2 * [4 * len(operator.input(0).shape)]
 
 
 PAD = Op(

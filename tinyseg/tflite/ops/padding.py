@@ -24,7 +24,7 @@ def padding_before(operator: Operator, rows: int, columns: int) -> tuple[int, in
     options = operator.options
     if options.padding != Padding.SAME:
         return 0, 0
-    sides = operator.inputs[0].shape[1:3]
+    sides = operator.input(0).shape[1:3]
     steps = zip(
         sides,
         (rows, columns),

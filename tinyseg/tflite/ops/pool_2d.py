@@ -24,13 +24,13 @@ def _cost(extra: int) -> Callable[[Operator], Cost]:
 
 
 def _scratch_of_average(operator: Operator, target: Target) -> list[int]:
-    if target.cmsis and not target.mve and is_integer(operator.inputs[0]):
-        return positive(4 * operator.inputs[0].shape[-1])
+    if target.cmsis and not target.mve and is_integer(operator.input(0)):
+        return positive(4 * operator.input(0).shape[-1])
     return []
 
 
 def _rows(operator: Operator) -> Rule | None:
-    options, data = operator.options, operator.inputs[0].shape
+    options, data = operator.options, operator.input(0).shape
     output = operator.outputs[0].shape
     window = (options.filterHeight, options.filterWidth)
     strides = (options.strideH, options.strideW)

@@ -12,17 +12,17 @@ _AXES = ("data", "axes")
 
 
 def _scratch(operator: Operator, target: Target) -> list[int]:
-    data, axes = operator.inputs[:2]
+    data, axes = operator.first(2)
     return [4 * len(data.shape), 4 * axes.elements]
 
 
 def _scratch_of_sums(operator: Operator, target: Target) -> list[int]:
-    sums = [4 * operator.outputs[0].elements] if is_integer(operator.inputs[0]) else []
+    sums = [4 * operator.outputs[0].elements] if is_integer(operator.input(0)) else []
     return sums + _scratch(operator, target)
 
 
 def _cumsum_more(operator: Operator, target: Target) -> list[int]:
-    return [36] if operator.inputs[0].dtype == "int8" else []
+    return [36] if operator.input(0).dtype == "int8" else []
 
 
 _PLAIN = Memory(same(1), same(44), scratch=_scratch)

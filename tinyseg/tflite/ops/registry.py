@@ -113,10 +113,11 @@ def supported(operator: Operator) -> bool:
 def lacking_type(operator: Operator) -> str | None:
     """Return the element type of its activations if the kernel takes others only, else None."""
     op = op_of(operator)
-    data = operator.inputs[op.data : op.data + 1] or operator.outputs[:1]
+    data = [*operator.inputs[op.data : op.data + 1], *operator.outputs[:1]][:1]
     for tensor in data:
-        judged = tensor is not None and op.types is not None and tensor.dtype in _JUDGED
-        if judged and tensor.dtype not in op.types:
+        if tensor is None or op.types is None or tensor.dtype not in _JUDGED:
+            continue
+        if tensor.dtype not in op.types:
             return tensor.dtype
     return None
 
@@ -198,7 +199,7 @@ def example(opcode: str, channels: int, outputs: int) -> Operator:
         adjX=False, adjY=True, rank=1,
     )  # fmt: skip
     # An LSTM has the most inputs.
-    return Operator(0, opcode, 24 * [tensor], outputs * [tensor], options)
+    return Operator(0, opcode, [tensor for _ in range(24)], outputs * [tensor], options)
 
 
 def _memory(opcode: str) -> Memory:

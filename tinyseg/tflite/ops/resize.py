@@ -16,7 +16,7 @@ def _cost(operator: Operator) -> Cost:
 
 
 def _rows(operator: Operator) -> Rule | None:
-    data, output = operator.inputs[0], operator.outputs[0]
+    data, output = operator.input(0), operator.outputs[0]
     if data.constant:
         return POINTWISE if data.shape[1] == 1 else None
     scale, rest = divmod(output.shape[1], data.shape[1])

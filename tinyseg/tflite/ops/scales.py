@@ -38,6 +38,7 @@ class Scales:
             operator: the use.
             weights: number of the input that holds the weights, None for operators without.
         """
+        sources = [source for source in operator.inputs if source is not None and _stored(source)]
         for tensor in filter(_stored, operator.outputs):
             if self.output is not None and not _equal(tensor, *self.output):
                 scale, zero_point = self.output
@@ -46,7 +47,7 @@ class Scales:
                     f"granted in '{tensor.name}'"
                 )
             if self.same:
-                for source in filter(_stored, operator.inputs):
+                for source in sources:
                     if not _equal(tensor, source.scales[0], source.zero_points[0]):
                         return (
                             f"'{tensor.name}' has another scale or zero point than "
@@ -69,11 +70,9 @@ FREE = Scales()
 SAME = Scales(same=True)
 
 
-def _stored(tensor: Tensor | None) -> bool:
+def _stored(tensor: Tensor) -> bool:
     """Tell whether a tensor holds int8 values of one scale."""
-    if tensor is None or tensor.dtype != "int8":
-        return False
-    return tensor.scales.size == tensor.zero_points.size == 1
+    return tensor.dtype == "int8" and tensor.scales.size == tensor.zero_points.size == 1
 
 
 def _equal(tensor: Tensor, scale: float, zero_point: int) -> bool:
