@@ -5,10 +5,11 @@ import pytest
 import tf_keras as keras
 
 from tests import fixtures
-from tests.tflite.drafts import on_tflm, random_inputs
+from tests.tflite.drafts import on_tflm, options, random_inputs
 from tests.tflite.ops.test_memory import CASES
 from tests.tflite.ops.uses import activation, use, weights
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.graph import scale_of
 from tinyseg.tflite.lint import lint
 from tinyseg.tflite.ops.registry import OPS, op_of
 
@@ -70,6 +71,8 @@ def test_converter_keeps_to_the_rules():
     for operator in model.operators:
         op = op_of(operator)
         assert op.quantization.broken_by(operator, op.weights) is None, operator.opcode
+        for tensor in operator.outputs if op.quantization.output else ():
+            assert scale_of(tensor) == op.quantization.output
         kernel = None if op.weights is None else operator.inputs[op.weights]
         if kernel is not None and kernel.scales.size > 1:
             assert kernel.axis == op.quantization.channels
@@ -92,15 +95,27 @@ def test_rescaled_output_of_a_kernel_that_hands_values_on():
         )
 
 
-def test_output_of_another_scale_than_the_kernel_takes_for_granted():
-    shape = (1, 10)
-    sound = activation(*shape, scale=1 / 256, zero=-128)
-    assert broken(use("SOFTMAX", [activation(*shape)], sound)) is None
-    found = broken(use("SOFTMAX", [activation(*shape)], activation(*shape)))
-    assert found.startswith("the kernel takes a scale of 0.00390625 and a zero point of -128")
-    # Floats have no scales.
-    floats = activation(*shape, dtype="float32")
-    assert broken(use("SOFTMAX", [floats], floats)) is None
+FIXED = {opcode: OPS[opcode].quantization.output for opcode in ("LOGISTIC", "SOFTMAX", "TANH")}
+
+
+@pytest.mark.parametrize("opcode", FIXED)
+def test_kernels_take_their_output_for_granted(opcode):
+    """TFLM refuses another scale, or stores the same bytes as if it were the usual one."""
+    shape, (scale, zero_point) = (1, 10), FIXED[opcode]
+
+    def stored(scale):
+        draft = activation(*shape, scale=0.05), activation(*shape, scale=scale, zero=zero_point)
+        settings = options("Softmax", beta=1.0) if opcode == "SOFTMAX" else None
+        content = fixtures.one_operator(opcode, [draft[0]], draft[1], settings)
+        return on_tflm(content, random_inputs(content, 3))[0]
+
+    expected = stored(scale)
+    assert expected.std() > 0
+    try:
+        found = stored(2 * scale)
+    except RuntimeError:
+        return
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_scales_along_another_dimension_of_the_kernel():
