@@ -7,7 +7,7 @@ import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras as keras
@@ -88,7 +88,7 @@ def fit(
         losses, goal = _class_losses(), VALIDATION_ACCURACY
     else:
         losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE
-    run_epochs(model, losses, model, plan, training, validation, folder, goal)
+    run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal)
 
 
 def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
@@ -111,10 +111,22 @@ def rows_to_learn(training: ImageStore, settings: TrainingPlan) -> ImageStore:
     return training.balanced() if settings.balance else training
 
 
+class Learner(NamedTuple):
+    """What an epoch trains.
+
+    Attributes:
+        model: the network itself, or a model that holds it.
+        losses: loss and metrics that it is compiled with.
+        network: the one whose weights are kept.
+    """
+
+    model: keras.Model
+    losses: Mapping[str, Any]
+    network: keras.Model
+
+
 def run_epochs(
-    learner: keras.Model,
-    losses: Mapping[str, Any],
-    model: keras.Model,
+    learner: Learner,
     plan: Plan,
     training: ImageStore,
     validation: ImageStore,
@@ -124,9 +136,7 @@ def run_epochs(
     """Run the epochs of :func:`fit`, which tells about the files, with any learner.
 
     Args:
-        learner: the network itself, or a model that holds it.
-        losses: loss and metrics that the learner is compiled with.
-        model: the network whose weights are kept.
+        learner: what is trained.
         plan: the whole plan.
         training: images to learn from, each once; see :func:`rows_to_learn`.
         validation: images that choose the epoch; without any it is the last one.
@@ -136,22 +146,23 @@ def run_epochs(
     Raises:
         InputError: the folder holds a run of another plan.
     """
-    folder = Path(folder)
-    settings = plan.training
+    folder, settings = Path(folder), plan.training
+    model = learner.network
     goal = goal if len(validation) else LAST_EPOCH
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
     _claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
     steps = -(-len(training) // settings.batch_size)
-    learner.compile(optimizer=keras.optimizers.Adam(_schedule(settings, steps)), **losses)
+    optimizer = keras.optimizers.Adam(_schedule(settings, steps))
+    learner.model.compile(optimizer=optimizer, **learner.losses)
     keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
     state = TrainingState(folder / _STATE, goal, settings.patience, keep_best)
-    done = state.restore(learner)
+    done = state.restore(learner.model)
     if done:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
     if done < settings.epochs and not state.stalled:
-        learner.fit(
+        learner.model.fit(
             _learning_batches(training, plan, done),
             steps_per_epoch=steps,
             validation_data=_judging_batches(validation, plan),
