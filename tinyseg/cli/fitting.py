@@ -52,7 +52,7 @@ def lower(
       tinyseg lower path/to/model.tflite --patches --without broadcasts
     """
     from tinyseg.steps import lower as step
-    from tinyseg.steps.session import read_model
+    from tinyseg.steps.networks import read_model
 
     model = read_model(file, data, recipe)
     lowered, target = step.lower(model, output, without=without, patches=patches, max_work=max_work)
@@ -114,7 +114,7 @@ def fit(
 
 
 def _print_fitted(fitted: Fitted) -> None:
-    if fitted.lowered:
+    if fitted.lowered and fitted.source:
         _print_steps(fitted.lowered, fitted.source.path)
     if fitted.proposals is not None:
         _print_proposals(fitted.name, fitted.proposals)

@@ -53,7 +53,7 @@ def memory(
       tinyseg memory path/to/model.tflite --board nucleo_h743zi
     """
     from tinyseg.steps import memory as step
-    from tinyseg.steps.session import read_model
+    from tinyseg.steps.networks import read_model
 
     arena = step.memory(
         read_model(file, data, recipe),

@@ -198,7 +198,7 @@ def profile(
     """
     from tinyseg.reporting.numbers import count, size
     from tinyseg.steps import profile as step
-    from tinyseg.steps.session import read_model
+    from tinyseg.steps.networks import read_model
 
     parsed = read_model(file, data, recipe)
     record, paths = step.profile(parsed, accelerator, output)

@@ -60,6 +60,7 @@ class TflmRunner:
         """
         if self._arena is None:
             self.run(np.empty((0, *self.input.shape[1:]), self.input.dtype))
+        assert self._arena is not None  # A run measures it, or raises.
         return self._arena
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
@@ -95,7 +96,7 @@ class TflmRunner:
                 [str(part) for part in command], stdout=subprocess.PIPE, stderr=errors, text=True
             ) as process:
                 try:
-                    for line in process.stdout:
+                    for line in process.stdout or ():
                         if line.strip() == "image":
                             self._progress()
                 finally:

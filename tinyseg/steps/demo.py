@@ -57,7 +57,7 @@ def compare(
         elapsed = time.perf_counter() - start
         decisions.append(decision)
         masks = enlarge(decision, image.shape[:2])
-        union = describe(masks.any(-1, keepdims=True))[0]
+        union = describe(np.asarray(masks.any(-1, keepdims=True)))[0]
         drawn = encode_image(overlay(image, masks), ".jpg")
         results.append(
             {

@@ -36,7 +36,7 @@ def export_c(
     Raises:
         InputError: no such board, or the file cannot be exported.
     """
-    model, name = session.model, session.path.stem
+    model, name = session.model, session.file.stem
     if arena:
         size = ArenaSize(arena, arena, "as asked")
     elif board:

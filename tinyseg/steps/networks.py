@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyseg import plan as plans
+from tinyseg import presets
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import tf_keras as keras
 
 log = logging.getLogger(__name__)
+
+RECIPE = "static_wi8_ai8"
 
 
 def default_plan(name: str) -> Plan:
@@ -142,3 +145,15 @@ def equalized(trained: keras.Model, plan: Plan, images: Images) -> keras.Model:
     from tinyseg.compression.equalization import equalize
 
     return equalize(trained, images.calibration(plan))
+
+
+def read_model(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> TfliteModel:
+    """Parse an integer file, or that of a network by its name.
+
+    Args:
+        name_or_file, source, recipe: as for ``Session.open_file``.
+
+    Raises:
+        InputError: no such file or network, or a damaged file.
+    """
+    return TfliteModel.read(presets.find_tflite(name_or_file, source, recipe))

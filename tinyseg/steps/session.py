@@ -21,19 +21,16 @@ from tinyseg.compression.recipe import Recipe, parse
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.steps.images import Images, open_images
-from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
+from tinyseg.steps.networks import RECIPE, default_plan, equalized, load_trained, plan_in_file
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 
 if TYPE_CHECKING:
-    import tf_keras as keras
-
     from tinyseg.data import Dataset
     from tinyseg.runtime import Runner
 
 log = logging.getLogger(__name__)
 
-RECIPE = "static_wi8_ai8"
 _FILES = (".tflite", ".h5", ".keras")
 
 
@@ -154,12 +151,8 @@ class Session:
     def converted(self, path: Path) -> Session:
         """Return the session of the integer file that this network became; they share the rest."""
         made = Session(self.plan, path, weights=self.weights)
-        made.own = self.own
-        made.images, made.network, made.float_network = (
-            self.images,
-            self.network,
-            self.float_network,
-        )
+        for name in ("own", "images", "network", "float_network"):
+            setattr(made, name, getattr(self, name))
         return made
 
     def copied(self, path: Path) -> Session:
@@ -205,6 +198,20 @@ class Session:
         return self.plan.preprocessing
 
     @property
+    def file(self) -> Path:
+        """The file named; an error for a network that is yet to be trained."""
+        if self.path is None:
+            raise InputError(f"{self.plan.model.name}: has no file yet; train it first")
+        return self.path
+
+    @property
+    def float_weights(self) -> Path:
+        """The file of the float network; an error if it is unknown."""
+        if self.weights is None:
+            raise InputError(f"{self.path}: give the weights of the float network")
+        return self.weights
+
+    @property
     def is_file(self) -> bool:
         """Whether this is a ``.tflite`` file, not a Keras network."""
         return self.path is not None and self.path.suffix == ".tflite"
@@ -216,7 +223,7 @@ class Session:
         Raises:
             InputError: it is damaged.
         """
-        return TfliteModel.read(self.path)
+        return TfliteModel.read(self.file)
 
     @functools.cached_property
     def integers(self) -> TfliteModel:
@@ -276,7 +283,7 @@ class Session:
         return None if weights is None else Path(weights)
 
     @functools.cached_property
-    def network(self) -> keras.Model | None:
+    def network(self) -> Any:
         """The float network with its trained weights; None if they are unknown.
 
         Raises:
@@ -285,7 +292,7 @@ class Session:
         return None if self.weights is None else load_trained(self.plan, self.weights)
 
     @functools.cached_property
-    def float_network(self) -> keras.Model | None:
+    def float_network(self) -> Any:
         """The float network that is quantized: equalized first if the plan asks for it."""
         return None if self.network is None else equalized(self.network, self.plan, self.images)
 
@@ -326,7 +333,7 @@ class Session:
         changes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Session:
         """Return this session with the plan of its file."""
-        if not self.path.is_file():
+        if not self.file.is_file():
             raise InputError(f"{self.path}: no such file")
         plan = self.trained or fallback or self._plan_in_file()
         self.plan = plans.override(plan, {"data.source": source, **changes})
@@ -339,12 +346,3 @@ class Session:
                 f"{self.path}: no plan.json beside it names it; copy the plan that made it there"
             )
         return plan_in_file(self.integers)
-
-
-def read_model(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> TfliteModel:
-    """Parse a network's integer file, named as for :meth:`Session.open_file`, or any other one.
-
-    Raises:
-        InputError: no such file or network, or a damaged file.
-    """
-    return TfliteModel.read(presets.find_tflite(name_or_file, source, recipe))

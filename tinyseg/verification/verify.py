@@ -77,7 +77,7 @@ class Verification:
         """Return plain values for JSON."""
 
         def pick(name: str) -> dict[str, float | None]:
-            return {key: scores and scores[name] for key, scores in self.scores.items()}
+            return {key: scores[name] if scores else None for key, scores in self.scores.items()}
 
         return {
             "ok": self.ok,
