@@ -17,7 +17,6 @@ from tinyseg.compression.emission import to_standard_layers
 from tinyseg.compression.folding import SignGrid, fold, weights_by_name
 from tinyseg.compression.quantization import convert_quantization_aware
 from tinyseg.compression.quantization_aware import GammaQuantizer, quantization_aware
-from tinyseg.errors import InputError
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
@@ -30,10 +29,16 @@ from tinyseg.zoo.blocks.residual_binary_convolution import (
 )
 from tinyseg.zoo.blu_net import blu_net
 
-L = keras.layers
 SIDE = 16
+IMAGES = fixtures.pictures(4, size=SIDE)
+
+
 PLAN = fixtures.plan("qat_wi8_ai8", "integer", 4)
+
+
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+
 STANDARD = {
     *CONVOLUTIONS,
     "CAST",
@@ -43,7 +48,6 @@ STANDARD = {
     "CONCATENATION",
     "LOGISTIC",
 }
-IMAGES = fixtures.pictures(4, size=SIDE)
 
 
 def residual_sign(values, gammas):
@@ -325,28 +329,3 @@ def test_what_was_trained_goes_into_the_file():
     # Within half a step of the range that calibration gave to the gammas from before.
     step = 256 / 127 * np.abs(model.get_layer("sign").gammas).sum() / 255
     assert np.abs(function(values) - expected).max() <= 0.501 * step
-
-
-def first_and_sign(*between):
-    image = keras.Input((SIDE, SIDE, 3))
-    x = ResidualBinaryConv2D(4, 3, padding="same", name="first")(image)
-    for layer in between:
-        x = layer(x)
-    return keras.Model(image, ResidualSign(2, name="lonely")(x))
-
-
-def shared():
-    image = keras.Input((SIDE, SIDE, 3))
-    x = ResidualBinaryConv2D(4, 3, padding="same", name="first")(image)
-    return keras.Model(image, L.Concatenate()([x, ResidualSign(2, name="lonely")(x)]))
-
-
-@pytest.mark.parametrize(
-    "build",
-    [lambda: first_and_sign(L.MaxPooling2D(2)), lambda: first_and_sign(L.ReLU()), shared],
-    ids=["pooling", "relu", "shared"],
-)
-def test_signs_that_follow_no_convolution_are_named(build):
-    message = "^lonely: a residual sign must follow a convolution that nothing else uses$"
-    with pytest.raises(InputError, match=message):
-        quantization_aware(build(), IMAGES)

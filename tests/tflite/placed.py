@@ -76,9 +76,9 @@ def lifetimes(model):
     return spans
 
 
-def shared(content):
-    """Names of tensors alive together that a file's plan lets overlap, in order."""
-    model, offsets = TfliteModel.parse(content), places(content)
+def shared(model):
+    """Pairs of tensors alive together that a file's plan lets overlap, in order."""
+    offsets = places(model.content)
     spans, found = lifetimes(model), []
     for one, other in itertools.permutations([model.tensors[index] for index in spans], 2):
         (a, b), (c, d) = spans[one.index], spans[other.index]
@@ -96,7 +96,7 @@ def assert_sound(content):
     model = TfliteModel.parse(content)
     border = {tensor.index for tensor in model.inputs}
     spans = lifetimes(model)
-    for source, target in shared(content):
+    for source, target in shared(model):
         (operator,) = [op for op in model.operators if target in op.outputs]
         assert operator.opcode in ELEMENTWISE
         assert source in operator.inputs
@@ -117,7 +117,7 @@ def assert_same_bytes(before, after, images=2, varied=True):
 
 
 def names(content):
-    return [(source.name, target.name) for source, target in shared(content)]
+    return [(source.name, target.name) for source, target in shared(TfliteModel.parse(content))]
 
 
 def with_plan(content, offsets):

@@ -11,7 +11,7 @@ from tests import fixtures
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import lint, usable
-from tinyseg.tflite.model import layer_of
+from tinyseg.tflite.nodes import layer_of
 from tinyseg.tflite.ops.registry import total_cost
 
 

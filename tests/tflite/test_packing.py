@@ -23,8 +23,9 @@ from tests.tflite.few_values import (
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.annotate import annotate
 from tinyseg.tflite.lint import lint
+from tinyseg.tflite.ops.decode import NAME as DECODE
 from tinyseg.tflite.ops.registry import total_cost
-from tinyseg.tflite.packing import DECODE, is_packed, pack, packed_bits, unpack
+from tinyseg.tflite.packing import is_packed, pack, packed_bits, unpack
 
 # Distinct values that need so many bits: the fewest, and the most.
 DISTINCT = {1: (1, 2), 2: (3, 4), 3: (5, 8), 4: (9, 16), 5: (17, 32), 6: (33, 64), 7: (65, 128)}

@@ -10,7 +10,8 @@ from tests.tflite.drafts import File, assert_same, conv
 from tests.tflite.few_values import conv_file, draw, inputs_of, tflm
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.packing import DECODE, is_packed, pack, packed_bits, unpack, unpacked
+from tinyseg.tflite.ops.decode import NAME as DECODE
+from tinyseg.tflite.packing import is_packed, pack, packed_bits, unpack, unpacked
 
 
 def weights_of(elements, distinct, channels=1, own=False, seed=0):

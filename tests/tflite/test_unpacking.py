@@ -19,7 +19,8 @@ from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import lint
-from tinyseg.tflite.packing import DECODE, is_packed, pack, unpack
+from tinyseg.tflite.ops.decode import NAME as DECODE
+from tinyseg.tflite.packing import is_packed, pack, unpack
 from tinyseg.verification.sqnr import layer_sqnr
 
 

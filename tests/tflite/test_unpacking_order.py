@@ -9,7 +9,8 @@ from tests.tflite.drafts import File, add_metadata, assert_same, conv, options
 from tests.tflite.few_values import draw
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.packing import DECODE, is_packed, pack, unpack
+from tinyseg.tflite.ops.decode import NAME as DECODE
+from tinyseg.tflite.packing import is_packed, pack, unpack
 
 
 def plain_file(last=None):

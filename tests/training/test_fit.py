@@ -17,7 +17,7 @@ from tinyseg.errors import InputError
 from tinyseg.scoring.metrics import Confusion
 from tinyseg.steps.train import train
 from tinyseg.training.callbacks import VALIDATION_LOSS
-from tinyseg.training.fit import fit, new_network, run_epochs
+from tinyseg.training.fit import Learner, fit, new_network, run_epochs
 from tinyseg.zoo.weights import load_weights, save_weights
 
 
@@ -176,8 +176,8 @@ def test_a_learner_is_trained_and_its_network_kept(tmp_path, monkeypatch, caplog
     watch(monkeypatch, seen, model)
     caplog.set_level("INFO")
     learner = Holder(model)
-    losses = {"loss": keras.losses.BinaryCrossentropy()}
-    run_epochs(learner, losses, model, plan, *parts_of(plan), tmp_path, VALIDATION_LOSS)
+    learns = Learner(learner, {"loss": keras.losses.BinaryCrossentropy()}, model)
+    run_epochs(learns, plan, *parts_of(plan), tmp_path, VALIDATION_LOSS)
     scores = [row["val_loss"] for row in history(tmp_path)]
     best = int(np.argmin(scores))
     assert set(history(tmp_path)[0]) == {"epoch", "loss", "val_loss"}

@@ -12,7 +12,7 @@ from tinyseg.data.augmentation import MILD, WIDE
 from tinyseg.data.pipeline import training_batches
 from tinyseg.errors import InputError
 from tinyseg.training.attention_maps import attention_maps, stored_maps
-from tinyseg.training.fit import fit, mask_losses, new_network, run_epochs
+from tinyseg.training.fit import Learner, fit, mask_losses, new_network, run_epochs
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,7 +46,8 @@ class Recorder(keras.Model):
 def record(plan, folder, validation=None):
     model, (training, usual) = small(plan), parts_of(plan)
     learner, losses = Recorder(model), mask_losses(keras.losses.MeanSquaredError())
-    run_epochs(learner, losses, model, plan, training, validation or usual, folder)
+    learns = Learner(learner, losses, model)
+    run_epochs(learns, plan, training, validation or usual, folder)
     return learner
 
 

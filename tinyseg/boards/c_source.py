@@ -25,7 +25,7 @@ from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.border import image_shape
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.ops.registry import registration
+from tinyseg.tflite.ops.registry import op_of, registration
 
 FILES = ("model_data.h", "model_data.cc", "model_ops.h")
 # For what differs between two runs of the allocator: alignment of the arena itself.
@@ -97,9 +97,9 @@ def _kernel_scratch(model: TfliteModel) -> int:
     """Return the most that CMSIS-NN asks for one convolution: two columns of int16, and sums."""
 
     def scratch(operator: Operator) -> int:
-        if operator.opcode not in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
+        if not op_of(operator).convolves:
             return 0
-        weights = operator.inputs[1]
+        weights = operator.input(1)
         return 4 * weights.elements // weights.shape[0] + 8 * weights.shape[0]
 
     return max(map(scratch, model.operators), default=0)

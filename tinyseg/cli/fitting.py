@@ -114,7 +114,7 @@ def fit(
 
 
 def _print_fitted(fitted: Fitted) -> None:
-    if fitted.lowered:
+    if fitted.lowered and fitted.source:
         _print_steps(fitted.lowered, fitted.source.path)
     if fitted.proposals is not None:
         _print_proposals(fitted.name, fitted.proposals)

@@ -61,8 +61,9 @@ def equalize(model: keras.Model, calibration: np.ndarray) -> keras.Model:
             keras.activations.linear,
             keras.activations.relu,
         ):
-            users = list(_users(folded, layer))
-            if users and None not in users:
+            found = list(_users(folded, layer))
+            users = [user for user in found if user is not None]
+            if users and len(users) == len(found):
                 producers[layer] = users
     for (layer, users), ranges in zip(
         producers.items(), _ranges(folded, list(producers), calibration), strict=True
@@ -118,7 +119,7 @@ def _ranges(model: keras.Model, layers: list[Layer], calibration: np.ndarray) ->
     if not layers:
         return []
     probe = keras.Model(model.inputs, {layer.name: layer.output for layer in layers})
-    largest = {layer.name: np.float32(0) for layer in layers}
+    largest: dict[str, np.ndarray] = {layer.name: np.zeros((), np.float32) for layer in layers}
     for start in range(0, len(calibration), _BATCH):
         outputs = probe(calibration[start : start + _BATCH], training=False)
         for name, output in outputs.items():

@@ -35,7 +35,7 @@ class Split:
 def make_split(
     names: Sequence[str],
     labels: Sequence[str],
-    groups: Sequence[int],
+    groups: Sequence[int] | np.ndarray,
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
     seed: int = 0,
     folds: int = 0,
@@ -86,7 +86,7 @@ def make_split(
 
 
 def _allocate(
-    labels: Sequence[str], groups: Sequence[int], shares: np.ndarray, seed: int
+    labels: Sequence[str], groups: Sequence[int] | np.ndarray, shares: np.ndarray, seed: int
 ) -> list[list[int]]:
     """Distribute samples by group, so that each part gets its share of each label.
 
@@ -120,7 +120,7 @@ def _allocate(
     return parts
 
 
-def read_split(path: str | Path, names: Sequence[str], groups: Sequence[int]) -> Split:
+def read_split(path: str | Path, names: Sequence[str], groups: Sequence[int] | np.ndarray) -> Split:
     """Read a split file and hold it against the data.
 
     Raises:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinyseg.engine.program import Data, Kernel, Link, Node, Program
 from tinyseg.errors import InputError
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 
 Shape = tuple[int, int, int]
 # Places in a program are 16-bit numbers.

@@ -8,7 +8,8 @@ from tinyseg.engine.rules import CUSTOM_RULES, INDICES, RULES
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering import PASSES
-from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.packing import unpacked
 
 # What makes a graph of int8 rows of files that hold shapes, or floats at the border.

@@ -71,6 +71,23 @@ def _lasting(plan: Plan, epochs: int) -> Plan:
     return plans.override(plan, changes)
 
 
+def _to_quantize() -> dict[str, tuple]:
+    """Return the jobs that quantize every student by every recipe."""
+    return {
+        f"final {role} {recipe} {seed}": (
+            quantize,
+            (
+                weights(role, seed),
+                folder(f"{role}_{recipe}", seed),
+                {"quantization.recipe": full_name},
+            ),
+        )
+        for role in STUDENTS
+        for recipe, full_name in RECIPES.items()
+        for seed in range(SEEDS)
+    }
+
+
 def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
     """Train, quantize and score the final networks.
 
@@ -102,21 +119,7 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
             **{f"final scratch {seed}": (train_plain, (long, "scratch", seed)) for seed in seeds},
         }
     )
-    made = jobs.run(
-        {
-            f"final {role} {recipe} {seed}": (
-                quantize,
-                (
-                    weights(role, seed),
-                    folder(f"{role}_{recipe}", seed),
-                    {"quantization.recipe": full_name},
-                ),
-            )
-            for role in STUDENTS
-            for recipe, full_name in RECIPES.items()
-            for seed in seeds
-        }
-    )
+    made = jobs.run(_to_quantize())
     counted = {"teacher": range(effort.teachers), **dict.fromkeys(STUDENTS, seeds)}
     tested = jobs.run(
         {

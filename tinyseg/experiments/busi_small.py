@@ -199,6 +199,22 @@ def winner(table: Mapping[str, Any]) -> str:
     return max(small, key=lambda name: statistics.mean(table[name]["dice"]))
 
 
+def _to_quantize() -> dict[str, tuple]:
+    """Return the jobs that quantize the students with hints by every recipe."""
+    return {
+        f"hinted {recipe} {seed}": (
+            quantize,
+            (
+                _weights("hinted", f"seed{seed}"),
+                WORK / recipe / f"seed{seed}",
+                {"quantization.recipe": full_name},
+            ),
+        )
+        for recipe, full_name in RECIPES.items()
+        for seed in range(SEEDS)
+    }
+
+
 def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     """Train, quantize and score the final networks.
 
@@ -218,20 +234,7 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     trained |= jobs.run(
         {f"hinted {seed}": (train_hinted, (name, teacher, seed, effort)) for seed in seeds}
     )
-    made = jobs.run(
-        {
-            f"hinted {recipe} {seed}": (
-                quantize,
-                (
-                    _weights("hinted", f"seed{seed}"),
-                    WORK / recipe / f"seed{seed}",
-                    {"quantization.recipe": full_name},
-                ),
-            )
-            for recipe, full_name in RECIPES.items()
-            for seed in seeds
-        }
-    )
+    made = jobs.run(_to_quantize())
     tested = jobs.run(
         {
             "test nothing": (score_nothing, ()),

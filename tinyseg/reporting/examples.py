@@ -77,8 +77,13 @@ def worst_first(
 
 def draw(rows: Sequence[pictures.Example] | Sequence[Classified]) -> bytes:
     """Draw examples as a JPEG."""
-    if isinstance(rows[0], pictures.Example):
-        return pictures.examples(rows)
+    masks = [row for row in rows if isinstance(row, pictures.Example)]
+    if masks:
+        return pictures.examples(masks)
+    return _draw_classified([row for row in rows if isinstance(row, Classified)])
+
+
+def _draw_classified(rows: Sequence[Classified]) -> bytes:
     lines = -(-len(rows) // _COLUMNS)
     figure, axes = plt.subplots(
         lines, _COLUMNS, figsize=(3 * _COLUMNS, 3.4 * lines), squeeze=False, layout="tight"
@@ -109,7 +114,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.5 else "black"
-        axis.text(column, row, counts[row][column], ha="center", va="center", color=colour)
+        axis.text(column, row, str(counts[row][column]), ha="center", va="center", color=colour)
     ticks = range(len(classes))
     axis.set_xticks(ticks, classes, rotation=45, ha="right")
     axis.set_yticks(ticks, classes)

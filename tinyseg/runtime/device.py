@@ -204,8 +204,8 @@ class Device:
     def _ask(self, request: Request, body: bytes = b"", timeout: float | None = None) -> bytes:
         """Return a reply's body; without a timeout the request is a short one."""
         frame = Frame(request, next(self._sequence), body)
-        quick = timeout is None
-        wait = _Wait(self.name, _word(request), self._quick if quick else _TRIES * timeout, quick)
+        total = self._quick if timeout is None else _TRIES * timeout
+        wait = _Wait(self.name, _word(request), total, timeout is None)
         for _ in range(_TRIES):
             self._write(protocol.encode(frame))
             reply = self._await(frame, wait)

@@ -137,12 +137,13 @@ def parse_info(body: bytes) -> DeviceInfo:
     """
     try:
         *numbers, digest = _INFO.unpack_from(body)
-        rest, texts = body[_INFO.size :], []
+        rest = body[_INFO.size :]
+        texts: list[str] = []
         for _ in range(3):
             (text,) = struct.unpack_from(f"{rest[0]}s", rest, 1)
             texts.append(text.decode("ascii", "replace"))
             rest = rest[1 + rest[0] :]
-        return DeviceInfo(*numbers, digest.hex(), *texts)
+        return DeviceInfo(*(*numbers, digest.hex(), *texts))
     except (struct.error, IndexError):
         raise ValueError("the device speaks another version of the protocol") from None
 

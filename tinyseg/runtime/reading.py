@@ -93,7 +93,7 @@ class _Reading:
 
     def guess(self) -> Meaning | None:
         """Return what the output is, None if it is neither mask nor classes or cannot be told."""
-        head = self._mask_head() if self._layout else self._image_head()
+        head = self._mask_head(self._layout) if self._layout else self._image_head()
         return None if head is None else self.as_told(head)
 
     def as_told(self, head: Head) -> Meaning:
@@ -144,13 +144,13 @@ class _Reading:
     def _activation(self) -> str:
         return self.outline.activation
 
-    def _mask_head(self) -> Head | None:
+    def _mask_head(self, layout: Layout) -> Head | None:
         if self._holds_labels():
-            return Head.LABELS if self._layout.channels == 1 else None
-        alone = self._layout.channels == 1
+            return Head.LABELS if layout.channels == 1 else None
+        alone = layout.channels == 1
         if self._activation == "sigmoid":
             return Head.SIGMOID
-        whole = self.outline.classes == self._layout.channels > 1
+        whole = self.outline.classes == layout.channels > 1
         if self._activation in ("softmax", "log_softmax"):
             named = Head.SOFTMAX if self._activation == "softmax" else Head.SOFTMAX_LOGITS
             return named if whole else None

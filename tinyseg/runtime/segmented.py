@@ -83,7 +83,7 @@ def _alone(operator: Operator) -> bool:
 
 
 def _convolve(operator: Operator, values: dict[int, np.ndarray]) -> None:
-    source, filters, to = operator.inputs
+    source, filters, to = operator.first(3)
     target = operator.outputs[0]
     values[target.index] = binary_conv_2d(
         values[source.index],

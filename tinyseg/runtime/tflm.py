@@ -72,6 +72,7 @@ class TflmRunner:
         """
         if self._arena is None:
             self.run(np.empty((0, *self.input.shape[1:]), self.input.dtype))
+        assert self._arena is not None  # A run measures it, or raises.
         return self._arena
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
@@ -108,7 +109,9 @@ def measured(model: TfliteModel) -> Arena:
     Raises:
         InputError: as of :meth:`TflmRunner.run`.
     """
-    return _run(model, np.empty(0))[0]
+    arena, _ = _run(model, np.empty(0))
+    assert arena is not None  # Only where tensors are kept there is none.
+    return arena
 
 
 def _run(
@@ -152,7 +155,7 @@ def _start(command: list[str], progress: Callable[[], None]) -> tuple[int, str]:
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
             try:
-                for line in process.stdout:
+                for line in process.stdout or ():
                     if line.strip() == "image":
                         progress()
             finally:

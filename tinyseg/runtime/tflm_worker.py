@@ -46,8 +46,8 @@ def main(
             kept.append((values[0] if values.shape[:1] == (1,) else values).copy())
         print("image", flush=True)
     if tensors:
-        kept = {name: interpreter.GetTensor(int(name), 0)["tensor_data"] for name in tensors}
-        return np.savez(outputs_path, **kept)
+        named = {name: interpreter.GetTensor(int(name), 0)["tensor_data"] for name in tensors}
+        return np.savez(outputs_path, **named)
     np.savez(outputs_path, *(np.stack(kept) if kept else np.empty(0) for kept in found))
 
 

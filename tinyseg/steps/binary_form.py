@@ -15,7 +15,7 @@ from tinyseg.steps.images import sample
 from tinyseg.steps.run import BinaryForm
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.model import layer_of
+from tinyseg.tflite.nodes import layer_of
 from tinyseg.tflite.packing import pack, unpacked
 from tinyseg.tflite.xnor import lower_binary_convolutions
 from tinyseg.verification.gates import Gate, Missed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Stated:
 
     @classmethod
     def of(
-        cls, *, head: str | None = None, mask_output: int | None = None, **values: Numbers | None
+        cls, *, head: str | None = None, mask_output: int | None = None, **values: Any
     ) -> Stated:
         """Return what options say, the head by its name.
 
@@ -85,12 +86,14 @@ def settle_input(
     source = "the stored plan"
     if not stored and not (stated.scale is not None and stated.offset is not None):
         found, source = _found(model, limits, planned.channels)
-    if found is None and stated.scale is None:
-        raise UntoldError(f"{model.path}: {_question(limits, source)}")
-    scaling = Scaling(
-        found.scale if found and stated.scale is None else stated.scale,
-        (found.offset if found else 0.0) if stated.offset is None else stated.offset,
-    )
+    scale, offset = stated.scale, stated.offset
+    if scale is None:
+        if found is None:
+            raise UntoldError(f"{model.path}: {_question(limits, source)}")
+        scale = found.scale
+    if offset is None:
+        offset = found.offset if found else 0.0
+    scaling = Scaling(scale, offset)
     if stated.scale is not None or stated.offset is not None:
         source = "--scale and --offset"
     elif not stored:

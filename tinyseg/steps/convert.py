@@ -65,7 +65,7 @@ def _open(session: Session) -> None:
     """Load the weights, then open the images; warn if the weights know others."""
     if session.network is None:
         raise InputError(f"{session.path}: give the weights of the float network to quantize it")
-    session.plan = dataclasses.replace(session.plan, weights=fingerprint(session.weights))
+    session.plan = dataclasses.replace(session.plan, weights=fingerprint(session.float_weights))
     if not session.same_data and not session.own:
         log.warning(
             "the weights were trained on %s, not on these images; 'tinyseg train %s --data %s' "

@@ -61,9 +61,9 @@ def compare(
     Raises:
         InputError: the image cannot be read, or has other channels than the networks.
     """
-    reading = survey_images([(path, None)], whites)
-    image, pixels = read_input(path, preprocessing, reading.whites)
-    doubts = [doubt.message for doubt in reading.doubts]
+    survey = survey_images([(path, None)], whites)
+    image, pixels = read_input(path, preprocessing, survey.whites)
+    doubts = [doubt.message for doubt in survey.doubts]
     doubts += pixel_doubts(Sample("image", image=path), image, None)
     results, decisions = [], []
     for title, runner in networks.items():
@@ -73,7 +73,7 @@ def compare(
         reading = meaning or plain(outputs.shape)
         decisions.append(reading.regions_of(outputs)[0] > preprocessing.threshold)
         masks = reading.regions_of(outputs, image.shape[:2])[0] > preprocessing.threshold
-        union = describe(masks.any(-1, keepdims=True))[0]
+        union = describe(np.asarray(masks.any(-1, keepdims=True)))[0]
         drawn = encode_image(overlay(image, masks), ".jpg")
         results.append(
             {

@@ -125,4 +125,5 @@ def _host_bits(
 
 def _masks(bits: np.ndarray, meaning: Meaning) -> np.ndarray:
     """Return masks bool ``(h, w, regions)`` of the bits of all output values."""
+    assert meaning.layout is not None  # Only masks are shown.
     return meaning.without_background(meaning.layout.maps(bits[None])[0])

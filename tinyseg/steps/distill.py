@@ -131,14 +131,14 @@ def learn_masks(
         plan, training, validation, folder: as of :func:`tinyseg.training.fit.fit`.
     """
     from tinyseg.compression.distillation import SoftMaskLearner, SoftMaskLoss
-    from tinyseg.training.fit import fit, mask_losses, run_epochs
+    from tinyseg.training.fit import Learner, fit, mask_losses, run_epochs
 
     if not teachers:
         fit(student, plan, training, validation, folder)
         return
     loss = SoftMaskLoss(plan.distillation.teacher_weight, plan.training.dice_weight)
     learner = SoftMaskLearner(teachers, student)
-    run_epochs(learner, mask_losses(loss), student, plan, training, validation, folder)
+    run_epochs(Learner(learner, mask_losses(loss), student), plan, training, validation, folder)
 
 
 def _phase_plan(plan: Plan, epochs: int) -> Plan:
@@ -156,9 +156,11 @@ def _learn_hints(
 ) -> None:
     from tinyseg.training.callbacks import VALIDATION_LOSS
     from tinyseg.training.divergence import Diverged
-    from tinyseg.training.fit import run_epochs
+    from tinyseg.training.fit import Learner, run_epochs
 
+    training, validation = parts
+    learns = Learner(learner, {}, student)
     try:
-        run_epochs(learner, {}, student, plan, *parts, folder, VALIDATION_LOSS)
+        run_epochs(learns, plan, training, validation, folder, VALIDATION_LOSS)
     except Diverged as error:
         raise error.by("distillation.learning_rate") from None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tinyseg import zoo
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.runtime.meaning import Head, Meaning
@@ -28,12 +29,21 @@ class Ends:
     plan: Plan
     path: Path | None
     stated: Stated
-    is_file: bool
     model: Any
     integers: Any
     network: Any
     trained: Any
-    _of_zoo: bool
+    own: bool
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a ``.tflite`` file, not a Keras network."""
+        return self.path is not None and self.path.suffix == ".tflite"
+
+    @property
+    def _of_zoo(self) -> bool:
+        named = self.trained is not None or not self.is_file
+        return named and not self.own and self.plan.model.name in zoo.names()
 
     def stating(self: S, stated: Stated) -> S:
         """Return this session, with what the user says."""

@@ -43,7 +43,7 @@ def export_c(
     Raises:
         InputError: no such board, or the file cannot be exported.
     """
-    model, name = session.model, session.path.stem
+    model, name = session.model, session.file.stem
     deployable(model)
     if engine == OWN:
         return _export_library(session, folder or presets.BUILD / "c" / f"{name}_tinyseg", board)
@@ -66,7 +66,7 @@ def _export_library(
     made = firmware.compile_for(model, load(board))[0] if board else compiled(model)
     preprocessing = session.preprocessing if session.takes_image else None
     ends = (preprocessing, session.meaning_or_none())
-    paths = library.export(made, ends, folder, session.path.stem)
+    paths = library.export(made, ends, folder, session.file.stem)
     return paths, ArenaSize(made.ram, made.ram, "planned, no margin")
 
 

@@ -66,7 +66,7 @@ def inspect(
     gates, epochs = gate_layers(model), []
     if gates:
         # Training followed an image of its own data: of other data there are no stored maps.
-        stored = stored_maps(path.parent / FOLDER) if session.same_data else []
+        stored = stored_maps(session.file.parent / FOLDER) if session.same_data else []
         epochs = [epoch for epoch, _ in stored]
         shown, maps = _attention(model, stored, images.part("validation") or chosen, plan)
         drawn["attention.gif"] = inside.attention_animation(shown, maps)

@@ -71,5 +71,5 @@ def _convert(path: Path, source: str, recipe: str) -> Path:
 
     session = Session.open(path, source, changes={"quantization.recipe": recipe})
     made, _ = convert(session, session.run_folder())
-    log.info("%s: made of %s; 'tinyseg quantize' tells how good it is", made.path, path)
-    return made.path
+    log.info("%s: made of %s; 'tinyseg quantize' says how good it is", made.path, path)
+    return made.file

@@ -75,13 +75,13 @@ def _shape(opened: Opened, asked: list[int | None]) -> tuple[int, int, int]:
         if own is not None and wanted not in (None, own):
             fixed = " x ".join(str(side or "any") for side in given)
             raise InputError(f"{opened.path}: takes {fixed}, not {wanted}; leave the size out")
-    shape = tuple(own or wanted for own, wanted in zip(given, asked, strict=True))
-    if None in shape:
+    height, width, channels = (own or wanted for own, wanted in zip(given, asked, strict=True))
+    if height is None or width is None or channels is None:
         raise InputError(
             f"{opened.path}: takes images of any size; give the fixed size that it is to have: "
             "--size PIXELS, or --set preprocessing.height=... --set preprocessing.width=..."
         )
-    return shape
+    return height, width, channels
 
 
 def plan_of_file(path: Path, changes: Mapping[str, Any], unsafe: bool = False) -> Plan:

@@ -270,7 +270,7 @@ def _classified(probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, 
         f"probability of {name}": round(float(share), 6)
         for name, share in zip(names, probabilities, strict=True)
     }
-    return {"class": names[probabilities.argmax()], **shares}
+    return {"class": names[int(probabilities.argmax())], **shares}
 
 
 def _as_csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -101,7 +101,7 @@ def quantize(
         log.info("lowering convolutions of signs to %s", NAME)
         binary = write_binary_form(made, folder, verify_images, board)
         missed += binary.missed
-    if profile:
+    if profile and mltk_report:
         mltk.write(profile, mltk_report, folder, session.plan.model.name)
     run = _run(session, made, tested, verdict, agreement, binary)
     run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
@@ -193,16 +193,16 @@ def _run(
     """Put together what is known of a run, without MLTK's figures and the gates missed."""
     plan = session.plan
     return Run(
-        folder=made.path.parent,
+        folder=made.file.parent,
         model=_network_facts(session),
         task=tested.images.task,
         data=_data_facts(session),
-        weights=WeightsFacts(session.weights.name, session.trained_on, session.same_data),
+        weights=WeightsFacts(session.float_weights.name, session.trained_on, session.same_data),
         recipe=plan.quantization.recipe,
         io=plan.quantization.io,
-        file=made.path.name,
+        file=made.file.name,
         file_bytes=len(made.model.content),
-        file_sha256=files.sha256(made.path),
+        file_sha256=files.sha256(made.file),
         test=tested.scores,
         test_images=tested.each,
         simulation_agreement=agreement,
@@ -255,7 +255,7 @@ def _report(run: Run, session: Session, tested: Tested) -> None:
 
 
 def _history(session: Session) -> list[dict[str, str]]:
-    path = session.weights.parent / presets.HISTORY
+    path = session.float_weights.parent / presets.HISTORY
     # What lies beside a user's own file is not known to be of its training.
     if session.own or not path.is_file():
         return []

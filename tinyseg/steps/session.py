@@ -31,8 +31,6 @@ from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 
 if TYPE_CHECKING:
-    import tf_keras as keras
-
     from tinyseg.data import Dataset
     from tinyseg.runtime import Runner
 
@@ -156,7 +154,7 @@ class Session(Ends):
         """
         if recipe := (changes := changes or {}).get("quantization.recipe"):
             parse(recipe)
-        given = {"split_file": split_file, "unsafe": unsafe}
+        given: dict[str, Any] = {"split_file": split_file, "unsafe": unsafe}
         if looks_like_model(name):
             return Session.open(name, source, changes=changes, weights=weights, **given)
         fallback, changes = default_plan(name), {"model.name": name, **changes}
@@ -210,14 +208,18 @@ class Session(Ends):
         return parse(self.plan.quantization.recipe)
 
     @property
-    def _of_zoo(self) -> bool:
-        named = self.trained is not None or not self.is_file
-        return named and not self.own and self.plan.model.name in zoo.names()
+    def file(self) -> Path:
+        """The file named; an error for a network that is yet to be trained."""
+        if self.path is None:
+            raise InputError(f"{self.plan.model.name}: has no file yet; train it first")
+        return self.path
 
     @property
-    def is_file(self) -> bool:
-        """Whether this is a ``.tflite`` file, not a Keras network."""
-        return self.path is not None and self.path.suffix == ".tflite"
+    def float_weights(self) -> Path:
+        """The file of the float network; an error if it is unknown."""
+        if self.weights is None:
+            raise InputError(f"{self.path}: give the weights of the float network")
+        return self.weights
 
     @functools.cached_property
     def model(self) -> TfliteModel:
@@ -226,7 +228,7 @@ class Session(Ends):
         Raises:
             InputError: it is damaged.
         """
-        return TfliteModel.read(self.path)
+        return TfliteModel.read(self.file)
 
     @functools.cached_property
     def integers(self) -> TfliteModel:
@@ -266,7 +268,9 @@ class Session(Ends):
         if self.own or not self.is_file:
             shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
             return "segmentation" if len(shape) == 4 else "classification"
-        return self.reading.task
+        task = self.reading.task
+        assert task is not None  # Of a reading it is known.
+        return task
 
     @property
     def same_data(self) -> bool:
@@ -292,7 +296,7 @@ class Session(Ends):
         return None if weights is None else Path(weights)
 
     @functools.cached_property
-    def network(self) -> keras.Model | None:
+    def network(self) -> Any:
         """The float network with its trained weights; None if they are unknown.
 
         Raises:
@@ -305,7 +309,7 @@ class Session(Ends):
         return load_trained(self.plan, self.weights)
 
     @functools.cached_property
-    def float_network(self) -> keras.Model | None:
+    def float_network(self) -> Any:
         """The float network that is quantized: equalized first if the plan asks for it."""
         return None if self.network is None else equalized(self.network, self.plan, self.images)
 
@@ -346,7 +350,7 @@ class Session(Ends):
         changes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Session:
         """Return this session with the plan of its file."""
-        if not self.path.exists():
+        if not self.file.exists():
             raise InputError(f"{self.path}: no such file")
         plan = self.trained or fallback or self._plan_in_file(changes)
         self.plan = plans.override(plan, {"data.source": source, **changes})
@@ -356,5 +360,5 @@ class Session(Ends):
     def _plan_in_file(self, changes: Mapping[str, Any]) -> Plan:
         """Make a plan for a file that came without one, from the file itself."""
         if not self.is_file:
-            return plan_of_file(self.path, changes, self.unsafe)
+            return plan_of_file(self.file, changes, self.unsafe)
         return plan_in_file(self.integers)

@@ -1,5 +1,6 @@
 """The ``.tflite`` file as an object. Nothing here imports TensorFlow."""
 
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 
 __all__ = ["Operator", "Tensor", "TfliteModel"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyseg.tflite.model import Tensor
+from tinyseg.tflite.nodes import Tensor
 from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 _LEAST, _MOST = -128, 127
@@ -35,11 +35,12 @@ def clamp(tensor: Tensor, options: Any) -> tuple[int, int]:
     if activation not in _RANGES:
         raise ValueError(f"its fused activation function {activation} has no integer form")
     zero = int(tensor.zero_points[0])
-    low, high = (
-        None if real is None else zero + _round(np.float32(real) / np.float32(tensor.scales[0]))
-        for real in _RANGES[activation]
-    )
-    return max(low, _LEAST), _MOST if high is None else min(high, _MOST)
+    low, high = _RANGES[activation]
+
+    def stored(real: float) -> int:
+        return zero + _round(np.float32(real) / np.float32(tensor.scales[0]))
+
+    return max(stored(low), _LEAST), _MOST if high is None else min(stored(high), _MOST)
 
 
 def is_valid(options: Any) -> bool:

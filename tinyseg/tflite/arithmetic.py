@@ -83,9 +83,10 @@ def add(
     (_, a_scale, _), (_, b_scale, _) = first, second
     out_scale, out_zero = out
     twice_max = 2 * max(a_scale, b_scale)
-    total = np.int64(0)
+    parts = []
     for sign, (values, scale, zero) in ((1, first), (-1 if subtract else 1, second)):
         shifted = (np.asarray(values, np.int64) - zero) << ADD_SHIFT
-        total = total + sign * multiply(shifted, *quantize_multiplier(scale / twice_max))
+        parts.append(sign * multiply(shifted, *quantize_multiplier(scale / twice_max)))
+    total = parts[0] + parts[1]
     factor = quantize_multiplier(twice_max / ((1 << ADD_SHIFT) * out_scale))
     return multiply(total, *factor) + out_zero

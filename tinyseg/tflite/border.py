@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 
 # They move values and change none, or only how they are stored.
 _PASSING = frozenset(

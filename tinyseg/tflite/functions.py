@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyseg.tflite.arithmetic import clamp, multiply, quantize_multiplier
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 
 _STORED = np.arange(-128, 128, dtype=np.int64)
 # Bits before the point of the fixed-point numbers that logistic and tanh take.
@@ -43,7 +43,7 @@ def _scales(operator: Operator) -> tuple[float, int, float, int]:
             raise ValueError(f"tensor '{tensor.name}' is not quantized as a whole")
         return float(tensor.scales[0]), int(tensor.zero_points[0])
 
-    return *of(operator.inputs[0]), *of(operator.outputs[0])
+    return *of(operator.input(0)), *of(operator.outputs[0])
 
 
 def _rescaled(operator: Operator) -> np.ndarray:
@@ -62,7 +62,7 @@ def _relu(operator: Operator) -> np.ndarray:
 def _relu6(operator: Operator) -> np.ndarray:
     """Clamp, without a change of scale: TFLM's kernel has none."""
     scale, zero, _, _ = _scales(operator)
-    six = zero + int(_half_away(np.float32(6) / np.float32(scale)))
+    six = zero + int(_half_away(np.asarray(np.float32(6) / np.float32(scale))))
     return clamp(_STORED, max(zero, -128), min(six, 127))
 
 
@@ -139,23 +139,23 @@ def _rsqrt(operator: Operator) -> np.ndarray:
     results = np.full(256, 127, np.int64)
     for place, value in enumerate(_STORED - zero):
         if value > 0:
-            inverse = multiply(np.int64(1), *_inverse_root(int(value), bits))
+            inverse = multiply(np.array(1), *_inverse_root(int(value), bits))
             results[place] = multiply(inverse, factor, shift - bits) + target_zero
     return clamp(results)
 
 
-def _inverse_root(value: int, bits: int) -> tuple[np.int64, np.int64]:
+def _inverse_root(value: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Return ``GetInvSqrtQuantizedMultiplierExp`` of TFLite, times two to the bits."""
     if value <= 1:
-        return np.int64(_ONE), np.int64(bits)
+        return np.array(_ONE), np.array(bits)
     pairs = (32 - value.bit_length() - 1) // 2 - 1
-    fixed = np.int64((value << 2 * pairs) >> 1)
-    half, three_halves = _divide_by_power(fixed, 1), (1 << 28) + (1 << 27)
-    x = np.int64(1 << 28)
+    fixed = np.array((value << 2 * pairs) >> 1)
+    half, three_halves = _divide_by_power(fixed, 1), np.array((1 << 28) + (1 << 27))
+    x = np.array(1 << 28)
     for _ in range(5):
         cube = _shifted_left(_product(_product(x, x), x), 6)
         x = _shifted_left(_product(three_halves, x) - _product(half, cube), 3)
-    return _product(x, 1518500250), np.int64(bits - (11 - pairs))
+    return _product(x, 1518500250), np.array(bits - (11 - pairs))
 
 
 def _sixteen(multiplier: np.ndarray, shift: np.ndarray) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinyseg.tflite import schema
-from tinyseg.tflite.model import Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Tensor
 from tinyseg.tflite.packing import unpacked
 
 

@@ -55,9 +55,9 @@ def _scale_constant(operator: Operator) -> None:
     if place is None:
         return
     number, first = place
-    old = operator.inputs[number]
-    if not is_constant(old):
+    old = operator.input(number)
+    if not old.constant:
         return
-    values = old.array.copy()
+    values = old.array().copy()
     values[first : first + 2] = operator.outputs[0].shape[1:3]
     operator.inputs[number] = old.with_buffer(Buffer(values.astype(np.int32).tobytes()))

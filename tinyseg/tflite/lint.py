@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.ops import decode
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
+from tinyseg.tflite.ops.checks import Check, Severity
 from tinyseg.tflite.ops.registry import cost, missing_kernel, op_of
 
 _INTEGERS = {"int8", "int16", "uint8"}
@@ -44,7 +44,7 @@ class Finding:
         message: what is wrong and the cure.
     """
 
-    severity: Literal["error", "unsupported", "warning"]
+    severity: Severity
     where: str
     message: str
 
@@ -63,7 +63,7 @@ def lint(model: TfliteModel) -> list[Finding]:
         Findings, errors first.
     """
     findings = _check_graph(model) + _check_kind(model)
-    decoders = [operator for operator in model.operators if operator.opcode == decode.NAME]
+    decoders = [operator for operator in model.operators if op_of(operator).decodes]
     encoded = {t.index for op in decoders for t in op.inputs if t is not None}
     used = {t.index for op in model.operators for t in (*op.inputs, *op.outputs) if t is not None}
     used |= {tensor.index for tensor in (*model.inputs, *model.outputs)}
@@ -103,11 +103,12 @@ def deployable(model: TfliteModel) -> None:
         InputError: as of :func:`usable`, or neither TFLM nor our firmware has a kernel.
     """
     usable(model)
-    lacking = [op for op in model.operators if _check_support(op) and not op_of(op).registration]
+    judged = [(op, _check_support(op)) for op in model.operators if not op_of(op).registration]
+    lacking = [(op, found[1]) for op, found in judged if found is not None]
     if lacking:
-        _, message = _check_support(lacking[0])
+        operator, message = lacking[0]
         more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-        raise InputError(f"{model.path}: {operator_name(lacking[0])}: {message}{more}")
+        raise InputError(f"{model.path}: {operator_name(operator)}: {message}{more}")
 
 
 def _check_graph(model: TfliteModel) -> list[Finding]:
@@ -156,14 +157,6 @@ def _check_kind(model: TfliteModel) -> list[Finding]:
     return [] if message is None else [Finding("error", "model", message)]
 
 
-def _check_batch(tensor: Tensor) -> list[Finding]:
-    """Refuse an input of several images; a row of numbers may come without a batch."""
-    if len(tensor.shape) < 3 or tensor.shape[0] == 1:
-        return []
-    message = f"{tensor.shape} is a batch of {tensor.shape[0]}; export with a batch of 1"
-    return [Finding("error", f"input '{tensor.name}'", message)]
-
-
 def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
     where = f"tensor {tensor.index} '{tensor.name}'"
 
@@ -180,7 +173,7 @@ def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
         elements *= size
     if elements > _MAX_TENSOR_ELEMENTS:
         return error(f"implausible shape {tensor.shape}; convert it again")
-    if tensor.constant and tensor.dtype not in _WITHOUT_NUMPY:
+    if tensor.data is not None and tensor.dtype not in _WITHOUT_NUMPY:
         expected = elements * np.dtype(tensor.dtype).itemsize
         if len(tensor.data) != expected:
             return error(f"holds {len(tensor.data)} bytes, its shape needs {expected}; damaged")
@@ -191,6 +184,14 @@ def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
         if not encoded and not _scales_fit(tensor):
             return error("number of scales differs from the channels; damaged")
     return []
+
+
+def _check_batch(tensor: Tensor) -> list[Finding]:
+    """Refuse an input of several images; a row of numbers may come without a batch."""
+    if len(tensor.shape) < 3 or tensor.shape[0] == 1:
+        return []
+    message = f"{tensor.shape} is a batch of {tensor.shape[0]}; export with a batch of 1"
+    return [Finding("error", f"input '{tensor.name}'", message)]
 
 
 def _scales_fit(tensor: Tensor) -> bool:
@@ -204,17 +205,18 @@ def _scales_fit(tensor: Tensor) -> bool:
 
 
 def _check_operator(operator: Operator) -> list[Finding]:
-    checks = (_check_support, *op_of(operator).checks, _check_options, _check_scales)
+    own = op_of(operator).checks
+    checks: list[Check] = [_check_support, *own, _check_options, _check_scales, _check_rule]
     try:
         # Whoever counts work later needs the same tensors, dimensions and options.
         cost(operator)
-        found = [result for check in checks if (result := check(operator))]
+        found = [result for check in checks if (result := check(operator)) is not None]
     except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError):
         found = [("error", "lacks a tensor, dimension or option that it needs; damaged")]
     return [Finding(severity, operator_name(operator), message) for severity, message in found]
 
 
-def _check_support(operator: Operator) -> tuple[str, str] | None:
+def _check_support(operator: Operator) -> tuple[Severity, str] | None:
     kernel = missing_kernel(operator)
     # Of an element type that nobody knows its own finding tells.
     if kernel is None or kernel.startswith("type_"):
@@ -222,7 +224,7 @@ def _check_support(operator: Operator) -> tuple[str, str] | None:
     return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; {op_of(operator).instead}"
 
 
-def _check_options(operator: Operator) -> tuple[str, str] | None:
+def _check_options(operator: Operator) -> tuple[Severity, str] | None:
     op = op_of(operator)
     if op.options is None:
         return None
@@ -236,8 +238,8 @@ def _check_options(operator: Operator) -> tuple[str, str] | None:
     return "error", "has the options of another operator; damaged"
 
 
-def _check_scales(operator: Operator) -> tuple[str, str] | None:
-    if not op_of(operator).scaled or operator.outputs[0].dtype != "int8":
+def _check_scales(operator: Operator) -> tuple[Severity, str] | None:
+    if not op_of(operator).quantization.needed or operator.outputs[0].dtype != "int8":
         return None
     for tensor in (*operator.inputs, *operator.outputs):
         if tensor is None or tensor.constant or tensor.dtype != "int8":
@@ -245,6 +247,12 @@ def _check_scales(operator: Operator) -> tuple[str, str] | None:
         if not tensor.scales.size or not tensor.zero_points.size:
             return "error", f"'{tensor.name}' has no scale or zero point; damaged"
     return None
+
+
+def _check_rule(operator: Operator) -> tuple[Severity, str] | None:
+    op = op_of(operator)
+    broken = op.quantization.broken_by(operator, op.weights)
+    return None if broken is None else ("warning", f"{broken}; convert it again")
 
 
 def operator_name(operator: Operator) -> str:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tinyseg.tflite.graph import Graph, constant, make, scale_of
-from tinyseg.tflite.model import layer_of
-from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor, layer_of, new_tensor
 from tinyseg.tflite.schema import TensorType
 
 _ENTRIES = 128
@@ -42,7 +41,7 @@ def replace_by_tables(
         layer = layer_of(operator.outputs[0].name)
         if layer in missing and operator.opcode == "LEAKY_RELU":
             missing.remove(layer)
-            operators += _look_up(operator.inputs[0], operator.outputs[0], functions[layer], layer)
+            operators += _look_up(operator.input(0), operator.outputs[0], functions[layer], layer)
         else:
             operators.append(operator)
     if missing:
@@ -61,13 +60,13 @@ def _look_up(
     if zero_point != 0:
         raise ValueError(f"{layer}: the zero point of its input is {zero_point}, not 0")
     reals = function(np.arange(_ENTRIES, dtype=np.float32) * np.float32(scale))
-    values = _quantize(reals, target.quantization)
+    values = _quantize(reals, target)
     table = constant(f"{target.name}_table", values, target.quantization)
-    indices = Tensor(f"{target.name}_indices", source.shape, "int32")
+    indices = new_tensor(f"{target.name}_indices", source.shape, "int32")
     types = {"inDataType": TensorType.INT8, "outDataType": TensorType.INT32}
     return [make("CAST", [source], indices, **types), make("GATHER", [table, indices], target)]
 
 
-def _quantize(reals: np.ndarray, quantization: Quantization) -> np.ndarray:
-    stored = np.round(reals / quantization.scales[0]) + quantization.zero_points[0]
+def _quantize(reals: np.ndarray, target: Tensor) -> np.ndarray:
+    stored = np.round(reals / target.scales[0]) + target.zero_points[0]
     return np.clip(stored, -128, 127).astype(np.int8)

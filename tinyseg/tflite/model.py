@@ -1,4 +1,4 @@
-"""Read a ``.tflite`` file into plain objects."""
+"""Read a ``.tflite`` file; to edit one, see :class:`~tinyseg.tflite.graph.Graph`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinyseg.errors import InputError
-from tinyseg.tflite import schema
+from tinyseg.tflite import schema, storage
+from tinyseg.tflite.nodes import Operator, Tensor
 
 METADATA_NAME = "tinyseg"
 # Hex digits of the checksum in the plan.
@@ -22,77 +23,8 @@ OFFLINE_PLAN = "OfflineMemoryAllocation"
 
 
 @dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A tensor of the graph.
-
-    Attributes:
-        index: position in the subgraph.
-        name: as stored.
-        shape: dimensions; empty for a scalar.
-        dtype: NumPy type name.
-        scales, zero_points: float32 and int64 arrays, empty if not quantized; one entry per
-            tensor or per channel along ``axis``.
-        axis: quantized dimension.
-        data: constant content, None for an activation.
-        variable: whether kernels keep state in it from one inference to the next.
-    """
-
-    index: int
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scales: np.ndarray
-    zero_points: np.ndarray
-    axis: int
-    data: bytes | None
-    variable: bool = False
-
-    @property
-    def constant(self) -> bool:
-        """Whether the file holds the content."""
-        return self.data is not None
-
-    @property
-    def elements(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-    @property
-    def layer(self) -> str:
-        """The Keras layer that made it, as far as the converter kept the name."""
-        return layer_of(self.name)
-
-    def array(self) -> np.ndarray:
-        """Return constant content with shape and dtype."""
-        return np.frombuffer(self.data, self.dtype).reshape(self.shape)
-
-
-@dataclasses.dataclass(frozen=True)
-class Operator:
-    """An operator of the graph.
-
-    Attributes:
-        index: position in execution order.
-        opcode: builtin name such as ``CONV_2D``, or a custom operator's own name.
-        inputs: tensors, None where an optional one is absent.
-        outputs: tensors.
-        options: the schema's options object, None if there are none.
-        custom: whether it is a custom operator.
-        custom_options: bytes that a custom operator stores.
-    """
-
-    index: int
-    opcode: str
-    inputs: tuple[Tensor | None, ...]
-    outputs: tuple[Tensor, ...]
-    options: Any
-    custom: bool
-    custom_options: bytes = b""
-
-
-@dataclasses.dataclass(frozen=True)
 class TfliteModel:
-    """A parsed file.
+    """A parsed file; its tensors and operators are read, never edited.
 
     Attributes:
         path: where it came from, for messages.
@@ -189,12 +121,6 @@ def read_plan(stored: bytes) -> dict[str, Any]:
     return plan if isinstance(plan, dict) else {}
 
 
-def layer_of(tensor_name: str) -> str:
-    """Return the Keras layer name in a tensor name such as ``model/layer/Relu;model/...``."""
-    parts = tensor_name.split(";")[0].split("/")
-    return parts[1] if len(parts) > 1 else parts[0]
-
-
 def _parse(content: bytes, path: str) -> TfliteModel:
     model = schema.unpack(content)
     if model.version != schema.VERSION:
@@ -203,78 +129,16 @@ def _parse(content: bytes, path: str) -> TfliteModel:
         )
     if not model.subgraphs:
         raise InputError(f"{path}: holds no graph; convert it again")
-    graph = model.subgraphs[0]
-    tensors = tuple(
-        _tensor(index, tensor, model.buffers, path) for index, tensor in enumerate(graph.tensors)
-    )
-
-    def pick(indices: Any, lowest: int = 0) -> tuple[Tensor | None, ...]:
-        """Look up tensors; an optional input is -1 where it is absent, an output never is."""
-        if indices is None:
-            return ()
-        for index in indices:
-            if not lowest <= index < len(tensors):
-                raise InputError(f"{path}: refers to tensor {index} of {len(tensors)}; damaged")
-        return tuple(None if index == -1 else tensors[index] for index in indices)
-
-    operators = []
-    for index, operator in enumerate(graph.operators or []):
-        if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
-            raise InputError(f"{path}: operator {index} has no operator code; damaged")
-        code = model.operatorCodes[operator.opcodeIndex]
-        builtin = schema.builtin_of(code)
-        custom = builtin == schema.CUSTOM
-        name = schema.opcode_name(builtin, schema.text(code.customCode))
-        operators.append(
-            Operator(
-                index,
-                name,
-                pick(operator.inputs, -1),
-                pick(operator.outputs),
-                operator.builtinOptions,
-                custom,
-                bytes([] if operator.customOptions is None else list(operator.customOptions)),
-            )
-        )
-    metadata = {
-        schema.text(entry.name): bytes(_buffer(model.buffers, entry.buffer, path) or b"")
-        for entry in model.metadata or []
-    }
+    contents = storage.read(model, path)
     return TfliteModel(
         path,
         content,
         model.version,
         schema.text(model.description),
-        tensors,
-        tuple(operators),
-        pick(graph.inputs),
-        pick(graph.outputs),
+        tuple(contents.tensors),
+        tuple(contents.operators),
+        tuple(contents.inputs),
+        tuple(contents.outputs),
         len(model.subgraphs),
-        metadata,
+        contents.metadata,
     )
-
-
-def _tensor(index: int, tensor: Any, buffers: list, path: str) -> Tensor:
-    quantization = tensor.quantization
-    scales = zero_points = None
-    if quantization is not None:
-        scales, zero_points = quantization.scale, quantization.zeroPoint
-    data = _buffer(buffers, tensor.buffer, path)
-    return Tensor(
-        index,
-        schema.text(tensor.name),
-        tuple(int(size) for size in tensor.shape) if tensor.shape is not None else (),
-        schema.dtype_name(tensor.type),
-        np.asarray([] if scales is None else scales, np.float32),
-        np.asarray([] if zero_points is None else zero_points, np.int64),
-        quantization.quantizedDimension if quantization is not None else 0,
-        data,
-        bool(tensor.isVariable),
-    )
-
-
-def _buffer(buffers: list, index: int, path: str) -> bytes | None:
-    if not 0 <= index < len(buffers):
-        raise InputError(f"{path}: refers to buffer {index} of {len(buffers)}; damaged")
-    data = buffers[index].data
-    return bytes(data) if data is not None and len(data) else None

@@ -21,8 +21,8 @@ from tinyseg.errors import InputError
 from tinyseg.tflite import schema
 from tinyseg.tflite.annotate import seal
 from tinyseg.tflite.lint import usable
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
-from tinyseg.tflite.ops.decode import NAME as DECODE
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.registry import op_of
 from tinyseg.tflite.tables import drop_buffers_and_codes, drop_tensors, renumber
 
@@ -227,10 +227,15 @@ class _Packed:
     ancillary: Tensor
     decoded: Tensor
 
+    @staticmethod
+    def _stored(tensor: Tensor) -> bytes:
+        """Return the bytes of a constant."""
+        return tensor.data or b""
+
     @property
     def bits(self) -> int:
         """Bits of an index."""
-        return self.ancillary.data[5] & 7
+        return self._stored(self.ancillary)[5] & 7
 
     def weights(self) -> np.ndarray:
         """Look the weights up as TFLM does.
@@ -241,23 +246,24 @@ class _Packed:
         Raises:
             InputError: TFLM would not decode it, or would read beyond its data.
         """
-        header = self.ancillary.data[:HEADER]
+        tables = self._stored(self.ancillary)
+        header = tables[:HEADER]
         # Decode type 0 is the table look-up; its version and that of the header are 1.
         known = (header[0], header[1], header[4]) == (0, 1, 1) and self.bits
         axis = _channel_axis(self.decoded)
         if not known or axis is None or self.decoded.dtype != "int8":
             raise InputError(f"tensor '{self.encoded.name}': {_NOT_OURS}")
         count, channels = self.decoded.elements, self.decoded.scales.size
-        stream = np.frombuffer(self.encoded.data, np.uint8)
+        stream = np.frombuffer(self._stored(self.encoded), np.uint8)
         if 8 * stream.size < count * self.bits:
             raise InputError(f"tensor '{self.encoded.name}': holds too few weights; {_DAMAGED}")
         digits = np.unpackbits(stream, count=count * self.bits).reshape(count, self.bits)
         indices = np.packbits(digits, axis=1)[:, 0] >> (8 - self.bits)
-        tables = np.arange(channels) * header[6]
+        starts = np.arange(channels) * header[6]
         first = axis == 0
         places = indices.reshape((channels, -1) if first else (-1, channels))
-        places = places + (tables[:, None] if first else tables)
-        values = np.frombuffer(self.ancillary.data, np.int8, offset=HEADER)
+        places = places + (starts[:, None] if first else starts)
+        values = np.frombuffer(tables, np.int8, offset=HEADER)
         if places.max() >= values.size:
             raise InputError(f"tensor '{self.encoded.name}': points beyond its table; {_DAMAGED}")
         return values[places].reshape(self.decoded.shape)
@@ -268,19 +274,20 @@ _NOT_OURS = f"packed in a way that TFLM does not decode to int8; {_DAMAGED}"
 
 
 def _decodes(operator: Operator) -> bool:
-    return operator.custom and operator.opcode == DECODE
+    return op_of(operator).decodes
 
 
 def _packed_tensors(model: TfliteModel) -> list[_Packed]:
-    found = []
+    found: list[_Packed] = []
     for operator in filter(_decodes, model.operators):
-        inputs, outputs = operator.inputs, operator.outputs
-        sound = len(inputs) == 2 * len(outputs) and all(
-            tensor is not None and tensor.constant and tensor.dtype == "uint8" for tensor in inputs
-        )
-        if not sound or any(len(tensor.data) < HEADER for tensor in inputs[1::2]):
+        outputs = operator.outputs
+        inputs = [t for t in operator.inputs if t is not None and t.dtype == "uint8"]
+        stored = [tensor.data for tensor in inputs if tensor.data is not None]
+        sound = len(operator.inputs) == len(stored) == 2 * len(outputs)
+        if not sound or any(len(data) < HEADER for data in stored[1::2]):
             raise InputError(
-                f"{model.path}: operator {operator.index} {DECODE} lacks its data; {_DAMAGED}"
+                f"{model.path}: operator {operator.index} {operator.opcode} lacks its data; "
+                f"{_DAMAGED}"
             )
         found += map(_Packed, inputs[::2], inputs[1::2], outputs)
     return found

@@ -1,9 +1,9 @@
 """The schema of ``.tflite`` files: the only place that reads and writes raw flatbuffers.
 
 The classes are those that ship with TensorFlow Lite Micro's own Python package, so the reader
-knows exactly the operators that its interpreter may know. ``model.py`` turns the tables into
-plain objects to read, ``graph.py`` into objects to edit; other modules take enumerations from
-here, and nobody else imports the schema.
+knows exactly the operators that its interpreter may know. ``storage.py`` turns the tables into
+tensors and operators and back; other modules take enumerations from here, and nobody else imports
+the schema.
 """
 
 from __future__ import annotations
@@ -14,20 +14,37 @@ from typing import Any
 
 import flatbuffers
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as raw
+from tflite_micro.tensorflow.lite.micro.python.schema_py_generated import (
+    ActivationFunctionType,
+    BufferT,
+    MetadataT,
+    ModelT,
+    OperatorCodeT,
+    OperatorT,
+    Padding,
+    QuantizationParametersT,
+    SignatureDefT,
+    TensorMapT,
+    TensorT,
+    TensorType,
+)
 from tflite_micro.tensorflow.lite.micro.tools import tflite_flatbuffer_align_wrapper
 
-ActivationFunctionType = raw.ActivationFunctionType
-Padding = raw.Padding
-TensorType = raw.TensorType
-BufferT = raw.BufferT
-MetadataT = raw.MetadataT
-ModelT = raw.ModelT
-OperatorCodeT = raw.OperatorCodeT
-OperatorT = raw.OperatorT
-QuantizationParametersT = raw.QuantizationParametersT
-SignatureDefT = raw.SignatureDefT
-TensorMapT = raw.TensorMapT
-TensorT = raw.TensorT
+# The schema's classes that others take from here.
+__all__ = [
+    "ActivationFunctionType",
+    "BufferT",
+    "MetadataT",
+    "ModelT",
+    "OperatorCodeT",
+    "OperatorT",
+    "Padding",
+    "QuantizationParametersT",
+    "SignatureDefT",
+    "TensorMapT",
+    "TensorT",
+    "TensorType",
+]
 
 IDENTIFIER = b"TFL3"
 VERSION = 3
@@ -52,7 +69,8 @@ DTYPES = {
     raw.TensorType.RESOURCE: "resource",
 }
 _NUMBERS = {name: number for number, name in DTYPES.items()}
-_OPCODES = {value: name for name, value in vars(raw.BuiltinOperator).items() if name.isupper()}
+_BUILTINS = {name: value for name, value in vars(raw.BuiltinOperator).items() if name.isupper()}
+_OPCODES = {number: name for name, number in _BUILTINS.items()}
 
 
 def unpack(content: bytes) -> ModelT:
@@ -109,15 +127,17 @@ def builtin_of(code: OperatorCodeT) -> int:
 
 
 def opcode_name(builtin: int, custom: str | None) -> str:
-    """Return ``CONV_2D`` and the like for an operator code, a custom operator's own name."""
+    """Return ``ADD`` and the like for an operator code, a custom operator's own name."""
     if builtin == CUSTOM:
         return custom or ""
     return _OPCODES.get(builtin, f"BUILTIN_{builtin}")
 
 
 def builtin_number(name: str) -> int:
-    """Return the number of a builtin operator by its name, such as ``CONV_2D``."""
-    return getattr(raw.BuiltinOperator, name)
+    """Return the number of a builtin operator; the reverse of :func:`opcode_name`."""
+    if name in _BUILTINS:
+        return _BUILTINS[name]
+    return int(name.removeprefix("BUILTIN_"))
 
 
 def new_options(table: str) -> Any:
@@ -125,9 +145,11 @@ def new_options(table: str) -> Any:
     return getattr(raw, f"{table}T")()
 
 
-def options_number(table: str) -> int:
-    """Return the number of a table of options in the union that holds it."""
-    return getattr(raw.BuiltinOptions, table)
+def options_number(options: Any) -> int:
+    """Return the number of an operator's options in the union that holds them; 0 for None."""
+    if options is None:
+        return raw.BuiltinOptions.NONE
+    return getattr(raw.BuiltinOptions, type(options).__name__.removesuffix("T"))
 
 
 def text(value: bytes | str | None) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinyseg.tflite.graph import Graph, constant, is_constant
-from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.binary_conv_2d import NAME, BinaryConvOptions, pack_filter, requantization
+from tinyseg.tflite.ops.rows import activations
 from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 # These hand on the values of their inputs.
@@ -33,8 +34,8 @@ def lower_binary_convolutions(content: bytes) -> tuple[bytes, list[str]]:
     for operator in graph.operators:
         if operator.opcode != "CONV_2D":
             continue
-        magnitude = _sign_magnitude(operator.inputs[0], producers)
-        weights = _weight_magnitudes(operator.inputs[1])
+        magnitude = _sign_magnitude(operator.input(0), producers)
+        weights = _weight_magnitudes(operator.input(1))
         if magnitude and weights is not None and _suits(operator):
             _replace(operator, magnitude, weights)
             replaced.append(operator.outputs[0].name)
@@ -49,20 +50,20 @@ def _sign_magnitude(tensor: Tensor, producers: dict[int, Operator]) -> int:
     if operator is None or tensor.quantization is None or tensor.quantization.zero_points[0] != 0:
         return 0
     if operator.opcode in _TRANSPARENT:
-        sources = [item for item in operator.inputs if not is_constant(item)]
+        sources = activations(operator)
         found = {_sign_magnitude(item, producers) for item in sources}
         return found.pop() if len(found) == 1 else 0
-    if operator.opcode != "GATHER" or not is_constant(operator.inputs[0]):
+    if operator.opcode != "GATHER" or not is_constant(operator.input(0)):
         return 0
-    values = np.unique(operator.inputs[0].array).astype(int)
+    values = np.unique(operator.input(0).array()).astype(int)
     return int(values[1]) if len(values) == 2 and values[0] == -values[1] else 0
 
 
 def _weight_magnitudes(kernel: Tensor) -> np.ndarray | None:
     """Return a for each output channel if its weights are a and -a; else None."""
-    if not is_constant(kernel) or kernel.array.dtype != np.int8:
+    if not is_constant(kernel) or kernel.array().dtype != np.int8:
         return None
-    channels = np.abs(kernel.array.astype(int)).reshape(kernel.shape[0], -1)
+    channels = np.abs(kernel.array().astype(int)).reshape(kernel.shape[0], -1)
     same = (channels == channels[:, :1]).all() and channels[:, 0].all()
     return channels[:, 0] if same else None
 
@@ -75,27 +76,27 @@ def _suits(operator: Operator) -> bool:
 
 def _replace(operator: Operator, magnitude: int, weights: np.ndarray) -> None:
     """Turn a convolution into the custom operator, in place."""
-    source, kernel, *rest = operator.inputs
+    (source, kernel), rest = operator.first(2), operator.inputs[2:]
     (target,) = operator.outputs
-    input_scale = np.float64(source.quantization.scales[0])
-    scales = input_scale * np.asarray(kernel.quantization.scales, np.float64)
-    bias = rest[0].array * scales if rest and rest[0] is not None else np.zeros(len(weights))
+    input_scale = np.float64(source.scales[0])
+    scales = input_scale * np.asarray(kernel.scales, np.float64)
+    bias = rest[0].array() * scales if rest and rest[0] is not None else np.zeros(len(weights))
     settings = operator.options
-    low, high = _output_range(settings.fusedActivationFunction, target.quantization)
+    low, high = _output_range(settings.fusedActivationFunction, target)
     encoded = BinaryConvOptions(
         (settings.strideH, settings.strideW),
         "same" if settings.padding == Padding.SAME else "valid",
         low,
         high,
     ).encode()
-    filters = pack_filter(kernel.array.transpose(1, 2, 3, 0))
-    to = requantization(scales * magnitude * weights, bias, target.quantization.scales[0])
+    filters = pack_filter(kernel.array().transpose(1, 2, 3, 0))
+    to = requantization(scales * magnitude * weights, bias, target.scales[0])
     operator.inputs = [source, constant(kernel.name, filters), constant(f"{kernel.name}_to", to)]
     operator.become_custom(NAME, encoded)
 
 
-def _output_range(activation: int, quantization: Quantization) -> tuple[int, int]:
-    scale, zero_point = quantization.scales[0], quantization.zero_points[0]
+def _output_range(activation: int, target: Tensor) -> tuple[int, int]:
+    scale, zero_point = target.scales[0], int(target.zero_points[0])
     kinds = ActivationFunctionType
     low = {kinds.NONE: -128, kinds.RELU: zero_point, kinds.RELU6: zero_point}[activation]
     high = zero_point + round(6 / scale) if activation == kinds.RELU6 else 127

@@ -36,7 +36,8 @@ def _coefficients(model: keras.Model) -> keras.Model:
             f"{model.name}: has no attention gates; choose a network that has, or leave "
             "training.attention_maps out"
         )
-    gates = {_GATE.fullmatch(name)["gate"]: model.get_layer(name).output for name in layers}
+    found = [_GATE.fullmatch(name) for name in layers]
+    gates = {gate["gate"]: model.get_layer(gate[0]).output for gate in found if gate}
     return keras.Model(model.input, gates)
 
 
@@ -84,7 +85,7 @@ class AttentionMaps(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Write the file of an epoch."""
         stream = io.BytesIO()
-        np.savez_compressed(stream, **_as_bytes(self._inner, self._images))
+        np.savez_compressed(stream, allow_pickle=True, **_as_bytes(self._inner, self._images))
         files.write_bytes(self._folder / f"epoch_{epoch + 1:04d}.npz", stream.getvalue())
 
 

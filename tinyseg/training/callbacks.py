@@ -88,7 +88,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keep the weights if they are the best, then write the checkpoint."""
-        value = self._goal.value(epoch, logs)
+        value = self._goal.value(epoch, logs or {})
         if self._goal.sign * (value - float(self.best_value)) > 0:
             self._save()
             self.best_value.assign(value)
@@ -117,7 +117,7 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Append the epoch and rewrite the file whole."""
-        values = {name: f"{value:.6g}" for name, value in sorted(logs.items())}
+        values = {name: f"{value:.6g}" for name, value in sorted((logs or {}).items())}
         self.rows.append({"epoch": epoch + 1, **values})
         with files.replacing(self._path) as temporary, temporary.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, self.rows[0].keys())
@@ -156,9 +156,10 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Show or log the epoch's scores."""
-        note = f"loss {logs['loss']:.4f}"
+        scores = logs or {}
+        note = f"loss {scores['loss']:.4f}"
         if self._goal.key:
-            note += f"  {self._goal.title} {logs[self._goal.key]:.4f}"
+            note += f"  {self._goal.title} {scores[self._goal.key]:.4f}"
         self._bar.update(self._task, note=note)
         if self._bar.disable:
             self._log(f"epoch {epoch + 1}/{self._epochs}  {note}")

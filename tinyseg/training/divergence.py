@@ -146,13 +146,15 @@ class Guard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Look at the loss and the gradients."""
-        if not math.isfinite(logs["loss"]) or self._optimizer.culprit:
-            self._end(logs["loss"], batch)
+        loss = (logs or {})["loss"]
+        if not math.isfinite(loss) or self._optimizer.culprit:
+            self._end(loss, batch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Look at the loss of the validation images."""
-        if not math.isfinite(logs.get("val_loss", 0.0)):
-            self._end(logs["val_loss"], None)
+        loss = (logs or {}).get("val_loss", 0.0)
+        if not math.isfinite(loss):
+            self._end(loss, None)
 
     def _end(self, loss: float, step: int | None) -> None:
         layer = self._layer_of(self._epoch, step)

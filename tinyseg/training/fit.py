@@ -7,7 +7,7 @@ import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras as keras
@@ -101,7 +101,7 @@ def fit(
         losses, goal = _class_losses(), VALIDATION_ACCURACY
     else:
         losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE
-    run_epochs(model, losses, model, plan, training, validation, folder, goal)
+    run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal)
 
 
 def _need_foreground(training: ImageStore, source: str) -> None:
@@ -112,14 +112,13 @@ def _need_foreground(training: ImageStore, source: str) -> None:
     """
     if training.classes:
         return
-    marked = training.masks.any((0, 1, 2))
-    if not marked.any():
+    if not training.masks.any():
         raise InputError(
             f"{source}: none of the {len(training)} training images has foreground, so a network "
             "would learn to predict nothing; check the masks with 'tinyseg data check'"
         )
-    for region, there in zip(training.regions, marked, strict=True):
-        if not there:
+    for number, region in enumerate(training.regions):
+        if not training.masks[..., number].any():
             log.warning("%s: no training image has %s; it cannot be learned", source, region)
 
 
@@ -143,10 +142,22 @@ def rows_to_learn(training: ImageStore, settings: TrainingPlan) -> ImageStore:
     return training.balanced() if settings.balance else training
 
 
+class Learner(NamedTuple):
+    """What an epoch trains.
+
+    Attributes:
+        model: the network itself, or a model that holds it.
+        losses: loss and metrics that it is compiled with.
+        network: the one whose weights are kept.
+    """
+
+    model: keras.Model
+    losses: Mapping[str, Any]
+    network: keras.Model
+
+
 def run_epochs(
-    learner: keras.Model,
-    losses: Mapping[str, Any],
-    model: keras.Model,
+    learner: Learner,
     plan: Plan,
     training: ImageStore,
     validation: ImageStore,
@@ -156,9 +167,7 @@ def run_epochs(
     """Run the epochs of :func:`fit`, which tells about the files, with any learner.
 
     Args:
-        learner: the network itself, or a model that holds it.
-        losses: loss and metrics that the learner is compiled with.
-        model: the network whose weights are kept.
+        learner: what is trained.
         plan: the whole plan.
         training: images to learn from, each once; see :func:`rows_to_learn`.
         validation: images that choose the epoch; without any it is the last one.
@@ -169,8 +178,8 @@ def run_epochs(
         InputError: the folder holds a run of another plan, or one that diverged.
         Diverged: the loss or the weights are no longer finite.
     """
-    folder = Path(folder)
-    settings = plan.training
+    folder, settings = Path(folder), plan.training
+    model = learner.network
     goal = goal if len(validation) else LAST_EPOCH
     _need_foreground(training, plan.data.source)
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
@@ -179,10 +188,10 @@ def run_epochs(
     training = rows_to_learn(training, settings)
     steps = -(-len(training) // settings.batch_size)
     optimizer = SteadyAdam(_schedule(settings, steps), name="Adam")
-    learner.compile(optimizer=optimizer, **losses)
+    learner.model.compile(optimizer=optimizer, **learner.losses)
     keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
     state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
-    done = state.restore(learner)
+    done = state.restore(learner.model)
     if done:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
     if done < settings.epochs and not state.stalled:
@@ -198,7 +207,7 @@ def run_epochs(
             state,
         ]
         try:
-            learner.fit(
+            learner.model.fit(
                 _learning_batches(training, plan, done),
                 steps_per_epoch=steps,
                 validation_data=_judging_batches(validation, plan),
@@ -230,6 +239,7 @@ def _guard(
             batches = _judging_batches(validation, plan)
         else:
             batches = _learning_batches(training, plan, epoch).skip(step)
+        assert batches is not None  # Without validation images there is no loss of them.
         images = next(iter(batches))[0]
         return first_layer_without_bounds(model, images, training=step is not None)
 

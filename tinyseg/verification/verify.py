@@ -83,14 +83,14 @@ class Verification:
         """Return plain values for JSON."""
 
         def pick(name: str) -> dict[str, float | None]:
-            return {key: scores and scores[name] for key, scores in self.scores.items()}
+            return {key: scores[name] if scores else None for key, scores in self.scores.items()}
 
         return {
             "ok": self.ok,
             "arena_bytes": self.arena and self.arena.total,
             "bit_exact": self.bit_exact,
             "unsupported_ops": list(self.unsupported_ops),
-            **{score.key: pick(score.key) for score in SCORES.get(self.task, ())},
+            **{score.key: pick(score.key) for score in SCORES.get(self.task or "", ())},
             "failures": list(self.failures),
             "warnings": list(self.warnings),
             "arena": self.arena and dataclasses.asdict(self.arena),

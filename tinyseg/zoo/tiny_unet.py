@@ -108,7 +108,8 @@ def cascaded_receptive_fields(
         fields.append(x)
     if len(fields) > 1:
         fields = [keras.layers.Concatenate(name=f"{name}_fields")(fields)]
-    x = pointwise(*fields, filters, f"{name}_mix")
+    (x,) = fields
+    x = pointwise(x, filters, f"{name}_mix")
     if skip.shape[-1] == filters:
         x = keras.layers.Add(name=f"{name}_shortcut")([x, skip])
     return x

@@ -1,5 +1,7 @@
 """The arena of a small file for each target, counted by hand from TFLM's order of allocations."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -225,7 +227,11 @@ def test_damaged_plan(words):
 
 
 def test_plan_of_more_words_than_tensors_counts_as_far_as_it_goes():
-    assert buffers(with_words([*PLAN, 99]))[:3] == buffers(with_words(PLAN))[:3]
+    def named(words):
+        found = buffers(with_words(words))[:3]
+        return [dataclasses.replace(buffer, tensor=buffer.tensor.index) for buffer in found]
+
+    assert named([*PLAN, 99]) == named(PLAN)
 
 
 def test_align():

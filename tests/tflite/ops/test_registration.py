@@ -12,6 +12,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.tflite.few_values import conv_file, draw
 from tinyseg.boards.c_source import ArenaSize, export
 from tinyseg.tflite import Operator, Tensor, TfliteModel
+from tinyseg.tflite.nodes import Buffer
 from tinyseg.tflite.ops.registry import FIRMWARE_OPS, OPS, TFLM_CUSTOM_OPS, registration
 from tinyseg.tflite.packing import pack
 
@@ -25,7 +26,7 @@ INT8_ONLY = [
 
 def tensor(dtype="int8", constant=False):
     empty = np.empty(0)
-    return Tensor(0, "", (1, 4), dtype, empty, empty, 0, b"\0" * 4 if constant else None)
+    return Tensor(0, "", (1, 4), dtype, empty, empty, 0, Buffer(b"\0" * 4) if constant else None)
 
 
 def use(opcode, *inputs, output="int8", custom=False):

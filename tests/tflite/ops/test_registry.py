@@ -14,6 +14,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests import fixtures
 from tinyseg.tflite import Operator, Tensor, TfliteModel, ops
+from tinyseg.tflite.nodes import Buffer
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.op import Op
 from tinyseg.tflite.ops.registry import (
@@ -35,7 +36,7 @@ SAME_2 = {"padding": schema.Padding.SAME, "strideH": 2, "strideW": 2}
 
 def tensor(*shape, dtype="int8", data=None):
     empty = np.empty(0)
-    return Tensor(0, "", shape, dtype, empty, empty, 0, data)
+    return Tensor(0, "", shape, dtype, empty, empty, 0, data and Buffer(data))
 
 
 def operator(opcode, inputs, output, custom=False, **options):

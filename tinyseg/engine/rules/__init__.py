@@ -14,7 +14,7 @@ from tinyseg.engine.rules import (
     shapes,
 )
 from tinyseg.tflite.functions import known
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.binary_conv_2d import NAME as BINARY_CONV_2D
 
 Rule = Callable[[Builder, Operator], None]

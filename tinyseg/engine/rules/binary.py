@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Data, Kernel, Link, Need
 from tinyseg.engine.rules import factors
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.binary_conv_2d import BinaryConvOptions
 
 

@@ -9,7 +9,7 @@ from tinyseg.engine.program import Data, Kernel, Link, Need
 from tinyseg.engine.rules import factors
 from tinyseg.tflite.activations import clamp, is_valid
 from tinyseg.tflite.arithmetic import quantize_multiplier
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.padding import padding_before
 
 

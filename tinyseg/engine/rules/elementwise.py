@@ -9,7 +9,7 @@ from tinyseg.engine.program import Kernel, Link, Need
 from tinyseg.engine.rules import factors, functions
 from tinyseg.tflite.activations import clamp
 from tinyseg.tflite.arithmetic import ADD_SHIFT
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 
 _SQUARED_DIFFERENCE_SHIFT = 7
 _NO_FACTOR = (0, 0)

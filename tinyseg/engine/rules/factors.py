@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyseg.tflite.arithmetic import quantize_multiplier
-from tinyseg.tflite.model import Tensor
+from tinyseg.tflite.nodes import Tensor
 
 
 def scale_of(tensor: Tensor) -> tuple[float, int]:

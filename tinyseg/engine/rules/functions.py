@@ -9,7 +9,7 @@ from tinyseg.engine.program import Data, Kernel, Link
 from tinyseg.engine.rules import factors
 from tinyseg.tflite import activations, arithmetic
 from tinyseg.tflite.functions import table
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 
 _STORED = np.arange(-128, 128)
 

@@ -10,7 +10,7 @@ from tinyseg.engine.rules import factors
 from tinyseg.tflite.activations import clamp
 from tinyseg.tflite.arithmetic import multiply, quantize_multiplier
 from tinyseg.tflite.functions import exponential
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.padding import same_padding
 
 # Bits before the point of softmax's differences, and of the sum of their exponentials.

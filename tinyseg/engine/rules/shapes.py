@@ -9,7 +9,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder, Shape
 from tinyseg.engine.program import Data, Kernel, Link, Need, Node, whole
 from tinyseg.engine.rules import factors
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 
 _ROWS, _WIDTH, _CHANNELS = range(3)
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from tinyseg.tflite.arena.planner import Buffer, align, live_bytes_from_start, plan
 from tinyseg.tflite.arena.tail import offline_offsets, persistent_bytes, tail_bytes, variables
-from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import tensor_bytes
 from tinyseg.tflite.ops.registry import op_of, scratch
 from tinyseg.tflite.target import target_of
@@ -148,11 +149,12 @@ def facts(model: TfliteModel, plan: MemoryPlan) -> dict[str, Any]:
 
 def _row(model: TfliteModel, buffer: Buffer, offset: int) -> dict[str, Any]:
     tensor = buffer.tensor
-    if tensor is None:
-        operator = model.operators[buffer.operator]
-        what = f"scratch of {operator.opcode}", _layer(operator), None, "bytes"
-    else:
+    what: tuple[str, str, list[int] | None, str]
+    if tensor is not None:
         what = tensor.name, tensor.layer, list(tensor.shape), tensor.dtype
+    else:
+        operator = model.operators[buffer.operator or 0]
+        what = f"scratch of {operator.opcode}", _layer(operator), None, "bytes"
     place = buffer.size, offset, buffer.first, buffer.last
     keys = ["name", "layer", "shape", "dtype", "size_bytes", "offset_bytes", "first", "last"]
     return dict(zip(keys, (*what, *place), strict=True))
@@ -175,9 +177,9 @@ def buffers(model: TfliteModel, target: str = "host") -> list[Buffer]:
     for operator in model.operators:
         for tensor in operator.outputs:
             first.setdefault(tensor.index, operator.index)
-        for tensor in (*operator.inputs, *operator.outputs):
-            if tensor is not None:
-                last[tensor.index] = operator.index
+        for used in (*operator.inputs, *operator.outputs):
+            if used is not None:
+                last[used.index] = operator.index
     for tensor in model.outputs:
         first.setdefault(tensor.index, len(model.operators) - 1)
         last[tensor.index] = len(model.operators) - 1

@@ -40,7 +40,7 @@ def place(content: bytes) -> bytes:
     if size >= plan(_to_place(model))[1]:
         return graph.to_bytes() if OFFLINE_PLAN in model.metadata else content
     places = {
-        buffer.tensor.index: offset
+        buffer.holds.index: offset
         for group, offset in zip(groups, offsets, strict=True)
         for buffer in group
     }
@@ -74,7 +74,7 @@ def _to_place(model: TfliteModel) -> list[Buffer]:
 
 def _share_places(model: TfliteModel) -> list[list[Buffer]]:
     """Return the tensors to place, those together that operators compute in place."""
-    groups = {buffer.tensor.index: [buffer] for buffer in _to_place(model)}
+    groups = {buffer.holds.index: [buffer] for buffer in _to_place(model)}
     last = {index: group[0].last for index, group in groups.items()}
     border = {tensor.index for tensor in (*model.inputs, *model.outputs)}
     for operator in model.operators:
@@ -82,14 +82,15 @@ def _share_places(model: TfliteModel) -> list[list[Buffer]]:
             continue
         target = operator.outputs[0]
         for source in operator.inputs:
-            placed = source is not None and source.index in groups and target.index in groups
-            if not placed or source.index in border:
+            if source is None or source.index in border:
+                continue
+            if source.index not in groups or target.index not in groups:
                 continue
             same = (source.shape, source.dtype) == (target.shape, target.dtype)
             if same and last[source.index] == operator.index:
                 merged = [*groups[source.index], *groups[target.index]]
                 for buffer in merged:
-                    groups[buffer.tensor.index] = merged
+                    groups[buffer.holds.index] = merged
                 break
     unique = {id(group): group for group in groups.values()}
     return list(unique.values())
@@ -119,11 +120,12 @@ def best_offsets(placed: Sequence[Buffer], operators: int) -> tuple[list[int], i
     ranks = np.empty(len(placed))
     ranks[np.lexsort((-sizes, -spans))] = np.arange(len(placed))
     random = np.random.default_rng(0)
-    best, least, since = [], None, 0
+    best: list[int] = []
+    least, since = -1, 0
     while since < _PATIENCE:
         offsets = _first_fit(placed, np.argsort(ranks, kind="stable"))
         size = int((offsets + sizes).max())
-        if least is None or size < least:
+        if least < 0 or size < least:
             best, least, since = offsets.tolist(), size, 0
         if least == bound:
             break

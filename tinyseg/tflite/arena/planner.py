@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyseg.tflite.model import Tensor
+from tinyseg.tflite.nodes import Tensor
 
 ALIGNMENT = 16
 
@@ -39,6 +39,13 @@ class Buffer:
     tensor: Tensor | None = None
     operator: int | None = None
     offset: int | None = None
+
+    @property
+    def holds(self) -> Tensor:
+        """The activation in it; a scratch buffer holds none."""
+        if self.tensor is None:
+            raise ValueError("a scratch buffer holds no tensor")
+        return self.tensor
 
 
 def plan(buffers: Sequence[Buffer]) -> tuple[list[int], int]:

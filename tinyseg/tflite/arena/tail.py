@@ -10,7 +10,8 @@ import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.tflite.arena.planner import ALIGNMENT, align
-from tinyseg.tflite.model import OFFLINE_PLAN, Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import OFFLINE_PLAN, TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.memory import tensor_bytes
 from tinyseg.tflite.ops.registry import (
     example,
@@ -91,7 +92,7 @@ def operator_overhead(
     """Return what one more int8 operator of a kind adds to the arena's tail, before it exists.
 
     Args:
-        opcode: builtin name such as ``CONV_2D``.
+        opcode: builtin name such as ``ADD``.
         channels: output channels; convolutions keep a multiplier and a shift for each.
         outputs: tensors that it writes; each takes a structure.
         target: as for :func:`predict`.

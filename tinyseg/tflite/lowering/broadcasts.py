@@ -28,7 +28,8 @@ def match_shapes(graph: Graph) -> list[str]:
             continue
         made: list[Operator] = []
         shape = operator.outputs[0].shape
-        operator.inputs = [_match(graph, tensor, shape, made) for tensor in operator.inputs]
+        operands = operator.first(len(operator.inputs))
+        operator.inputs = [_match(graph, tensor, shape, made) for tensor in operands]
         if made:
             graph.replace(operator, [*made, operator])
             matched.append(operator.outputs[0].name)
@@ -49,7 +50,7 @@ def _match(graph: Graph, tensor: Tensor, shape: tuple[int, ...], made: list[Oper
 
 
 def _over_pixels(tensor: Tensor, shape: tuple[int, ...], made: list[Operator]) -> Tensor:
-    pixel = constant(f"{tensor.name}/pixel", tensor.array[None, None, None], tensor.quantization)
+    pixel = constant(f"{tensor.name}/pixel", tensor.array()[None, None, None], tensor.quantization)
     pixel.shape = (1, 1, 1, shape[3])
     wide = activation(f"{tensor.name}/pixels", shape, tensor)
     size = constant(f"{wide.name}/size", np.array(shape[1:3], np.int32))
@@ -61,7 +62,7 @@ def _over_channels(graph: Graph, gate: Tensor, channels: int, made: list[Operato
     producer = graph.producers().get(id(gate))
     if producer is None or producer.opcode != _RESIZE:
         return _repeat(gate, channels, made)
-    small = _repeat(producer.inputs[0], channels, made)
+    small = _repeat(producer.input(0), channels, made)
     wide = activation(f"{gate.name}/channels", (*gate.shape[:3], channels), gate)
     made.append(producer.clone([small, *producer.inputs[1:]], wide))
     return wide
@@ -70,7 +71,7 @@ def _over_channels(graph: Graph, gate: Tensor, channels: int, made: list[Operato
 def _repeat(source: Tensor, channels: int, made: list[Operator]) -> Tensor:
     target = activation(f"{source.name}/channels", (*source.shape[:3], channels), source)
     ones = Quantization([1.0] * channels, [0] * channels, 0)
-    scales = [float(source.quantization.scales[0])] * channels
+    scales = [float(source.scales[0])] * channels
     zeros = Quantization(scales, [0] * channels, 0)
     kernel = constant(f"{target.name}/kernel", np.ones((channels, 1, 1, 1), np.int8), ones)
     bias = constant(f"{target.name}/bias", np.zeros(channels, np.int32), zeros)

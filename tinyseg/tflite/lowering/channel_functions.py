@@ -13,8 +13,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from tinyseg.tflite import arithmetic
-from tinyseg.tflite.graph import Graph, constant, is_constant, make, scale_of
+from tinyseg.tflite.graph import Graph, constant, make, scale_of
 from tinyseg.tflite.nodes import Operator, Quantization, Tensor
+from tinyseg.tflite.ops.rows import activations
 from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 _STORED = np.arange(-128, 128)
@@ -50,24 +51,24 @@ def lower_channel_functions(graph: Graph) -> list[str]:
 def _suits(operator: Operator) -> bool:
     if operator.opcode not in _FUNCTIONS or len(operator.inputs) != 2:
         return False
-    source, target = _source(operator), operator.outputs[0]
-    if source is None or is_constant(source):
+    if len(activations(operator)) != 1 or None in operator.inputs:
         return False
-    (factor,) = [tensor for tensor in operator.inputs if tensor is not source]
+    source, target = _source(operator), operator.outputs[0]
+    (factor,) = [tensor for tensor in operator.first(2) if tensor is not source]
     return (
         len(target.shape) == 4
         and source.shape == target.shape
         and all(t.dtype == "int8" for t in (source, factor, target))
         and factor.quantization is not None
-        and factor.array.size in (1, *factor.shape[-1:])
+        and factor.array().size in (1, *factor.shape[-1:])
         and operator.options.fusedActivationFunction == ActivationFunctionType.NONE
     )
 
 
-def _source(operator: Operator) -> Tensor | None:
-    """Return the operand that is no constant, None if there is not exactly one constant."""
-    activations = [tensor for tensor in operator.inputs if not is_constant(tensor)]
-    return activations[0] if len(activations) == 1 else None
+def _source(operator: Operator) -> Tensor:
+    """Return the operand of a suitable operator that is no constant."""
+    (source,) = activations(operator)
+    return source
 
 
 def _chain(graph: Graph, operator: Operator) -> list[Operator]:
@@ -93,13 +94,13 @@ def _convolution(chain: list[Operator]) -> Operator | None:
             return None
         fits.append(found)
     weights, biases, factors = zip(*fits, strict=True)
-    scales = np.float32(np.array(factors) * target_scale / source_scale)
+    scales = (np.array(factors) * target_scale / source_scale).astype(np.float32)
     kernel = np.array(weights, np.int8)
     bias = np.array(biases, np.int32)
     # The file stores scales as float32; what that makes of the factors must still be exact.
-    factors = np.float64(source_scale) * scales.astype(np.float64) / np.float64(target_scale)
+    stored = np.float64(source_scale) * scales.astype(np.float64) / np.float64(target_scale)
     channel = np.arange(len(kernel))
-    results = evaluate(kernel[:, None], bias[:, None], factors[:, None], source_zero, target_zero)
+    results = evaluate(kernel[:, None], bias[:, None], stored[:, None], source_zero, target_zero)
     if not np.array_equal(results, tables):
         return None
     name = target.name
@@ -128,8 +129,8 @@ def _tables(chain: list[Operator]) -> np.ndarray:
     values = np.broadcast_to(_STORED, (channels, 256)).astype(np.int8)
     source = _source(chain[0])
     for operator in chain:
-        (factor,) = [tensor for tensor in operator.inputs if tensor is not source]
-        factors = np.broadcast_to(factor.array.reshape(-1, 1), (channels, 1))
+        (factor,) = [tensor for tensor in operator.first(2) if tensor is not source]
+        factors = np.broadcast_to(factor.array().reshape(-1, 1), (channels, 1))
         target = operator.outputs[0]
         result = _FUNCTIONS[operator.opcode](
             (values, *scale_of(source)), (factors, *scale_of(factor)), scale_of(target)

@@ -27,8 +27,10 @@ def split_depthwise(graph: Graph) -> list[str]:
         if operator.opcode != "DEPTHWISE_CONV_2D" or not _suits(graph, operator):
             continue
         joined = _concatenation(graph, operator)
+        if joined is None:
+            continue
         parts, first = [], 0
-        for source in joined.inputs:
+        for source in joined.first(len(joined.inputs)):
             part = _part(operator, source, first)
             parts.append(part)
             first += source.shape[3]
@@ -59,11 +61,12 @@ def divide_concatenation(graph: Graph, position: int) -> list[str]:
     height = target.shape[1]
     if joined is None or height < _PARTS:
         return []
-    made, results = [], []
+    made: list[Operator] = []
+    results: list[Tensor] = []
     for part in range(_PARTS):
         first, last = height * part // _PARTS, height * (part + 1) // _PARTS
-        sources = [_cut(source, first, last, made) for source in joined.inputs]
-        label, channels = f"/rows_{first}_{last}", operator.inputs[0]
+        sources = [_cut(t, first, last, made) for t in joined.first(len(joined.inputs))]
+        label, channels = f"/rows_{first}_{last}", operator.input(0)
         shape = (1, last - first, *channels.shape[2:])
         rows = activation(channels.name + label, shape, channels)
         result = activation(target.name + label, (*shape[:3], target.shape[3]), target)
@@ -77,7 +80,7 @@ def divide_concatenation(graph: Graph, position: int) -> list[str]:
 
 
 def _reads_pixels(operator: Operator) -> bool:
-    if operator.opcode != "CONV_2D" or tuple(operator.inputs[1].shape[1:3]) != (1, 1):
+    if operator.opcode != "CONV_2D" or tuple(operator.input(1).shape[1:3]) != (1, 1):
         return False
     return (operator.options.strideH, operator.options.strideW) == (1, 1)
 
@@ -92,7 +95,7 @@ def _cut(source: Tensor, first: int, last: int, made: list[Operator]) -> Tensor:
 
 
 def _suits(graph: Graph, operator: Operator) -> bool:
-    source, kernel, *bias = operator.inputs
+    (source, kernel), bias = operator.first(2), operator.inputs[2:]
     return (
         _concatenation(graph, operator) is not None
         and is_constant(kernel)
@@ -103,7 +106,7 @@ def _suits(graph: Graph, operator: Operator) -> bool:
 
 def _concatenation(graph: Graph, operator: Operator) -> Operator | None:
     """Return the concatenation of channels that an operator reads, and nothing else does."""
-    source = operator.inputs[0]
+    source = operator.input(0)
     joined = graph.producers().get(id(source))
     suits = (
         joined is not None
@@ -129,7 +132,7 @@ def _part(operator: Operator, source: Tensor, first: int) -> Operator:
         tensor
         and constant(
             f"{tensor.name}/channels_{chosen.start}",
-            np.ascontiguousarray(tensor.array[..., chosen]),
+            np.ascontiguousarray(tensor.array()[..., chosen]),
             _select(tensor.quantization, chosen),
         )
         for tensor in (kernel, *rest)

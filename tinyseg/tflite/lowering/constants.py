@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.graph import Graph, is_constant
+from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.nodes import Buffer, Tensor
 
 
@@ -20,9 +20,9 @@ def share_constants(graph: Graph) -> list[str]:
     merged = []
     for operator in graph.operators:
         for position, tensor in enumerate(operator.inputs):
-            if not is_constant(tensor) or tensor.variable:
+            if tensor is None or tensor.variable or tensor.buffer is None or not tensor.constant:
                 continue
-            tensor.buffer = buffers.setdefault(bytes(tensor.buffer.data), tensor.buffer)
+            tensor.buffer = buffers.setdefault(tensor.buffer.data, tensor.buffer)
             first = tensors.setdefault(_key(tensor), tensor)
             if first is not tensor:
                 operator.inputs[position] = first

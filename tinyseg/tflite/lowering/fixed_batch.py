@@ -6,6 +6,8 @@ STRIDED_SLICE and PACK; a microcontroller's batch is always one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinyseg.tflite.graph import Graph, is_constant
@@ -33,19 +35,20 @@ def fix_batch(graph: Graph) -> list[str]:
 def _evaluate(operator: Operator) -> np.ndarray | None:
     name = operator.opcode
     if name == "SHAPE":
-        return np.array(operator.inputs[0].shape) if operator.outputs[0].dtype == "int32" else None
+        return np.array(operator.input(0).shape) if operator.outputs[0].dtype == "int32" else None
     if name not in ("STRIDED_SLICE", "PACK") or not all(map(is_constant, operator.inputs)):
         return None
-    arrays = [tensor.array for tensor in operator.inputs]
+    arrays = [tensor.array() for tensor in operator.first(len(operator.inputs))]
     if any(array.dtype != np.int32 for array in arrays):
         return None
     if name == "PACK":
         return np.stack(arrays, operator.options.axis)
-    return _strided_slice(*arrays, operator.options)
+    values, begin, end, strides = arrays
+    return _strided_slice(values, begin, end, strides, operator.options)
 
 
 def _strided_slice(
-    values: np.ndarray, begin: np.ndarray, end: np.ndarray, strides: np.ndarray, masks: object
+    values: np.ndarray, begin: np.ndarray, end: np.ndarray, strides: np.ndarray, masks: Any
 ) -> np.ndarray | None:
     if masks.ellipsisMask or masks.newAxisMask or masks.offset:
         return None

@@ -20,8 +20,8 @@ def make_border_integer(graph: Graph) -> list[str]:
     made = []
     for tensor in list(graph.inputs):
         readers = graph.consumers()[id(tensor)]
-        read = len(readers) == 1 and readers[0].opcode == "QUANTIZE"
-        if read and _same_values(tensor, readers[0].outputs[0]):
+        made_first = len(readers) == 1 and readers[0].opcode == "QUANTIZE"
+        if made_first and _same_values(tensor, readers[0].outputs[0]):
             _move(graph, tensor, readers[0].outputs[0])
             graph.operators.remove(readers[0])
             made.append(readers[0].outputs[0].name)
@@ -29,10 +29,10 @@ def make_border_integer(graph: Graph) -> list[str]:
         producer = graph.producers().get(id(tensor))
         read = graph.consumers()[id(tensor)]
         made_last = producer and producer.opcode in ("DEQUANTIZE", "QUANTIZE") and not read
-        if made_last and _same_values(tensor, producer.inputs[0]):
-            _move(graph, tensor, producer.inputs[0])
+        if producer and made_last and _same_values(tensor, producer.input(0)):
+            _move(graph, tensor, producer.input(0))
             graph.operators.remove(producer)
-            made.append(producer.inputs[0].name)
+            made.append(producer.input(0).name)
     return made
 
 

@@ -50,7 +50,7 @@ def lower_transposed_convolutions(graph: Graph) -> list[str]:
 
 
 def _suits(operator: Operator) -> bool:
-    _, kernel, source, *bias = operator.inputs
+    (_, kernel, source), bias = operator.first(3), operator.inputs[3:]
     settings, target = operator.options, operator.outputs[0]
     stride = settings.strideH
     sizes = [stride * size for size in source.shape[1:3]]
@@ -67,15 +67,16 @@ def _suits(operator: Operator) -> bool:
 
 
 def _sub_pixel(operator: Operator) -> list[Operator]:
-    _, kernel, source, *rest = operator.inputs
+    (_, kernel, source), rest = operator.first(3), operator.inputs[3:]
     (target,) = operator.outputs
     stride, channels = operator.options.strideH, kernel.shape[0]
-    bias = rest[0].array if rest and rest[0] is not None else np.zeros(channels, np.int32)
+    bias = rest[0].array() if rest and rest[0] is not None else np.zeros(channels, np.int32)
     pads = [_padding(operator, axis) for axis in (0, 1)]
-    phases = list(itertools.product(range(stride), repeat=2))
+    phases = [(row, column) for row in range(stride) for column in range(stride)]
     spans = {
-        phase: tuple(
-            _span(phase[axis], pads[axis], stride, kernel.shape[1 + axis]) for axis in (0, 1)
+        phase: (
+            _span(phase[0], pads[0], stride, kernel.shape[1]),
+            _span(phase[1], pads[1], stride, kernel.shape[2]),
         )
         for phase in phases
     }
@@ -89,17 +90,17 @@ def _sub_pixel(operator: Operator) -> list[Operator]:
         if margin not in padded:
             padded[margin] = _pad(source, margin, target.name, made)
         weights = np.concatenate(
-            [_taps(kernel.array, phase, (rows, columns), pads, stride) for phase in group]
+            [_taps(kernel.array(), phase, (rows, columns), pads, stride) for phase in group]
         )
         part = activation(
             f"{target.name}/phase_{'_'.join(f'{r}{c}' for r, c in group)}",
             (*source.shape[:3], len(weights)),
             target,
         )
-        filters = constant(f"{part.name}/kernel", weights, _repeat(kernel.quantization, len(group)))
+        filters = constant(f"{part.name}/kernel", weights, _repeat(kernel, len(group)))
         offsets = constant(f"{part.name}/bias", np.tile(bias, len(group)))
         if rest and rest[0] is not None and rest[0].quantization is not None:
-            offsets.quantization = _repeat(rest[0].quantization, len(group))
+            offsets.quantization = _repeat(rest[0], len(group))
         made.append(
             make(
                 "CONV_2D",
@@ -124,7 +125,7 @@ def _padding(operator: Operator, axis: int) -> int:
     settings = operator.options
     if settings.padding == Padding.VALID:
         return 0
-    _, kernel, source, *_ = operator.inputs
+    _, kernel, source = operator.first(3)
     size, output = source.shape[1 + axis], operator.outputs[0].shape[1 + axis]
     return max((size - 1) * settings.strideH + kernel.shape[1 + axis] - output, 0) // 2
 
@@ -173,10 +174,10 @@ def _pad(
     return padded
 
 
-def _repeat(quantization: Quantization, times: int) -> Quantization:
-    scales, zeros = list(quantization.scales), list(quantization.zero_points)
-    if len(scales) == 1:
-        return quantization
+def _repeat(tensor: Tensor, times: int) -> Quantization | None:
+    scales, zeros = list(tensor.scales), list(tensor.zero_points)
+    if len(scales) <= 1:
+        return tensor.quantization
     if len(zeros) == len(scales):
         zeros = zeros * times
-    return Quantization(scales * times, zeros, quantization.axis)
+    return Quantization(scales * times, zeros, tensor.axis)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.memory import (
     Memory,
@@ -18,14 +18,14 @@ from tinyseg.tflite.target import Target
 
 
 def _cost(operator: Operator) -> Cost:
-    first, output = operator.inputs[0], operator.outputs[0]
+    first, output = operator.input(0), operator.outputs[0]
     inner = first.shape[-2] if operator.options.adjX else first.shape[-1]
     macs = inner * output.elements
     return Cost(macs, 2 * macs)
 
 
 def _more(operator: Operator, target: Target) -> list[int]:
-    left, right = operator.inputs[:2]
+    left, right = operator.first(2)
     transposed = [left] if operator.options.adjX else []
     if not operator.options.adjY:
         transposed.append(right)
@@ -36,7 +36,7 @@ def _more(operator: Operator, target: Target) -> list[int]:
 
 
 def _scratch(operator: Operator, target: Target) -> list[int]:
-    if target.mve and operator.inputs[0].dtype == "int8":
+    if target.mve and operator.input(0).dtype == "int8":
         return positive(4 * operator.outputs[0].shape[-1])
     return []
 

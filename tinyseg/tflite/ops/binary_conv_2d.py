@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import INT8, Op
 from tinyseg.tflite.target import Target
@@ -179,9 +179,9 @@ def _extent(size: int, window: int, stride: int, padding: str) -> _Extent:
 
 def _scratch(operator: Operator, target: Target) -> list[int]:
     """Packed input, a field and its mask: ``BinaryConvShape`` in firmware/ops/binary_conv.h."""
-    _, height, width, channels = operator.inputs[0].shape
+    _, height, width, channels = operator.input(0).shape
     words = -(-channels // 32)
-    _, rows, columns, _ = operator.inputs[1].shape
+    _, rows, columns, _ = operator.input(1).shape
     return [4 * words * (height * width + 2 * rows * columns)]
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 
-# Severity, as of :class:`tinyseg.tflite.lint.Finding`, and message; None if there is nothing.
-Check = Callable[[Operator], tuple[str, str] | None]
+# How grave a finding is, and its message; None if there is nothing.
+Severity = Literal["error", "unsupported", "warning"]
+Check = Callable[[Operator], tuple[Severity, str] | None]
 
 
-def full_integer(operator: Operator) -> tuple[str, str] | None:
+def full_integer(operator: Operator) -> tuple[Severity, str] | None:
     """Refuse integer weights with float32 activations, which TFLM does not run."""
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if data.dtype != "float32" or weights.dtype == "float32":
         return None
     return "error", (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
+from tinyseg.tflite.ops.checks import Severity
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op
 from tinyseg.tflite.ops.rows import Rule, pointwise
+from tinyseg.tflite.ops.scales import SAME
 
 
 def _rows(operator: Operator) -> Rule | None:
@@ -13,9 +15,10 @@ def _rows(operator: Operator) -> Rule | None:
     return None if along_rows else pointwise(operator)
 
 
-def _joins(operator: Operator) -> tuple[str, str] | None:
+def _joins(operator: Operator) -> tuple[Severity, str] | None:
     """Refuse parts that do not make up the whole."""
-    whole, parts = operator.outputs[0].shape, [tensor.shape for tensor in operator.inputs]
+    whole = operator.outputs[0].shape
+    parts = [tensor.shape for tensor in operator.first(len(operator.inputs))]
     axis = operator.options.axis % len(whole)
     fits = all(len(part) == len(whole) for part in parts)
     if fits and sum(part[axis] for part in parts) == whole[axis]:
@@ -29,6 +32,7 @@ CONCATENATION = Op(
     options="ConcatenationOptions",
     types=(INT8, INT16, INT32, INT64, FLOAT32, BOOL),
     memory=Memory(same(8), (80, 24)),
+    quantization=SAME,
     rows=_rows,
 )
 PACK = Op(
@@ -36,4 +40,5 @@ PACK = Op(
     options="PackOptions",
     types=(INT8, INT16, INT32, INT64, FLOAT32),
     memory=Memory(same(8)),
+    quantization=SAME,
 )

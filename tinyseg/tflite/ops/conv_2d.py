@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops import cmsis_nn
 from tinyseg.tflite.ops.checks import full_integer
 from tinyseg.tflite.ops.cost import Cost, activation_ops
@@ -16,11 +16,12 @@ from tinyseg.tflite.ops.memory import (
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import padding_before
 from tinyseg.tflite.ops.rows import convolution
+from tinyseg.tflite.ops.scales import Scales
 from tinyseg.tflite.target import Target
 
 
 def _cost(operator: Operator) -> Cost:
-    _, height, width, channels = operator.inputs[1].shape
+    _, height, width, channels = operator.input(1).shape
     output = operator.outputs[0]
     macs = height * width * channels * output.elements
     return Cost(macs, 2 * macs + output.elements + activation_ops(operator))
@@ -34,7 +35,7 @@ def _scratch(operator: Operator, target: Target) -> list[int]:
 
 def _cmsis_nn(operator: Operator, mve: bool) -> int:
     """Return the im2col buffer."""
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if data.dtype not in ("int8", "int16"):
         return 0
     _, rows, columns, _ = weights.shape
@@ -56,7 +57,7 @@ def _cmsis_nn(operator: Operator, mve: bool) -> int:
 
 def _row(operator: Operator, columns: int, pad: int) -> int:
     """Return the buffer of ``arm_convolve_1_x_n_s8``."""
-    data, output = operator.inputs[0], operator.outputs[0]
+    data, output = operator.input(0), operator.outputs[0]
     channels, stride, places = data.shape[3], operator.options.strideW, output.shape[2]
     total = (places - 1) * stride + columns - data.shape[2]
     # C's remainder takes the sign of the dividend.
@@ -79,7 +80,7 @@ CONV_2D = Op(
     memory=Memory(same(28), (80, 60), more=convolution_arrays(0), scratch=_scratch),
     rows=convolution,
     padding=True,
-    scaled=True,
+    quantization=Scales(needed=True, channels=0),
     checks=(full_integer,),
     int8_kernel=True,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.schema import ActivationFunctionType
 
 _RELU_TYPES = {
@@ -39,7 +39,7 @@ def free(operator: Operator) -> Cost:
 
 def per_input(factor: int) -> Callable[[Operator], Cost]:
     """Return a cost of so many operations for each element of the first input."""
-    return lambda operator: Cost(0, factor * operator.inputs[0].elements)
+    return lambda operator: Cost(0, factor * operator.input(0).elements)
 
 
 def per_output(factor: int) -> Callable[[Operator], Cost]:

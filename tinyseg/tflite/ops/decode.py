@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.memory import Memory
 from tinyseg.tflite.ops.op import Op
@@ -20,4 +20,10 @@ def _more(operator: Operator, target: Target) -> list[int]:
     return [target.pointer * len(operator.outputs), *states]
 
 
-DECODE = Op(NAME, cost=_cost, memory=Memory(more=_more), method="AddDecode")
+DECODE = Op(
+    NAME,
+    inputs=("encoded", "tables"),
+    cost=_cost,
+    memory=Memory(more=_more),
+    method="AddDecode",
+)

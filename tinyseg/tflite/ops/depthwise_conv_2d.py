@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops import cmsis_nn
 from tinyseg.tflite.ops.checks import full_integer
 from tinyseg.tflite.ops.cost import Cost, activation_ops
@@ -16,6 +16,7 @@ from tinyseg.tflite.ops.memory import (
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import padding_before
 from tinyseg.tflite.ops.rows import convolution
+from tinyseg.tflite.ops.scales import Scales
 from tinyseg.tflite.target import Target
 
 # Channels that a vectorized kernel of CMSIS-NN takes at a time.
@@ -23,7 +24,7 @@ _CHANNEL_BLOCK = 124
 
 
 def _cost(operator: Operator) -> Cost:
-    _, height, width, _ = operator.inputs[1].shape
+    _, height, width, _ = operator.input(1).shape
     output = operator.outputs[0]
     macs = height * width * output.elements
     return Cost(macs, 2 * macs + output.elements + activation_ops(operator))
@@ -36,7 +37,7 @@ def _scratch(operator: Operator, target: Target) -> list[int]:
 
 
 def _cmsis_nn(operator: Operator, mve: bool) -> int:
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if data.dtype != "int8":
         return 0
     _, rows, columns, channels = weights.shape
@@ -63,7 +64,7 @@ DEPTHWISE_CONV_2D = Op(
     memory=Memory(same(28), (80, 60), more=convolution_arrays(3), scratch=_scratch),
     rows=convolution,
     padding=True,
-    scaled=True,
+    quantization=Scales(needed=True, channels=3),
     checks=(full_integer,),
     int8_kernel=True,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import per_input, per_output
 from tinyseg.tflite.ops.memory import ENUM, Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op, family
 from tinyseg.tflite.ops.rows import pointwise
+from tinyseg.tflite.ops.scales import SAME, Scales
 from tinyseg.tflite.target import Target
 
 _TWO = ("data", "other")
@@ -31,7 +32,7 @@ ADD = Op(
     in_place=True,
     memory=Memory((8, 2), same(60)),
     rows=pointwise,
-    scaled=True,
+    quantization=Scales(needed=True),
     int8_kernel=True,
 )
 MUL = Op(
@@ -43,7 +44,7 @@ MUL = Op(
     in_place=True,
     memory=Memory(ENUM, same(36)),
     rows=pointwise,
-    scaled=True,
+    quantization=Scales(needed=True),
     int8_kernel=True,
 )
 ELEMENTWISE_BINARY = (
@@ -57,6 +58,7 @@ ELEMENTWISE_BINARY = (
         inputs=_TWO,
         types=(*_ARITHMETIC, INT64),
         rows=pointwise,
+        quantization=SAME,
         int8_kernel=True,
     ),
     *family("FLOOR_DIV FLOOR_MOD", inputs=_TWO, types=(FLOAT32,)),
@@ -78,5 +80,6 @@ ELEMENTWISE_BINARY = (
         inputs=("condition", "data", "other"),
         types=(INT8, INT16, FLOAT32),
         memory=Memory(data=same(1)),
+        quantization=SAME,
     ),
 )

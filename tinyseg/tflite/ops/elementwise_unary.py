@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
+from tinyseg.tflite.ops.checks import Severity
 from tinyseg.tflite.ops.cost import per_input
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op, family
 from tinyseg.tflite.ops.rows import pointwise
+from tinyseg.tflite.ops.scales import Scales
 
 _USE_RELU = "use ReLU instead of this activation"
 _ALL = (INT8, INT16, FLOAT32)
 
 
-def _keeps_scale(operator: Operator) -> tuple[str, str] | None:
-    if operator.inputs[0].dtype != "int8":
+def _keeps_scale(operator: Operator) -> tuple[Severity, str] | None:
+    if operator.input(0).dtype != "int8":
         return None
-    if np.array_equal(operator.inputs[0].scales, operator.outputs[0].scales):
+    if np.array_equal(operator.input(0).scales, operator.outputs[0].scales):
         return None
     return "error", "a standalone int8 RELU6 that rescales is wrong in TFLM; fuse it"
 
@@ -33,7 +35,7 @@ ELEMENTWISE_UNARY = (
         in_place=True,
         memory=Memory(data=same(16)),
         rows=pointwise,
-        scaled=True,
+        quantization=Scales(needed=True, output=(1 / 256, -128)),
     ),
     Op("NEG", types=(FLOAT32,), rows=pointwise),
     Op("PRELU", inputs=("data", "slope"), types=_ALL, memory=Memory(data=same(28)), rows=pointwise),
@@ -55,7 +57,13 @@ ELEMENTWISE_UNARY = (
         checks=(_keeps_scale,),
     ),
     Op("RSQRT", types=_ALL, memory=Memory(data=same(28))),
-    Op("TANH", types=_ALL, memory=Memory(data=same(16)), rows=pointwise),
+    Op(
+        "TANH",
+        types=_ALL,
+        memory=Memory(data=same(16)),
+        rows=pointwise,
+        quantization=Scales(output=(1 / 128, 0)),
+    ),
     *family("EXP LOG", types=(FLOAT32,), instead=_USE_RELU),
     *family("CEIL COS FLOOR ROUND SIN SQRT SQUARE", types=(FLOAT32,)),
     Op("LOGICAL_NOT", types=(BOOL,)),

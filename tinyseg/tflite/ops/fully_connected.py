@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.checks import full_integer
 from tinyseg.tflite.ops.cost import Cost, activation_ops
 from tinyseg.tflite.ops.memory import Memory, channel_arrays, is_integer, unpacked_int4
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
+from tinyseg.tflite.ops.scales import Scales
 from tinyseg.tflite.target import Target
 
 
 def _cost(operator: Operator) -> Cost:
     output = operator.outputs[0]
-    macs = operator.inputs[1].shape[-1] * output.elements
-    bias = output.elements if operator.inputs[2:] not in ((), (None,)) else 0
+    macs = operator.input(1).shape[-1] * output.elements
+    bias = output.elements if any(tensor is not None for tensor in operator.inputs[2:]) else 0
     return Cost(macs, 2 * macs + bias + activation_ops(operator))
 
 
 def _more(operator: Operator, target: Target) -> list[int]:
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     per_channel = weights.scales.size > 1 and is_integer(data)
     arrays = channel_arrays(weights.scales.size) if per_channel else []
     return arrays + (_kernel_sums(operator, target.mve) if target.cmsis else [])
@@ -32,7 +33,7 @@ def _scratch(operator: Operator, target: Target) -> list[int]:
 
 def _cmsis_nn(operator: Operator, mve: bool) -> list[int]:
     """Return the buffers that fake scales of one a channel."""
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if data.dtype != "int8" or weights.dtype == "int4":
         return []
     output = operator.outputs[0]
@@ -43,14 +44,14 @@ def _cmsis_nn(operator: Operator, mve: bool) -> list[int]:
 
 def _kernel_sums(operator: Operator, mve: bool) -> list[int]:
     """Return the sums of weights that a vectorized kernel keeps."""
-    data, weights = operator.inputs[:2]
+    data, weights = operator.first(2)
     if not mve or data.dtype != "int8" or weights.dtype == "int4" or _as_convolution(operator):
         return []
     return [4 * operator.outputs[0].shape[-1]] if _constant(operator) else []
 
 
 def _as_convolution(operator: Operator) -> bool:
-    return len(operator.outputs[0].shape) > 2 and operator.inputs[1].shape[-1] % 4 == 0
+    return len(operator.outputs[0].shape) > 2 and operator.input(1).shape[-1] % 4 == 0
 
 
 def _constant(operator: Operator) -> bool:
@@ -64,7 +65,7 @@ FULLY_CONNECTED = Op(
     types=(INT8, INT16, FLOAT32),
     # The sources have 16 bytes of options on hosts; the interpreter on the host takes 32.
     memory=Memory((32, 5), (72, 72), more=_more, scratch=_scratch, alignment=8),
-    scaled=True,
+    quantization=Scales(needed=True, channels=0),
     checks=(full_integer,),
     int8_kernel=True,
 )

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.target import Target
 
 Sizes = Callable[[Operator, Target], list[int]]
@@ -94,14 +94,14 @@ def convolution_arrays(axis: int) -> Sizes:
 
     def arrays(operator: Operator, target: Target) -> list[int]:
         # The reference kernels allocate them for float32 too.
-        if target.cmsis and not is_integer(operator.inputs[0]):
+        if target.cmsis and not is_integer(operator.input(0)):
             return []
-        return channel_arrays(operator.inputs[1].shape[axis])
+        return channel_arrays(operator.input(1).shape[axis])
 
     return arrays
 
 
 def unpacked_int4(operator: Operator) -> list[int]:
     """Return the bytes of int4 weights as int8, which reference kernels unpack."""
-    weights = operator.inputs[1]
+    weights = operator.input(1)
     return [weights.elements] if weights.dtype == "int4" else []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.checks import Check
 from tinyseg.tflite.ops.cost import Cost, free
 from tinyseg.tflite.ops.memory import Memory
 from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.scales import FREE, Scales
 
 # Element types of activations that kernels of TensorFlow Lite Micro may take.
 INT8, INT16, INT32, INT64, FLOAT32, BOOL = "int8", "int16", "int32", "int64", "float32", "bool"
@@ -21,7 +23,7 @@ class Op:
     """What is known of an operator.
 
     Attributes:
-        name: builtin name such as ``CONV_2D``, or a custom operator's own.
+        name: builtin name such as ``ADD``, or a custom operator's own.
         inputs: roles of the inputs that it cannot do without, in order.
         options: the schema's table of its options; None if no pass reads or makes them.
         cost: gives the work of one use.
@@ -42,7 +44,7 @@ class Op:
         padding: whether its options choose SAME or VALID padding.
         image_size: of an operator with a constant that holds its output's height and width: the
             number of that input, and where in it the height stands.
-        scaled: whether its int8 kernel computes with the scales of its activations.
+        quantization: how the scales of its int8 tensors hang together.
         checks: what lint holds each use against, besides what holds for all operators.
         method: of TFLM's resolver, that registers it; None for its name in camel case.
         int8_kernel: whether TFLM has a kernel for int8 alone, which takes less flash.
@@ -66,7 +68,7 @@ class Op:
     rows: Callable[[Operator], Rule | None] | None = None
     padding: bool = False
     image_size: tuple[int, int] | None = None
-    scaled: bool = False
+    quantization: Scales = FREE
     checks: tuple[Check, ...] = ()
     method: str | None = None
     int8_kernel: bool = False
@@ -74,8 +76,18 @@ class Op:
 
     @property
     def weights(self) -> int | None:
-        """Number of the input that holds the weights, None for operators without."""
+        """Number of the input that holds the weights, which may be stored packed; None without."""
         return self.inputs.index("weights") if "weights" in self.inputs else None
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it turns packed weights into plain ones; see ``packing.py``."""
+        return "encoded" in self.inputs
+
+    @property
+    def convolves(self) -> bool:
+        """Whether it moves a kernel of weights over an image."""
+        return self.padding and self.weights is not None
 
     @property
     def data(self) -> int:
@@ -83,7 +95,7 @@ class Op:
         return self.inputs.index("data") if "data" in self.inputs else 0
 
 
-def family(names: str, **facts: object) -> tuple[Op, ...]:
+def family(names: str, **facts: Any) -> tuple[Op, ...]:
     """Return operators of which the same is known.
 
     Args:

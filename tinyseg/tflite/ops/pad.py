@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import per_output
 from tinyseg.tflite.ops.memory import ENUM, Memory, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, INT32, Op
 from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
 
 def _rows(operator: Operator) -> Rule | None:
-    paddings = operator.inputs[1]
+    paddings = operator.input(1)
     if not paddings.constant or paddings.dtype != "int32" or len(operator.inputs) != 2:
         return None
     batch, rows, columns, channels = paddings.array().tolist()
@@ -21,7 +22,7 @@ def _rows(operator: Operator) -> Rule | None:
 
 
 def _mirror_scratch(operator: Operator, target: Target) -> list[int]:
-    return 2 * [4 * len(operator.inputs[0].shape)]
+    return 2 * [4 * len(operator.input(0).shape)]
 
 
 PAD = Op(
@@ -33,6 +34,7 @@ PAD = Op(
     types=(INT8, INT16, INT32, FLOAT32),
     memory=Memory(data=same(56)),
     rows=_rows,
+    quantization=SAME,
     int8_kernel=True,
 )
 PADS = (
@@ -44,11 +46,13 @@ PADS = (
         types=(INT8, INT16, INT32, FLOAT32),
         memory=Memory(data=same(56)),
         method="AddPadV2",
+        quantization=SAME,
     ),
     Op(
         "MIRROR_PAD",
         inputs=("data", "paddings"),
         types=(INT8, FLOAT32),
         memory=Memory(ENUM, same(20), scratch=_mirror_scratch),
+        quantization=SAME,
     ),
 )

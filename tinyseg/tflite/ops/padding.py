@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.schema import Padding
 
 
@@ -24,7 +24,7 @@ def padding_before(operator: Operator, rows: int, columns: int) -> tuple[int, in
     options = operator.options
     if options.padding != Padding.SAME:
         return 0, 0
-    sides = operator.inputs[0].shape[1:3]
+    sides = operator.input(0).shape[1:3]
     steps = zip(
         sides,
         (rows, columns),

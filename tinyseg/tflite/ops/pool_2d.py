@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import Cost, activation_ops
 from tinyseg.tflite.ops.memory import Memory, is_integer, output_dimensions, positive, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import same_padding
 from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
 
@@ -23,13 +24,13 @@ def _cost(extra: int) -> Callable[[Operator], Cost]:
 
 
 def _scratch_of_average(operator: Operator, target: Target) -> list[int]:
-    if target.cmsis and not target.mve and is_integer(operator.inputs[0]):
-        return positive(4 * operator.inputs[0].shape[-1])
+    if target.cmsis and not target.mve and is_integer(operator.input(0)):
+        return positive(4 * operator.input(0).shape[-1])
     return []
 
 
 def _rows(operator: Operator) -> Rule | None:
-    options, data = operator.options, operator.inputs[0].shape
+    options, data = operator.options, operator.input(0).shape
     output = operator.outputs[0].shape
     window = (options.filterHeight, options.filterWidth)
     strides = (options.strideH, options.strideW)
@@ -48,6 +49,7 @@ AVERAGE_POOL_2D = Op(
     types=(INT8, INT16, FLOAT32),
     memory=Memory(same(40), (32, 36), scratch=_scratch_of_average),
     rows=_rows,
+    quantization=SAME,
     padding=True,
     int8_kernel=True,
 )
@@ -58,6 +60,7 @@ MAX_POOL_2D = Op(
     types=(INT8, INT16, FLOAT32),
     memory=Memory(same(40), (32, 36)),
     rows=_rows,
+    quantization=SAME,
     padding=True,
     int8_kernel=True,
 )

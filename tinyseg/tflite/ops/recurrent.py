@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, is_integer, same, tensor_bytes
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.target import Target
 
 
 def _svdf_scratch(operator: Operator, target: Target) -> list[int]:
-    data, features = operator.inputs[:2]
+    data, features = operator.first(2)
     batch, filters = data.shape[0], features.shape[0]
     sizes = [4 * batch * filters]
     if data.dtype == "int8":
@@ -18,19 +18,19 @@ def _svdf_scratch(operator: Operator, target: Target) -> list[int]:
 
 
 def _svdf_more(operator: Operator, target: Target) -> list[int]:
-    if target.mve and operator.inputs[0].dtype == "int8":
-        return [4 * operator.inputs[1].shape[0]]
+    if target.mve and operator.input(0).dtype == "int8":
+        return [4 * operator.input(1).shape[0]]
     return []
 
 
 def _lstm_scratch(operator: Operator, target: Target) -> list[int]:
-    data, state = operator.inputs[0], operator.inputs[19]
+    data, state = operator.input(0), operator.input(19)
     three = target.cmsis and is_integer(data)
     return (3 if three else 4) * [tensor_bytes(state)]
 
 
 def _lstm_more(operator: Operator, target: Target) -> list[int]:
-    data = operator.inputs[0]
+    data = operator.input(0)
     if not target.cmsis or not is_integer(data):
         return []
     hidden = operator.outputs[0].shape[-1]

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from typing import Any
+
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import ENUM, Memory, is_integer, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, Op, family
+from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
-_AXES = {"inputs": ("data", "axes"), "int32": ("axes",)}
+_AXES: dict[str, Any] = {"inputs": ("data", "axes"), "int32": ("axes",)}
 
 
 def _scratch(operator: Operator, target: Target) -> list[int]:
-    data, axes = operator.inputs[:2]
+    data, axes = operator.first(2)
     return [4 * len(data.shape), 4 * axes.elements]
 
 
 def _scratch_of_sums(operator: Operator, target: Target) -> list[int]:
-    sums = [4 * operator.outputs[0].elements] if is_integer(operator.inputs[0]) else []
+    sums = [4 * operator.outputs[0].elements] if is_integer(operator.input(0)) else []
     return sums + _scratch(operator, target)
 
 
 def _cumsum_more(operator: Operator, target: Target) -> list[int]:
-    return [36] if operator.inputs[0].dtype == "int8" else []
+    return [36] if operator.input(0).dtype == "int8" else []
 
 
 _PLAIN = Memory(same(1), same(44), scratch=_scratch)
@@ -35,7 +38,13 @@ REDUCTIONS = (
         differs="TFLite's reference kernel is wrong, TFLM's right; a mean agrees",
         **_AXES,
     ),
-    *family("REDUCE_MAX REDUCE_MIN", types=(INT8, FLOAT32), memory=_PLAIN, **_AXES),
+    *family(
+        "REDUCE_MAX REDUCE_MIN",
+        types=(INT8, FLOAT32),
+        memory=_PLAIN,
+        quantization=SAME,
+        **_AXES,
+    ),
     Op("REDUCE_ALL", types=(BOOL,), memory=_PLAIN, **_AXES),
     *family(
         "ARG_MAX ARG_MIN",

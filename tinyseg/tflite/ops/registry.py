@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.model import Operator, Tensor, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.batch_matmul import BATCH_MATMUL
 from tinyseg.tflite.ops.binary_conv_2d import BINARY_CONV_2D
 from tinyseg.tflite.ops.concatenation import CONCATENATION, PACK
@@ -119,9 +120,9 @@ def missing_kernel(operator: Operator) -> str | None:
     if op.types is not None and data not in op.types:
         return f"{data} kernel"
     results = op.results.get(data) if isinstance(op.results, Mapping) else op.results
-    for tensor in operator.outputs[:1]:
-        if results is not None and tensor.dtype not in results:
-            return f"kernel from {data} to {tensor.dtype}"
+    for output in operator.outputs[:1]:
+        if results is not None and output.dtype not in results:
+            return f"kernel from {data} to {output.dtype}"
     for role, tensor in zip(op.inputs, operator.inputs, strict=False):
         if tensor is not None and role in op.int32 and tensor.dtype != "int32":
             return f"kernel with {role} of {tensor.dtype}"
@@ -205,13 +206,13 @@ def example(opcode: str, channels: int, outputs: int) -> Operator:
         outputs: tensors that it writes.
     """
     scales, zeros = np.ones(channels, np.float32), np.zeros(channels, np.int64)
-    tensor = Tensor(0, "", (channels, 1, 1, channels), "int8", scales, zeros, 0, None)
+    tensor = Tensor(0, "", (channels, 1, 1, channels), "int8", scales, zeros)
     options = types.SimpleNamespace(
         padding=Padding.VALID, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1,
         adjX=False, adjY=True, rank=1,
     )  # fmt: skip
     # An LSTM has the most inputs.
-    return Operator(0, opcode, 24 * (tensor,), outputs * (tensor,), options, False)
+    return Operator(0, opcode, [tensor for _ in range(24)], outputs * [tensor], options)
 
 
 def _memory(opcode: str) -> Memory:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.rows import POINTWISE, Rule
+from tinyseg.tflite.ops.scales import SAME
 
 
 def _cost(operator: Operator) -> Cost:
@@ -15,7 +16,7 @@ def _cost(operator: Operator) -> Cost:
 
 
 def _rows(operator: Operator) -> Rule | None:
-    data, output = operator.inputs[0], operator.outputs[0]
+    data, output = operator.input(0), operator.outputs[0]
     if data.constant:
         return POINTWISE if data.shape[1] == 1 else None
     scale, rest = divmod(output.shape[1], data.shape[1])
@@ -32,6 +33,7 @@ RESIZE_NEAREST_NEIGHBOR = Op(
     memory=Memory(same(2)),
     rows=_rows,
     image_size=(1, 0),
+    quantization=SAME,
 )
 RESIZE_BILINEAR = Op(
     "RESIZE_BILINEAR",
@@ -40,4 +42,5 @@ RESIZE_BILINEAR = Op(
     int32=("size",),
     memory=Memory(same(2)),
     image_size=(1, 0),
+    quantization=SAME,
 )

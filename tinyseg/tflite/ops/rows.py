@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-from tinyseg.tflite.model import Operator, Tensor
+from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.padding import same_padding
 
 
@@ -111,7 +111,7 @@ def pointwise(operator: Operator) -> Rule | None:
 
 def convolution(operator: Operator) -> Rule | None:
     """Return the rule of a convolution, with a constant kernel."""
-    data, kernel = operator.inputs[:2]
+    data, kernel = operator.first(2)
     if data.constant or not kernel.constant or len(kernel.shape) != 4:
         return None
     options = operator.options

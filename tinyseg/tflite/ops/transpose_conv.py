@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tinyseg.tflite.model import Operator
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops import cmsis_nn
+from tinyseg.tflite.ops.checks import Severity
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.memory import Memory, channel_arrays
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
+from tinyseg.tflite.ops.scales import Scales
 from tinyseg.tflite.schema import Padding
 from tinyseg.tflite.target import Target
 
@@ -15,8 +17,8 @@ _REVERSE_THRESHOLD = 16
 
 
 def _cost(operator: Operator) -> Cost:
-    out_channels, height, width, _ = operator.inputs[1].shape
-    data = operator.inputs[2]
+    out_channels, height, width, _ = operator.input(1).shape
+    data = operator.input(2)
     macs = height * width * out_channels * data.elements
     if len(operator.inputs) < 4:
         return Cost(macs, 2 * macs)
@@ -29,15 +31,14 @@ def _cost(operator: Operator) -> Cost:
 
 
 def _arrays(operator: Operator, target: Target) -> list[int]:
-    return channel_arrays(operator.inputs[1].shape[0])
+    return channel_arrays(operator.input(1).shape[0])
 
 
 def _scratch(operator: Operator, target: Target) -> list[int]:
-    data, output = operator.inputs[2], operator.outputs[0]
+    data, output = operator.input(2), operator.outputs[0]
     if data.dtype == "int16":
-        bias = operator.inputs[3] if len(operator.inputs) > 3 else None
-        short = bias is not None and bias.dtype == "int16"
-        return [8 * output.elements, *([8 * bias.elements] if short else [])]
+        short = [t for t in operator.inputs[3:4] if t is not None and t.dtype == "int16"]
+        return [8 * output.elements, *(8 * bias.elements for bias in short)]
     if data.dtype != "int8":
         return []
     if target.cmsis:
@@ -48,7 +49,7 @@ def _scratch(operator: Operator, target: Target) -> list[int]:
 
 def _cmsis_nn(operator: Operator, mve: bool) -> list[int]:
     """Return both buffers of the int8 kernel; either may be empty."""
-    data, weights, output = operator.inputs[2], operator.inputs[1], operator.outputs[0]
+    data, weights, output = operator.input(2), operator.input(1), operator.outputs[0]
     out_channels, rows, columns, _ = weights.shape
     options, channels = operator.options, data.shape[3]
     if max(options.strideH, options.strideW) <= 2 and channels > _REVERSE_THRESHOLD:
@@ -59,8 +60,8 @@ def _cmsis_nn(operator: Operator, mve: bool) -> list[int]:
     return [4 * width * output.shape[3] * max(rows, options.strideH), 0]
 
 
-def _right_in_cmsis_nn(operator: Operator) -> tuple[str, str] | None:
-    _, height, width, channels = operator.inputs[1].shape
+def _right_in_cmsis_nn(operator: Operator) -> tuple[Severity, str] | None:
+    _, height, width, channels = operator.input(1).shape
     options = operator.options
     if (height, width, options.strideH) != (4, 4, 2) or channels > 16:
         return None
@@ -81,7 +82,7 @@ TRANSPOSE_CONV = Op(
     memory=Memory((20, 16), (88, 76), more=_arrays, scratch=_scratch),
     padding=True,
     image_size=(0, 1),
-    scaled=True,
+    quantization=Scales(needed=True, channels=0),
     checks=(_right_in_cmsis_nn,),
     int8_kernel=True,
 )

@@ -52,8 +52,8 @@ class _Writer:
         return self._graph.to_bytes()
 
     def _operator(self, step: Step) -> Operator:
-        if step.kind == "op":
-            return self._copy(step)
+        if step.operator is not None:
+            return self._copy(step, step.operator)
         inputs = [self._find(piece) for piece in step.inputs]
         output = self._new(step.output)
         if step.kind == "concat":
@@ -67,9 +67,9 @@ class _Writer:
         size = self._constant("size", np.array(output.shape, np.int32))
         return make("SLICE", [*inputs, begin, size], output)
 
-    def _copy(self, step: Step) -> Operator:
+    def _copy(self, step: Step, operator: Operator) -> Operator:
         """Return an operator of the old graph for some rows."""
-        old = self._old[step.operator.index]
+        old = self._old[operator.index]
         pieces = iter(step.inputs)
         inputs = [
             tensor if tensor is None or is_constant(tensor) else self._find(next(pieces))
@@ -79,14 +79,14 @@ class _Writer:
         new = old.clone(inputs, output)
         if output.shape == old.outputs[0].shape and not any(map(_padded, step.inputs)):
             return new
-        op, how = op_of(step.operator), self._network.rules[step.operator.index]
+        op, how = op_of(operator), self._network.rule(operator)
         if op.padding:
             new.options.padding = Padding.VALID
         elif op.image_size is not None:
             number, _ = op.image_size
             new.inputs[number] = self._constant("size", np.array(output.shape[1:3], np.int32))
         elif how.pads:
-            _, margin = how.needs(step.output.rows, step.operator.inputs[0].shape[1])
+            _, margin = how.needs(step.output.rows, operator.input(0).shape[1])
             new.inputs[1] = self._constant("paddings", _paddings(margin, 4))
         return new
 

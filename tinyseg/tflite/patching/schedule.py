@@ -108,7 +108,8 @@ class Assessor:
         """Estimate a region from its first, a middle and its last strip."""
         if region.strips <= _FEW:
             return self._effort(region)
-        lives, reads, macs, overhead, base = [], {}, 0, 0, 0
+        lives, macs, overhead, base = [], 0, 0, 0
+        reads: dict[int, int] = {}
         sinks = sum(self.network.bytes[sink] for sink in region.sinks)
         between = region.strips // 2
         for strip, times in ((0, 1), (between, region.strips - 2), (region.strips - 1, 1)):

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.rows import activations
 from tinyseg.tflite.patching.schedule import Assessor, Schedule
 from tinyseg.tflite.patching.unroll import Network, Region
@@ -88,8 +89,9 @@ class _Search:
         """Return the best schedules without finer strips, by estimate, the best one first."""
         born = self._network.born
         limits = [0, *sorted({self._network.bytes[place] for place in self._places})]
-        tried: dict[Plan, Schedule | None] = {}
+        tried: set[Plan] = set()
         beam = [Plan((self._output,), 0)]
+        found: dict[Plan, Schedule] = {}
         for _ in range(_MAX_CUTS):
             longer = {
                 Plan(tuple(sorted({*plan.cuts, place}, key=born)), limit)
@@ -97,12 +99,14 @@ class _Search:
                 for place in self._places
                 for limit in limits
             }
-            for plan in sorted(longer - tried.keys()):
-                tried[plan] = self._tune(plan)
+            for plan in sorted(longer - tried):
+                tried.add(plan)
+                schedule = self._tune(plan)
+                if schedule is not None:
+                    found[plan] = schedule
                 self._progress()
-            found = [plan for plan in tried if tried[plan] is not None]
-            beam = sorted(found, key=lambda plan: (tried[plan].arena, plan))[:_BEAM]
-        return [tried[plan] for plan in beam]
+            beam = sorted(found, key=lambda plan: (found[plan].arena, plan))[:_BEAM]
+        return [found[plan] for plan in beam]
 
     def regions(self, plan: Plan) -> list[Region]:
         """Turn cuts into regions, each as a whole."""

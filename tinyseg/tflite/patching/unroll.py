@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyseg.tflite.arena.planner import align
-from tinyseg.tflite.model import Operator, TfliteModel
+from tinyseg.tflite.model import TfliteModel
+from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.registry import rule
-from tinyseg.tflite.ops.rows import Margin, Rows, activations
+from tinyseg.tflite.ops.rows import Margin, Rows, Rule, activations
 
 # TFLM's CONCATENATION takes no more.
 MAX_CONCATENATION = 10
@@ -121,6 +122,13 @@ class Network:
         """Return the activations that operators read."""
         return {tensor for op in operators for tensor, _ in self._reads[op.index]}
 
+    def rule(self, operator: Operator) -> Rule:
+        """Return the rule of an operator that can be computed in strips."""
+        how = self.rules[operator.index]
+        if how is None:
+            raise ValueError(f"{operator.opcode} cannot be computed in strips")
+        return how
+
     def height(self, tensor: int) -> int:
         """Return a tensor's rows."""
         return _height(self.model.tensors[tensor].shape)
@@ -218,7 +226,7 @@ class Network:
             return cut
 
         for operator in operators:
-            how = self.rules[operator.index]
+            how = self.rule(operator)
             target = operator.outputs[0].index
             output = Piece(target, rows[target], strip=name)
             inputs = []
@@ -238,7 +246,7 @@ class Network:
         """Return the rows of each tensor that rows of the sinks depend on."""
         rows = dict(wanted)
         for operator in reversed(operators):
-            how, target = self.rules[operator.index], operator.outputs[0].index
+            how, target = self.rule(operator), operator.outputs[0].index
             if how.scale > 1:
                 rows[target] = rows[target].aligned(how.scale, self.height(target))
             for tensor, height in self._reads[operator.index]:

@@ -33,7 +33,7 @@ def dense(
     Returns:
         ``(batch, 1, 1, units)``.
     """
-    smooth = activation not in (None, "relu")
+    smooth = None if activation == "relu" else activation
     x = keras.layers.Conv2D(
         units,
         x.shape[1:3],
@@ -42,7 +42,7 @@ def dense(
         name=name,
     )(x)
     if smooth:
-        x = activate(x, activation, deployable=deployable, name=f"{name}_activation")
+        x = activate(x, smooth, deployable=deployable, name=f"{name}_activation")
     return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,11 +14,17 @@ from tinyseg.zoo.blocks.residual_binarization import (
     residual_binarize,
 )
 
+# What it is mixed into; as a real base it would come before the layers in the order of methods.
+if TYPE_CHECKING:
+    from tf_keras.layers import Layer as _Layer
+else:
+    _Layer = object
+
 _FIT_ROUNDS = 20
 _registered = keras.utils.register_keras_serializable(package="tinyseg")
 
 
-class ResidualBinaryKernels:
+class ResidualBinaryKernels(_Layer):
     """What the convolutions share; mixed into a Keras layer that owns float32 latent kernels.
 
     Training moves the latent kernels and the gammas; every call sees the binarized kernels. The
