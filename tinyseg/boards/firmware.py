@@ -17,6 +17,7 @@ from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
 from tinyseg.boards.pieces import pieces
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.compiler import integer
+from tinyseg.engine.cores import core_of
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.device import DeviceRunner
@@ -118,7 +119,7 @@ def compile_for(model: TfliteModel, board: Board) -> tuple[Compiled, list[str]]:
     """
     images = sum(tensor.elements * 4 for tensor in (*model.inputs, *model.outputs))
     left = pieces(board, images + _FRAME_BYTES)
-    made = compiled(model, [piece.bytes for piece in left])
+    made = compiled(model, [piece.bytes for piece in left], core=core_of(board.core))
     return made, [piece.section for piece in left]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyseg.boards.c_source import common_values, identity, numbers, render
 from tinyseg.engine.compiled import Compiled
-from tinyseg.engine.program import Kernel
+from tinyseg.engine.program import KERNEL_COUNT, Kernel
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.meaning import Meaning
 
@@ -68,7 +68,10 @@ def values(compiled: Compiled, ends: Ends, sections: list[str], name: str) -> di
         **identity(compiled.model),
         "length": len(compiled.content),
         "content": numbers(compiled.content, "0x%02x"),
-        "kernels": [_function(kernel) if kernel in needed else "nullptr" for kernel in Kernel],
+        "kernels": [
+            _function(Kernel(number)) if number in needed else "nullptr"
+            for number in range(KERNEL_COUNT)
+        ],
         "regions": [RegionSource(size, section) for size, section in regions],
         "operator_count": len(compiled.integer.operators),
         "input_row": nodes[0].row_bytes,
@@ -79,4 +82,7 @@ def values(compiled: Compiled, ends: Ends, sections: list[str], name: str) -> di
 
 
 def _function(kernel: Kernel) -> str:
-    return "portable::" + "".join(part.capitalize() for part in kernel.name.split("_"))
+    room, *parts = kernel.name.lower().split("_")
+    if room not in ("dsp", "mve"):
+        room, parts = "portable", [room, *parts]
+    return f"{room}::" + "".join(part.capitalize() for part in parts)

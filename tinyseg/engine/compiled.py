@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
+from tinyseg.engine.cores import Core, specialize
 from tinyseg.engine.placement import Placement, place
 from tinyseg.engine.program import Program
 from tinyseg.engine.recompute import choose, front
@@ -45,7 +46,10 @@ class Compiled:
 
 
 def compiled(
-    model: TfliteModel, regions: Sequence[int] | None = None, work: float = 1.0
+    model: TfliteModel,
+    regions: Sequence[int] | None = None,
+    work: float = 1.0,
+    core: Core = Core.PORTABLE,
 ) -> Compiled:
     """Compile a file.
 
@@ -55,11 +59,12 @@ def compiled(
             are computed again, rather than kept, where all would not fit otherwise.
         work: multiply-accumulates that the least memory may cost, times those of the file; with 1
             there is no search for less memory than the regions have.
+        core: class of cores that it will run on; kernels for this machine are the portable ones.
 
     Raises:
         InputError: the engine cannot run it, or it does not fit.
     """
-    program = compile_model(model)
+    program = specialize(compile_model(model), core)
     placement = _placed(program, regions, work)
     program = placement.schedule.program
     return Compiled(model, integer(model), program, placement, pack(program, placement))

@@ -9,8 +9,16 @@ from typing import NamedTuple
 from tinyseg.tflite.ops.rows import Rows
 
 
+# Of the runtime's table of kernels.
+KERNEL_COUNT = 64
+
+
 class Kernel(enum.IntEnum):
-    """Kernels of the runtime, by the numbers of ``firmware/engine/kernel.h``."""
+    """Kernels of the runtime, by the numbers of ``firmware/engine/kernel.h``.
+
+    Portable ones come first; those of classes of cores are ``DSP_...`` from 32 and ``MVE_...`` from
+    48, and belong to the namespace of that name.
+    """
 
     COPY_ROWS = 0
     CONVOLUTION = 1
