@@ -15,15 +15,17 @@ MLTK := .venv-mltk/.ready
 MUTANTS := .venv-mutants/.ready
 TINYSEG := .venv/bin/tinyseg
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi \
-	libstdc++-arm-none-eabi-newlib qemu-system-arm libgtest-dev clang-format \
-	chromium chromium-driver
-TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm clang-format chromedriver
+# What firmware needs, and what the tests need beside that.
+FIRMWARE_PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-eabi \
+	libstdc++-arm-none-eabi-newlib qemu-system-arm
+FIRMWARE_TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm
+TEST_PACKAGES := libgtest-dev clang-format chromium chromium-driver
+TEST_TOOLS := clang-format chromedriver
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -49,13 +51,22 @@ $(MUTANTS): tests/mutants/requirements.txt
 	.venv-mutants/bin/pip install --quiet --requirement $<
 	@touch $@
 
-toolchain: ## install compilers and the emulator for firmware, a browser for tests (Debian)
-	@for tool in $(TOOLS); do command -v $$tool > /dev/null || missing=1; done; \
-	test -f /usr/include/gtest/gtest.h || missing=1; \
+# Installs Debian's packages $(1) unless the programs $(2) and the files $(3) are there.
+define install
+	@for tool in $(2); do command -v $$tool > /dev/null || missing=1; done; \
+	for file in $(3); do test -f $$file || missing=1; done; \
 	test -z "$$missing" || { command -v apt-get > /dev/null || \
-		{ echo "install the equivalents of Debian's $(PACKAGES)" >&2; exit 2; }; \
+		{ echo "install the equivalents of Debian's $(1)" >&2; exit 2; }; \
+		echo "installing $(1)" >&2; \
 		$(SUDO) apt-get update -qq && \
-		$(SUDO) apt-get install -qq --yes --no-install-recommends $(PACKAGES); }
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(1) > /dev/null; }
+endef
+
+tools: ## install compilers and the emulator for firmware (Debian)
+	$(call install,$(FIRMWARE_PACKAGES),$(FIRMWARE_TOOLS),)
+
+toolchain: tools ## install what tests and lint need beside that: a browser, GoogleTest (Debian)
+	$(call install,$(TEST_PACKAGES),$(TEST_TOOLS),/usr/include/gtest/gtest.h)
 
 setup: $(ENV) ## make the main environment
 mltk: $(MLTK) ## make the environment of Silicon Labs MLTK
@@ -111,13 +122,13 @@ report: $(ENV) ## compare the sizes of unet, lw_unet and blu_net
 publish: $(ENV) $(MLTK) ## make the trained MODEL the one in models/
 	@$(TINYSEG) publish $(MODEL) --data "$(DATA)" $(ARGS)
 
-firmware: $(ENV) ## compile MODEL for BOARD (needs TFLM_ROOT)
+firmware: $(ENV) tools ## compile MODEL for BOARD
 	@$(TINYSEG) firmware "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
 
-emulate: $(ENV) ## run MODEL on emulated BOARD (needs TFLM_ROOT)
+emulate: $(ENV) tools ## run MODEL on emulated BOARD
 	@$(TINYSEG) emulate "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
 
-flash: $(ENV) ## write MODEL to BOARD (needs TFLM_ROOT)
+flash: $(ENV) tools ## write MODEL to BOARD
 	@$(TINYSEG) flash "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
 
 doctor: $(ENV) ## list the tools for firmware, found and missing
