@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from tinyseg.tflite.ops.rows import Rows
 
-
 # Of the runtime's table of kernels.
 KERNEL_COUNT = 64
 
