@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -10,12 +11,8 @@ from tinyseg.errors import InputError
 from tinyseg.isolation import CrashedError, isolated
 
 
-def nothing():
-    pass
-
-
 def test_results_come_back():
-    made = isolated(lambda _: np.arange(6).reshape(2, 3), nothing)
+    made = isolated(lambda _: np.arange(6).reshape(2, 3))
     np.testing.assert_array_equal(made, [[0, 1, 2], [3, 4, 5]])
 
 
@@ -24,7 +21,7 @@ def test_what_is_raised_comes_back():
         raise InputError("one line")
 
     with pytest.raises(InputError, match="one line"):
-        isolated(call, nothing)
+        isolated(call)
 
 
 def test_progress_is_called_here():
@@ -46,10 +43,15 @@ def test_crashes_are_named(name):
         os.kill(os.getpid(), getattr(signal, name))
 
     with pytest.raises(CrashedError, match=name):
-        isolated(call, nothing)
+        isolated(call)
+
+
+def test_calls_without_an_end_are_ended():
+    with pytest.raises(CrashedError, match="no end after"):
+        isolated(lambda _: time.sleep(60), seconds=0.2)
 
 
 def test_the_copy_leaves_no_trace():
     kept = []
-    isolated(lambda _: kept.append(1), nothing)
+    isolated(lambda _: kept.append(1))
     assert kept == []

@@ -9,6 +9,9 @@ import h5py
 
 from tinyseg.isolation import CrashedError, isolated
 
+# Sound files take less than a second; damage can lead in circles.
+_SECONDS = 60
+
 
 def need_sound(path: str | Path) -> None:
     """Read all that a file holds in a copy of this process.
@@ -17,9 +20,9 @@ def need_sound(path: str | Path) -> None:
         OSError: it is missing or damaged.
     """
     try:
-        isolated(lambda _: _read(path), lambda: None)
+        isolated(lambda _: _read(path), seconds=_SECONDS)
     except CrashedError as error:
-        raise OSError(f"damaged: HDF5 crashes on it with {error}") from None
+        raise OSError(f"damaged: HDF5 crashes on it ({error})") from None
     except OSError:
         raise
     # Damage surfaces as any of these.
