@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
+from tinyseg import hdf5
 from tinyseg.errors import InputError
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -45,6 +46,7 @@ def is_model(path: str | Path) -> bool:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return _CONFIG in archive.namelist()
+        hdf5.need_sound(path)
         with h5py.File(path, "r") as file:
             return "model_config" in file.attrs
     except (OSError, zipfile.BadZipFile):
@@ -106,6 +108,7 @@ def _of_archive(path: Path) -> Description:
 
 
 def _of_hdf5(path: Path) -> Description:
+    hdf5.need_sound(path)
     with h5py.File(path, "r") as file:
         config, version = file.attrs.get("model_config"), file.attrs.get("keras_version")
     if config is None:

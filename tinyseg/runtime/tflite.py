@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tinyseg.errors import InputError
+from tinyseg.isolation import CrashedError, isolated
 from tinyseg.runtime.runner import border
 from tinyseg.runtime.segmented import WITHOUT_REFERENCE, SegmentedRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.annotate import is_sealed
 from tinyseg.tflite.border import batched
 from tinyseg.tflite.host import for_host
+
+T = TypeVar("T")
 
 
 class TfliteRunner:
@@ -41,65 +47,100 @@ class TfliteRunner:
         progress: Callable[[], None] = lambda: None,
         output: int = 0,
     ) -> None:
-        import tensorflow as tf
-
-        resolver = tf.lite.experimental.OpResolverType
-        kind = resolver.BUILTIN_REF if reference else resolver.AUTO
-        if keep_tensors and not reference:
-            kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self._sealed, self._keep = is_sealed(model), keep_tensors
         model = for_host(model)
+        self._model, self._reference = model, reference
         self.kernels = f"TFLite {'reference' if reference else 'optimised'} kernels"
         self.input, self.output = border(model, output)
-        self._progress, self._path, self._output = progress, model.path, output
+        self._progress, self._output = progress, output
         self._parts: SegmentedRunner | None = None
-        try:
-            if reference and WITHOUT_REFERENCE.intersection(model.opcodes):
-                self._parts = SegmentedRunner(model, progress=progress)
-                return
-            with warnings.catch_warnings():
-                # It announces its successor, ai-edge-litert, which is the same interpreter.
-                warnings.simplefilter("ignore")
-                self._interpreter = tf.lite.Interpreter(
-                    model_content=model.content,
-                    experimental_op_resolver_type=kind,
-                    experimental_preserve_all_tensors=keep_tensors,
-                    num_threads=None if reference else os.cpu_count(),
-                )
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"{model.path}: TensorFlow Lite cannot load it ({reason}); convert it again"
-            ) from None
-        self._source = self._interpreter.get_input_details()[0]
-        self._targets = self._interpreter.get_output_details()
+        if reference and WITHOUT_REFERENCE.intersection(model.opcodes):
+            self._parts = SegmentedRunner(model, progress=progress)
+        elif self._sealed:
+            _ = self._interpreter
+        else:
+            self._apart(lambda _: self._open() and None)
+
+    @functools.cached_property
+    def _interpreter(self) -> Any:
+        return self._open()
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Run stored inputs ``(images, ...)`` one by one and return the stored outputs."""
         return self.run_all(inputs)[self._output]
 
     def run_all(self, inputs: np.ndarray) -> list[np.ndarray]:
-        """Run stored inputs ``(images, ...)`` and return what each output stores of them."""
+        """Run stored inputs ``(images, ...)`` and return what each output stores of them.
+
+        Raises:
+            InputError: they do not fit the file, or it is damaged so that the interpreter crashes.
+        """
         if inputs[0:1].size and inputs[0].size != np.prod(self.input.shape[1:]):
             raise InputError(
-                f"{self._path}: takes {self.input.shape}, but the images are {inputs.shape[1:]}"
+                f"{self._model.path}: takes {self.input.shape}, but the images are "
+                f"{inputs.shape[1:]}"
             )
         if self._parts is not None:
             return [self._parts.run(inputs)]
-        found: list[list[np.ndarray]] = [[] for _ in self._targets]
-        for image in inputs:
-            self._interpreter.set_tensor(
-                self._source["index"], image.reshape(self._source["shape"])
-            )
-            self._interpreter.invoke()
-            for kept, target in zip(found, self._targets, strict=True):
-                values = self._interpreter.get_tensor(target["index"])
-                kept.append(values.reshape(batched(values.shape))[0])
-            self._progress()
-        return [np.stack(kept) for kept in found]
+        if not self._sealed:
+            made = self._apart(lambda progress: self._run(inputs, progress))
+            if not self._keep:
+                return made
+        return self._run(inputs, self._progress)
 
     def tensor(self, index: int) -> np.ndarray:
         """Return a tensor of the last image; needs ``keep_tensors``."""
         if self._parts is not None:
             return self._parts.tensor(index)
         return self._interpreter.get_tensor(index)
+
+    def _open(self) -> Any:
+        import tensorflow as tf
+
+        resolver = tf.lite.experimental.OpResolverType
+        kind = resolver.BUILTIN_REF if self._reference else resolver.AUTO
+        if self._keep and not self._reference:
+            kind = resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        try:
+            with warnings.catch_warnings():
+                # It announces its successor, ai-edge-litert, which is the same interpreter.
+                warnings.simplefilter("ignore")
+                interpreter = tf.lite.Interpreter(
+                    model_content=self._model.content,
+                    experimental_op_resolver_type=kind,
+                    experimental_preserve_all_tensors=self._keep,
+                    num_threads=None if self._reference else os.cpu_count(),
+                )
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{self._model.path}: TensorFlow Lite cannot load it ({reason}); convert it again"
+            ) from None
+        return interpreter
+
+    def _run(self, inputs: np.ndarray, progress: Callable[[], None]) -> list[np.ndarray]:
+        interpreter = self._interpreter
+        source = interpreter.get_input_details()[0]
+        targets = interpreter.get_output_details()
+        found: list[list[np.ndarray]] = [[] for _ in targets]
+        for image in inputs:
+            interpreter.set_tensor(source["index"], image.reshape(source["shape"]))
+            interpreter.invoke()
+            for kept, target in zip(found, targets, strict=True):
+                values = interpreter.get_tensor(target["index"])
+                kept.append(values.reshape(batched(values.shape))[0])
+            progress()
+        return [np.stack(kept) for kept in found]
+
+    def _apart(self, call: Callable[[Callable[[], None]], T]) -> T:
+        """Do with a file that nobody vouches for what may crash."""
+        import tensorflow as tf  # noqa: F401  Here, so that the copies find it imported.
+
+        try:
+            return isolated(call, self._progress)
+        except CrashedError as error:
+            raise InputError(
+                f"{self._model.path}: damaged: TensorFlow Lite crashes on it ({error}); convert or "
+                "download it again"
+            ) from None

@@ -66,6 +66,12 @@ def seal(model: schema.ModelT) -> bytes:
     return schema.pack_aligned(model)
 
 
+def is_sealed(model: TfliteModel) -> bool:
+    """Tell whether a file bears a checksum of ours, and is as it was when it got that."""
+    stored = model.plan.get("checksum")
+    return stored is not None and stored == model.checksum()
+
+
 def _to_bytes_with_checksum(model: schema.ModelT, buffer: int, plan: Mapping[str, Any]) -> bytes:
     unknown = _plan_buffer({**plan, "checksum": "0" * CHECKSUM_LENGTH})
     model.buffers[buffer] = unknown

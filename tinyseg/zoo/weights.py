@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import tf_keras as keras
 
-from tinyseg import files
+from tinyseg import files, hdf5
 from tinyseg.errors import InputError
 from tinyseg.zoo import pretrained
 
@@ -47,6 +47,7 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         if zipfile.is_zipfile(path):
             _load_archive(model, path)
         else:
+            hdf5.need_sound(path)
             with h5py.File(path, "r") as file:
                 partial = pretrained.lacks_head(model, file)
             load = pretrained.load_backbone if partial else type(model).load_weights
@@ -72,6 +73,7 @@ def _load_archive(model: keras.Model, path: str | Path) -> None:
             raise InputError(f"{path}: implausibly large weights; restore it")
         extracted = Path(folder, _ARCHIVE_MEMBER)
         extracted.write_bytes(archive.read(_ARCHIVE_MEMBER))
+        hdf5.need_sound(extracted)
         model.load_weights(str(extracted))
 
 
