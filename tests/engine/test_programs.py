@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import mlperf_tiny
 from tests.tflite.drafts import on_tflm
 from tinyseg.engine.compiled import compiled
 from tinyseg.runtime.engine import EngineRunner, HostProgram
@@ -18,6 +19,8 @@ LARGE = "attention_unet_ds.tflite"
 def pictures(seed, shape):
     """Stored inputs of patches under noise, as images are."""
     random = np.random.default_rng(seed)
+    if len(shape) != 4:
+        return random.integers(-128, 128, shape).astype(np.int8)
     _, height, width, channels = shape
     patches = random.integers(-128, 100, (1, -(-height // 16), -(-width // 16), channels))
     smooth = patches.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
@@ -47,6 +50,11 @@ def test_there_are_published_files():
 )
 def test_published_files(path):
     check(path.read_bytes())
+
+
+@pytest.mark.parametrize("name", mlperf_tiny.NETWORKS)
+def test_networks_of_mlperf_tiny(name):
+    check(mlperf_tiny.int8_file(name))
 
 
 @pytest.mark.slow
