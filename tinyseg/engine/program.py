@@ -41,6 +41,8 @@ class Kernel(enum.IntEnum):
     BINARY_CONVOLUTION = 18
     MIN_MAX = 19
     SQUARED_DIFFERENCE = 20
+    DSP_CONVOLUTION = 32
+    DSP_TRANSPOSED = 33
 
 
 class Need(NamedTuple):

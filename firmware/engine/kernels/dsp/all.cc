@@ -1,0 +1,17 @@
+#include "engine/kernels/dsp/dsp.h"
+
+namespace tinyseg {
+namespace engine {
+namespace dsp {
+
+void AddAll(KernelTable* table) {
+  const auto add = [table](Kernel kernel, KernelFunction function) {
+    table->functions[static_cast<int>(kernel)] = function;
+  };
+  add(Kernel::kDspConvolution, Convolution);
+  add(Kernel::kDspTransposed, Transposed);
+}
+
+}  // namespace dsp
+}  // namespace engine
+}  // namespace tinyseg

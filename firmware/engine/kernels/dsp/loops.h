@@ -1,0 +1,54 @@
+// The inner loops of matrix products: loops.S, or loops.cc in plain C++.
+#ifndef TINYSEG_ENGINE_KERNELS_DSP_LOOPS_H_
+#define TINYSEG_ENGINE_KERNELS_DSP_LOOPS_H_
+
+#include <cstdint>
+
+#include "engine/kernels/dsp/intrinsics.h"
+#include "engine/kernels/dsp/params.h"
+
+// Code of a pair of depths in the loop of tiles.
+constexpr int32_t kBytesOfPair = 44;
+
+extern "C" {
+
+// What tiles of four pixels and two channels are made of.
+struct tinyseg_dsp_tile_row {
+  const int32_t* activations;  // Of each tile, for each pair of depths: a pair of each pixel.
+  const int32_t* panel;  // For each pair of depths: a pair of weights of each channel, doubled.
+  const struct tinyseg_dsp_constants* constants;
+  int8_t* output;
+  int32_t tiles;
+  int32_t step;    // Bytes between pixels of the output.
+  int32_t blocks;  // Of eight pairs of depths, rounded up.
+  int32_t entry;   // Where the first block, which may be shorter, begins in the loop's code.
+};
+
+struct tinyseg_dsp_constants {
+  int32_t biases[4][2];
+  tinyseg::engine::dsp::Finish finishes[2];
+};
+
+// Where no sum below zero matters, and where it does.
+void tinyseg_dsp_tiles(const struct tinyseg_dsp_tile_row* row);
+void tinyseg_dsp_signed_tiles(const struct tinyseg_dsp_tile_row* row);
+
+// Bytes of four pixels at a time.
+struct tinyseg_dsp_widening {
+  const int8_t* from;
+  int32_t step;   // Bytes between pixels.
+  int32_t* to;    // For each pair of bytes: that of each pixel.
+  int32_t words;  // Of a pixel: bytes 0 and 2 are a pair, and 1 and 3.
+  int32_t tiles;
+  int32_t pixel_skip;  // Bytes from the end of a tile's first pixel to the next tile.
+  int32_t pair_skip;   // As many bytes of what is written.
+  int32_t tail;        // Whether one more pair, of two bytes, follows the words.
+};
+void tinyseg_dsp_widen(const struct tinyseg_dsp_widening* widening);
+
+// Each word's bytes 0 and 2, then 1 and 3, doubled. `count` is rounded up to an even number.
+void tinyseg_dsp_unpack(const int8_t* packed, int32_t* pairs, int32_t count);
+
+}  // extern "C"
+
+#endif  // TINYSEG_ENGINE_KERNELS_DSP_LOOPS_H_
