@@ -34,6 +34,8 @@ enum class Kernel : uint8_t {
   // kernels/dsp.
   kDspConvolution = 32,
   kDspTransposed = 33,
+  kDspDepthwise = 34,
+  kDspDepthwise3x3 = 35,  // That steps by one pixel.
   // From 48: kernels/mve.
 };
 constexpr uint32_t kKernelCount = 64;

@@ -43,6 +43,8 @@ class Kernel(enum.IntEnum):
     SQUARED_DIFFERENCE = 20
     DSP_CONVOLUTION = 32
     DSP_TRANSPOSED = 33
+    DSP_DEPTHWISE = 34
+    DSP_DEPTHWISE3X3 = 35
 
 
 class Need(NamedTuple):

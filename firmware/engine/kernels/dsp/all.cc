@@ -9,6 +9,8 @@ void AddAll(KernelTable* table) {
     table->functions[static_cast<int>(kernel)] = function;
   };
   add(Kernel::kDspConvolution, Convolution);
+  add(Kernel::kDspDepthwise, Depthwise);
+  add(Kernel::kDspDepthwise3x3, Depthwise3x3);
   add(Kernel::kDspTransposed, Transposed);
 }
 

@@ -1,12 +1,15 @@
-// loops.S in plain C++.
+// The inner loops in plain C++.
 #include "engine/kernels/dsp/loops.h"
 
 #if !defined(__ARM_FEATURE_DSP)
 
 #include "engine/kernels/dsp/finish.h"
 
+using tinyseg::engine::dsp::AddLowerLower;
+using tinyseg::engine::dsp::AddLowerUpper;
 using tinyseg::engine::dsp::AddProducts;
 using tinyseg::engine::dsp::Byte;
+using tinyseg::engine::dsp::Depthwise3x3Channel;
 using tinyseg::engine::dsp::EvenBytes;
 using tinyseg::engine::dsp::LoadWord;
 using tinyseg::engine::dsp::MakePair;
@@ -35,6 +38,31 @@ void ComputeTiles(const tinyseg_dsp_tile_row& row) {
     }
     pixels += pairs * kPixels;
     output += kPixels * row.step;
+  }
+}
+
+void ComputeChannel(const tinyseg_dsp_channels& row, int32_t index) {
+  const Depthwise3x3Channel& channel = row.channels[index];
+  const int8_t* input = row.input + index;
+  int8_t* output = row.output + index;
+  const int32_t width = row.columns + 2 - row.left;  // Of the input.
+  const int32_t pixels = row.columns + row.right;
+  for (int32_t x = 0; x < pixels; ++x, output += row.output_step) {
+    int32_t sum = channel.bias;
+    for (int32_t tap = 0; tap < 3; ++tap) {
+      const int32_t column = x + tap - row.left;
+      int32_t upper = row.zeros;
+      int32_t lower = row.zeros;
+      if (column >= 0 && column < width) {
+        const int8_t* const from = input + column * row.step;
+        upper = MakePair(from[0], from[row.middle]);
+        lower = from[row.lower];
+      }
+      sum = AddProducts(upper, channel.weights[tap], sum);
+      sum = tap == 1 ? AddLowerUpper(lower, channel.weights[3], sum)
+                     : AddLowerLower(lower, channel.weights[3 + tap / 2], sum);
+    }
+    *output = Byte<true>(sum, {channel.multiplier, channel.rounding, channel.shift});
   }
 }
 
@@ -72,6 +100,10 @@ void tinyseg_dsp_unpack(const int8_t* packed, int32_t* pairs, int32_t count) {
     *pairs++ = Twice(EvenBytes(word));
     *pairs++ = Twice(OddBytes(word));
   }
+}
+
+void tinyseg_dsp_depthwise3x3(const tinyseg_dsp_channels* channels) {
+  for (int32_t c = 0; c < channels->channel_count; ++c) ComputeChannel(*channels, c);
 }
 
 }  // extern "C"

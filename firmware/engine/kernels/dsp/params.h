@@ -53,6 +53,30 @@ struct TransposedParams {
   TransposedPhase phases[1];  // [stride_y][stride_x].
 };
 
+// kDspDepthwise, kDspDepthwise3x3: several sources are one input, concatenated along channels.
+struct DepthwiseParams {
+  Window window;
+  int32_t input_zero, least, most;
+  int32_t multiplier;  // Output channels for each channel of the input.
+  uint32_t channels;   // Of each output channel: Depthwise3x3Channel or DepthwiseChannel.
+};
+
+// Weights are doubled, and so is the bias.
+struct Depthwise3x3Channel {
+  int32_t weights[5];  // Pairs: upper and middle row of three columns; lower row.
+  int32_t multiplier;
+  int32_t rounding;
+  int32_t bias;
+  int32_t shift;
+};
+
+// Pairs of weights follow, of two rows of the window at a time, from left to right; the last row
+// may be alone.
+struct DepthwiseChannel {
+  int32_t bias;
+  Finish finish;
+};
+
 }  // namespace dsp
 }  // namespace engine
 }  // namespace tinyseg
