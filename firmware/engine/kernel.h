@@ -35,7 +35,9 @@ enum class Kernel : uint8_t {
   kDspConvolution = 32,
   kDspTransposed = 33,
   kDspDepthwise = 34,
-  kDspDepthwise3x3 = 35,  // That steps by one pixel.
+  kDspDepthwise3x3 = 35,  // Windows of 3x3 that step by one pixel.
+  kDspDepthwise3x3By2 = 36,
+  kDspDepthwise2x2 = 37,
   // From 48: kernels/mve.
 };
 constexpr uint32_t kKernelCount = 64;

@@ -45,6 +45,8 @@ class Kernel(enum.IntEnum):
     DSP_TRANSPOSED = 33
     DSP_DEPTHWISE = 34
     DSP_DEPTHWISE3X3 = 35
+    DSP_DEPTHWISE3X3_BY2 = 36
+    DSP_DEPTHWISE2X2 = 37
 
 
 class Need(NamedTuple):

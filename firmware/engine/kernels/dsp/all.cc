@@ -11,6 +11,8 @@ void AddAll(KernelTable* table) {
   add(Kernel::kDspConvolution, Convolution);
   add(Kernel::kDspDepthwise, Depthwise);
   add(Kernel::kDspDepthwise3x3, Depthwise3x3);
+  add(Kernel::kDspDepthwise3x3By2, Depthwise3x3By2);
+  add(Kernel::kDspDepthwise2x2, Depthwise2x2);
   add(Kernel::kDspTransposed, Transposed);
 }
 

@@ -10,7 +10,9 @@ namespace dsp {
 
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise2x2(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise3x3(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise3x3By2(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 
 // Adds all of them to a table.

@@ -9,7 +9,6 @@ using tinyseg::engine::dsp::AddLowerLower;
 using tinyseg::engine::dsp::AddLowerUpper;
 using tinyseg::engine::dsp::AddProducts;
 using tinyseg::engine::dsp::Byte;
-using tinyseg::engine::dsp::Depthwise3x3Channel;
 using tinyseg::engine::dsp::EvenBytes;
 using tinyseg::engine::dsp::LoadWord;
 using tinyseg::engine::dsp::MakePair;
@@ -41,29 +40,39 @@ void ComputeTiles(const tinyseg_dsp_tile_row& row) {
   }
 }
 
-void ComputeChannel(const tinyseg_dsp_channels& row, int32_t index) {
-  const Depthwise3x3Channel& channel = row.channels[index];
+// Of a window of as many rows as columns.
+template <int32_t kSize>
+void ComputeChannel(const tinyseg_dsp_channels& row, int32_t stride, int32_t index) {
+  constexpr int32_t kWeights = kSize == 3 ? 5 : 2;
+  const int32_t* const weights = row.channels + index * (kWeights + 4);
+  const int32_t* const rest = weights + kWeights;
   const int8_t* input = row.input + index;
   int8_t* output = row.output + index;
-  const int32_t width = row.columns + 2 - row.left;  // Of the input.
-  const int32_t pixels = row.columns + row.right;
+  const int32_t pixels = row.pixels + row.right;
   for (int32_t x = 0; x < pixels; ++x, output += row.output_step) {
-    int32_t sum = channel.bias;
-    for (int32_t tap = 0; tap < 3; ++tap) {
-      const int32_t column = x + tap - row.left;
+    int32_t sum = rest[2];
+    for (int32_t tap = 0; tap < kSize; ++tap) {
       int32_t upper = row.zeros;
       int32_t lower = row.zeros;
-      if (column >= 0 && column < width) {
-        const int8_t* const from = input + column * row.step;
+      const bool is_left = row.left && x == 0 && tap == 0;
+      const bool is_right = row.right && x == pixels - 1 && tap == kSize - 1;
+      if (!is_left && !is_right) {
+        const int8_t* const from = input + (x * stride + tap - row.left) * row.step;
         upper = MakePair(from[0], from[row.middle]);
         lower = from[row.lower];
       }
-      sum = AddProducts(upper, channel.weights[tap], sum);
-      sum = tap == 1 ? AddLowerUpper(lower, channel.weights[3], sum)
-                     : AddLowerLower(lower, channel.weights[3 + tap / 2], sum);
+      sum = AddProducts(upper, weights[tap], sum);
+      if (kSize < 3) continue;
+      sum = tap == 1 ? AddLowerUpper(lower, weights[3], sum)
+                     : AddLowerLower(lower, weights[3 + tap / 2], sum);
     }
-    *output = Byte<true>(sum, {channel.multiplier, channel.rounding, channel.shift});
+    *output = Byte<true>(sum, {rest[0], rest[1], rest[3]});
   }
+}
+
+template <int32_t kSize>
+void ComputeChannels(const tinyseg_dsp_channels& row, int32_t stride) {
+  for (int32_t c = 0; c < row.channel_count; ++c) ComputeChannel<kSize>(row, stride, c);
 }
 
 }  // namespace
@@ -102,9 +111,9 @@ void tinyseg_dsp_unpack(const int8_t* packed, int32_t* pairs, int32_t count) {
   }
 }
 
-void tinyseg_dsp_depthwise3x3(const tinyseg_dsp_channels* channels) {
-  for (int32_t c = 0; c < channels->channel_count; ++c) ComputeChannel(*channels, c);
-}
+void tinyseg_dsp_depthwise3x3(const tinyseg_dsp_channels* row) { ComputeChannels<3>(*row, 1); }
+void tinyseg_dsp_depthwise3x3_by2(const tinyseg_dsp_channels* row) { ComputeChannels<3>(*row, 2); }
+void tinyseg_dsp_depthwise2x2(const tinyseg_dsp_channels* row) { ComputeChannels<2>(*row, 1); }
 
 }  // extern "C"
 

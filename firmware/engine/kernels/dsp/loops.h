@@ -49,19 +49,23 @@ void tinyseg_dsp_widen(const struct tinyseg_dsp_widening* widening);
 // Each word's bytes 0 and 2, then 1 and 3, doubled. `count` is rounded up to an even number.
 void tinyseg_dsp_unpack(const int8_t* packed, int32_t* pairs, int32_t count);
 
-// Channels of a row of a depthwise convolution by a window of 3x3 that steps by one pixel.
+// Channels of a row of a depthwise convolution.
 struct tinyseg_dsp_channels {
-  const int8_t* input;  // Upper row, under the first pixel's window, without a column to the left.
+  const int8_t* input;  // Upper row under a window.
   int8_t* output;
-  int32_t middle, lower;  // From the upper row to the others.
+  int32_t middle, lower;  // From the upper row to the second and the last.
   int32_t step, output_step;
-  const tinyseg::engine::dsp::Depthwise3x3Channel* channels;
+  const int32_t* channels;  // Depthwise3x3Channel or Depthwise2x2Channel.
   int32_t channel_count;
-  int32_t columns;      // Of the input, from the third under a window on: one at least.
+  int32_t pixels;       // Whose window has its last column inside the input.
   int32_t left, right;  // Whether a column lies beyond the input.
   int32_t zeros;        // Pair of the input's zero point.
 };
+
+// Windows of 3x3 and 2x2; by2 steps by two pixels, the others by one. The first needs a pixel.
 void tinyseg_dsp_depthwise3x3(const struct tinyseg_dsp_channels* channels);
+void tinyseg_dsp_depthwise3x3_by2(const struct tinyseg_dsp_channels* channels);
+void tinyseg_dsp_depthwise2x2(const struct tinyseg_dsp_channels* channels);
 
 }  // extern "C"
 

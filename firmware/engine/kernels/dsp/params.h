@@ -53,17 +53,25 @@ struct TransposedParams {
   TransposedPhase phases[1];  // [stride_y][stride_x].
 };
 
-// kDspDepthwise, kDspDepthwise3x3: several sources are one input, concatenated along channels.
+// kDspDepthwise...: several sources are one input, concatenated along channels.
 struct DepthwiseParams {
   Window window;
   int32_t input_zero, least, most;
   int32_t multiplier;  // Output channels for each channel of the input.
-  uint32_t channels;   // Of each output channel: Depthwise3x3Channel or DepthwiseChannel.
+  uint32_t channels;   // Of each output channel a Depthwise...Channel.
 };
 
 // Weights are doubled, and so is the bias.
 struct Depthwise3x3Channel {
   int32_t weights[5];  // Pairs: upper and middle row of three columns; lower row.
+  int32_t multiplier;
+  int32_t rounding;
+  int32_t bias;
+  int32_t shift;
+};
+
+struct Depthwise2x2Channel {
+  int32_t weights[2];  // Pairs of two columns.
   int32_t multiplier;
   int32_t rounding;
   int32_t bias;

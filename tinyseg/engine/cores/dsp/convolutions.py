@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyseg.engine.cores.dsp.finish import finishes, is_signed
+from tinyseg.engine.cores.dsp.parts import parts
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _TILE = 4
@@ -33,11 +34,11 @@ class _Border:
 
 def convolution(program: Program, node: Node) -> Node | None:
     """Return a convolution as a product of matrices."""
-    *numbers, weights, channels = node.params
+    numbers, weights, channels = parts(node)
     window, border = numbers[:8], _Border(*numbers[8:])
     height, width, _, _, _, dilation = window[:6]
     depths = [program.nodes[link.source].channels for link in node.links]
-    kernel = _array(weights, np.int8).reshape(node.channels, height, width, sum(depths))
+    kernel = weights.reshape(node.channels, height, width, sum(depths))
     if len(depths) == 1 and (dilation == 1 or width == 1):
         runs = [kernel[:, y].reshape(node.channels, -1) for y in range(height)]
     else:
@@ -50,7 +51,7 @@ def convolution(program: Program, node: Node) -> Node | None:
         ]
     if node.width < _TILE or node.channels < 2 or len(runs) > _MOST_RUNS:
         return None
-    packed = _packed(runs, _array(channels, np.int32).reshape(-1, 3), border)
+    packed = _packed(runs, channels, border)
     if packed is None:
         return None
     sizes = [run.shape[1] for run in runs]
@@ -61,12 +62,12 @@ def convolution(program: Program, node: Node) -> Node | None:
 
 def transposed(program: Program, node: Node) -> Node | None:
     """Return a transposed convolution as a product of matrices for each phase of its output."""
-    *numbers, weights, channels = node.params
+    numbers, weights, channels = parts(node)
     window, border = numbers[:8], _Border(*numbers[8:])
     height, width, stride_y, stride_x = window[:4]
     depth = program.nodes[node.links[0].source].channels
-    kernel = _array(weights, np.int8).reshape(node.channels, height, width, depth)
-    records = _array(channels, np.int32).reshape(stride_y, stride_x, node.channels, 3)
+    kernel = weights.reshape(node.channels, height, width, depth)
+    records = channels.reshape(stride_y, stride_x, node.channels, 3)
     if node.width // stride_x < _TILE or node.channels < 2:
         return None
     if height < stride_y or width < stride_x or height > _MOST_RUNS:
@@ -86,11 +87,6 @@ def transposed(program: Program, node: Node) -> Node | None:
     gemm, scratch = _gemm(-(-node.width // stride_x), shapes, border)
     params = (*window, *gemm, *phases)
     return dataclasses.replace(node, kernel=Kernel.DSP_TRANSPOSED, params=params, scratch=scratch)
-
-
-def _array(data: int | Data, dtype: type) -> np.ndarray:
-    assert isinstance(data, Data)
-    return np.frombuffer(data.content, dtype)
 
 
 def _pairs(runs: Sequence[int]) -> int:
