@@ -19,7 +19,10 @@ from tinyseg.places import cache_folder, firmware_folder
 from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
 
-_SOURCES = ("engine/*.cc", "engine/kernels/portable/*.cc", "core/crc32.cc", "ops/binary_conv.cc")
+_SOURCES = (
+    *("engine/*.cc", "engine/kernels/portable/*.cc", "engine/kernels/dsp/*.cc"),
+    *("core/crc32.cc", "ops/binary_conv.cc"),
+)
 _PARTS = ("core", "engine", "ops")
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-exceptions", "-fno-rtti", "-shared", "-fPIC")
 _COMPILERS = ("c++", "g++", "clang++")
