@@ -243,4 +243,4 @@ def _train(
     }
     plan = plans.override(Plan(), changes)
     trained = train(plan, folder / "float")
-    return quantize(Session.open(trained["weights"]), folder / plan.quantization.recipe)
+    return quantize(Session.open(trained.weights), folder / plan.quantization.recipe)
