@@ -14,7 +14,7 @@ from tinyseg import plan as plans
 from tinyseg.errors import GateError, InputError
 from tinyseg.plan import Plan
 from tinyseg.reporting import pages
-from tinyseg.reporting.report import tables
+from tinyseg.reporting.run_report import tables
 from tinyseg.steps.budget import boards_that_hold
 from tinyseg.steps.images import SPLIT
 from tinyseg.steps.networks import load_trained
