@@ -9,6 +9,7 @@ from tinyseg import files, plan
 from tinyseg.experiments import table
 from tinyseg.scoring.scores import lesions
 from tinyseg.steps.budget import boards_that_hold
+from tinyseg.steps.publish import model_card
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.packing import unpacked
@@ -61,6 +62,10 @@ def test_published_model_is_whole(folder):
     before, after = (lesions(results["test"][form])["dice"] for form in ("float", "integer"))
     assert before - after <= 0.01
     pictures = {path.name for path in folder.iterdir() if path.suffix in {".jpg", ".png"}}
+    card = (folder / "README.md").read_text()
+    assert card == model_card(results, stored, *pictures)
+    assert f"| {before:.4f} to {after:.4f}, " in card
+    assert "missed" not in card
     # Images of patients are not published.
     assert pictures == {"examples.jpg" if folder.name == "phantom" else "dice.png"}
     report = (folder / f"{name}.tflite-profiling-results.txt").read_text()

@@ -40,7 +40,7 @@ def plan():
 def trained(plan, tmp_path_factory):
     """A network that was trained on images that are shown as often as they are there."""
     plain = dataclasses.replace(plan, training=TrainingPlan(epochs=1))
-    return Session.open(train(plain, tmp_path_factory.mktemp("trained"))["weights"])
+    return Session.open(train(plain, tmp_path_factory.mktemp("trained")).weights)
 
 
 @pytest.fixture

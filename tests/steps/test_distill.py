@@ -181,7 +181,7 @@ def test_hints_of_the_encoder_alone_can_be_chosen(student):
     hints = {"bottleneck_conv2": "bottleneck_conv2"}
     settings = dataclasses.replace(plan.distillation, hints=hints)
     result = distill(dataclasses.replace(plan, distillation=settings), teacher, folder)
-    assert [hint["student"] for hint in result["hints"]] == ["bottleneck_conv2"]
+    assert [hint.student for hint in result.hints] == ["bottleneck_conv2"]
 
 
 def test_soft_masks(home, tmp_path):

@@ -11,7 +11,7 @@ from tests import fixtures
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.budget import Budget
-from tinyseg.steps.candidates import Candidate, candidates, front
+from tinyseg.steps.candidates import Candidate, Grid, candidates, front
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import predict
@@ -64,9 +64,7 @@ def test_proposed_size_takes_what_was_said():
         TINY,
         1,
         Budget(60_000, 1 << 20),
-        widths=[4],
-        depths=[2],
-        sizes=[32, 48],
+        Grid(widths=[4], depths=[2], sizes=[32, 48]),
     )
     (best,) = found
     assert (best.base_width, best.depth, best.size) == (4, 2, 48)
@@ -86,7 +84,7 @@ def test_proposed_size_takes_what_was_said():
 
 def test_nothing_fits_a_tiny_budget():
     assert not candidates(
-        "attention_unet_ds", TINY, 1, Budget(2_000, 1 << 20), widths=[4], depths=[2], sizes=[16, 32]
+        "attention_unet_ds", TINY, 1, Budget(2_000, 1 << 20), Grid([4], [2], [16, 32])
     )
 
 

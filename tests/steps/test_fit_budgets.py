@@ -16,7 +16,7 @@ from tinyseg import plan as plans
 from tinyseg.errors import InputError
 from tinyseg.steps import candidates as sizes
 from tinyseg.steps.budget import Budget, boards_that_hold
-from tinyseg.steps.candidates import Candidate, candidates, front
+from tinyseg.steps.candidates import Candidate, Grid, candidates, front
 from tinyseg.steps.convert import to_integers
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
@@ -186,7 +186,7 @@ def propose(converted, resized, monkeypatch):
 
     def run(budget, **choice):
         choice = {"widths": [4, 2], "depths": [1], "sizes": [40, 16, 24, 6], **choice}
-        return candidates("unet", {"dropout": 0.1}, 1, budget, **choice)
+        return candidates("unet", {"dropout": 0.1}, 1, budget, Grid(**choice))
 
     return run
 
@@ -282,7 +282,7 @@ def test_progress_is_told_of_every_width_and_depth(propose):
 @pytest.mark.parametrize(("name", "argument"), [("custom_cnn", "depth"), ("alexnet", "depth")])
 def test_networks_without_such_an_argument_are_named(name, argument):
     with pytest.raises(InputError, match=f"{name}: has no argument {argument} to fit"):
-        candidates(name, {}, 3, Budget(MIB, MIB), widths=[4], depths=[2], sizes=[32])
+        candidates(name, {}, 3, Budget(MIB, MIB), Grid([4], [2], [32]))
 
 
 def test_settings_make_the_network_of_a_candidate():
@@ -295,11 +295,11 @@ def test_settings_make_the_network_of_a_candidate():
 
 def test_customary_sizes():
     """Kernels work on four channels at once; a side halves as often as the network is deep."""
-    assert all(width % 4 == 0 for width in sizes.WIDTHS)
-    assert list(sizes.WIDTHS) == sorted(set(sizes.WIDTHS))
-    assert sizes.DEPTHS == (2, 3, 4)
-    assert all(size % 8 == 0 for size in sizes.SIZES)
-    assert list(sizes.SIZES) == sorted(set(sizes.SIZES))
+    assert all(width % 4 == 0 for width in sizes.GRID.widths)
+    assert list(sizes.GRID.widths) == sorted(set(sizes.GRID.widths))
+    assert sizes.GRID.depths == (2, 3, 4)
+    assert all(size % 8 == 0 for size in sizes.GRID.sizes)
+    assert list(sizes.GRID.sizes) == sorted(set(sizes.GRID.sizes))
 
 
 @given(st.lists(st.tuples(*[st.integers(1, 3)] * 4), max_size=12, unique_by=lambda row: row[:3]))

@@ -1,7 +1,6 @@
 """How the stages hand things on."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,12 +72,12 @@ def test_final_network_learns_from_all_that_is_not_test(plan, tmp_path):
         },
     )
     result = train(plan, tmp_path)
-    assert result["validation"] == {}
+    assert result.validation == {}
     _, images = open_images(plan, home=tmp_path)
     assert len(images.part("train")) + len(images.part("test")) == 20
-    assert evaluate(Session.open(result["weights"]), "test")["images"]
+    assert evaluate(Session.open(result.weights), "test")["images"]
     with pytest.raises(InputError, match="--part"):
-        evaluate(Session.open(result["weights"]), "validation")
+        evaluate(Session.open(result.weights), "validation")
 
 
 @pytest.mark.parametrize(
@@ -124,8 +123,8 @@ def test_network_gets_an_output_for_each_region(tmp_path):
     )
     result = train(plan, tmp_path / "run")
     assert plans.read(tmp_path / "run/plan.json").model.arguments["classes"] == 3
-    assert len(result["validation"]["regions"]) == 3
-    scores = evaluate(Session.open(result["weights"]), "test")
+    assert len(result.validation["regions"]) == 3
+    scores = evaluate(Session.open(result.weights), "test")
     assert scores["dice"] == pytest.approx(
         np.mean([region["dice"] for region in scores["regions"].values()])
     )
@@ -158,7 +157,7 @@ def test_file_of_an_equalized_network_is_compared_with_it(tmp_path):
             "quantization": {"equalize": True},
         }
     )
-    weights = Path(train(plan, tmp_path / "float")["weights"])
+    weights = train(plan, tmp_path / "float").weights
     folder = tmp_path / "int8"
     run = quantize(Session(plan, weights), folder, max_drop=1.0, profiled=False)
     report = run.as_dict()

@@ -59,13 +59,13 @@ def trained(sources, tmp_path_factory):
 def test_training_tells_that_nothing_was_learned(sources, tmp_path, caplog):
     plan = training_plan("lw_unet", {"data.source": sources[0], **SMALL})
     made = train(plan, tmp_path)
-    assert made["validation"]["dice"] == 0
-    assert f"{made['weights']}: the network finds nothing: Dice 0.0000 over" in caplog.text
+    assert made.validation["dice"] == 0
+    assert f"{made.weights}: the network finds nothing: Dice 0.0000 over" in caplog.text
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_black_network_passes_neither_quantize_nor_verify(sources, trained, tmp_path, which):
-    session = Session.to_quantize("lw_unet", sources[which], weights=trained["weights"])
+    session = Session.to_quantize("lw_unet", sources[which], weights=trained.weights)
     run = quantize(session, tmp_path, verify_images=2, profiled=False)
     (line,) = run.failures
     reason = ("the float network finds nothing", "none of the 2 images has foreground")[which]

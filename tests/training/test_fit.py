@@ -274,7 +274,7 @@ def test_a_small_net_learns_phantoms(tmp_path):
         }
     )
     result = train(plan, tmp_path)
-    assert result["validation"]["dice"] > 0.6
+    assert result.validation["dice"] > 0.6
 
 
 def test_random_weights_of_a_network_for_transfer_are_warned_of(caplog):

@@ -31,4 +31,4 @@ def test_learns_phantoms(name, tmp_path):
         }
     )
     trained = train(plan, tmp_path / "run")
-    assert evaluate(Session.open(trained["weights"]))["dice"] >= 0.8
+    assert evaluate(Session.open(trained.weights))["dice"] >= 0.8

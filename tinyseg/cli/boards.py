@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -226,7 +226,6 @@ def emulate(
       tinyseg emulate attention_unet_ds --board mps2_an500 --serve 5555
     """
     from tinyseg.steps import emulate as step
-    from tinyseg.steps.firmware import MEMORY
     from tinyseg.steps.session import Session
 
     session = Session.open_file(model, data, recipe).stating(stated)
@@ -242,7 +241,15 @@ def emulate(
     record = step.emulate(session, board, images, engine, max_work)
     if as_json:
         terminal.print_json(record)
-        return fail_on(record["failures"])
+    else:
+        _print_emulated(record, session.file)
+    fail_on(record["failures"])
+
+
+def _print_emulated(record: dict[str, Any], file: Path) -> None:
+    """Print what a file did on an emulated board, see :func:`tinyseg.steps.emulate.emulate`."""
+    from tinyseg.steps.firmware import MEMORY
+
     terminal.print_table(
         ["quantity", "value"],
         [
@@ -255,7 +262,7 @@ def emulate(
             *([title, f"{value:.4f}"] for title, value in leading(record["scores"] or {})),
             ["output bytes", record["compared"]["text"]],
         ],
-        title=f"{session.path} on {record['board']}, {len(record['images'])} images",
+        title=f"{file} on {record['board']}, {len(record['images'])} images",
     )
     top = sorted(record["operators"], key=lambda row: -row["instructions"])[:8]
     terminal.print_table(
@@ -272,7 +279,6 @@ def emulate(
         ],
         title="What takes longest",
     )
-    fail_on(record["failures"])
 
 
 @click.command()

@@ -6,12 +6,15 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tinyseg.cli import terminal
 from tinyseg.errors import GateError, InputError
+
+if TYPE_CHECKING:
+    from tinyseg.steps.train import Trained
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 _LABELS = "tinyseg.labels"
@@ -224,15 +227,15 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def print_trained(result: Mapping[str, Any], as_json: bool) -> None:
+def print_trained(result: Trained, as_json: bool) -> None:
     """Print what a training verb ends with."""
     if as_json:
-        terminal.print_json(result)
+        terminal.print_json(result.as_dict())
         return
-    if scores := result["validation"]:
+    if scores := result.validation:
         told = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
         click.echo(f"validation {told}")
-    click.echo(f"weights: {result['weights']}")
+    click.echo(f"weights: {result.weights}")
 
 
 def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:

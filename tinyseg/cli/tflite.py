@@ -268,7 +268,7 @@ def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
 
 
 def _print_run(run: Run) -> None:
-    from tinyseg.reporting.report import tables
+    from tinyseg.reporting.run_report import tables
 
     for table in tables(run.as_dict())[:3]:
         terminal.print_table(table["header"], table["rows"], title=table["title"])
@@ -291,9 +291,9 @@ def report(steps: tuple[str, ...], as_json: bool) -> None:
       tinyseg report build/unet/phantom/static_wi8_ai8 build/blu_net/phantom/static_wi8_ai8
     """
     from tinyseg.reporting.numbers import count, score
-    from tinyseg.steps.compare_sizes import CHAIN, compare_sizes
+    from tinyseg.steps import report as step
 
-    rows = compare_sizes(steps or CHAIN)
+    rows = step.report(steps or step.CHAIN)
     if as_json:
         terminal.print_json(rows)
         return

@@ -46,7 +46,7 @@ def weights(role: str, seed: int) -> Path:
 
 def train_plain(plan: Plan, role: str, seed: int) -> dict[str, Any]:
     """Train a teacher, or a student from scratch."""
-    return train(dataclasses.replace(plan, seed=seed), folder(role, seed))
+    return train(dataclasses.replace(plan, seed=seed), folder(role, seed)).as_dict()
 
 
 def train_distilled(plan: Plan, seed: int, effort: Effort) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def train_distilled(plan: Plan, seed: int, effort: Effort) -> dict[str, Any]:
         teacher_weight=0.6,
     )
     plan = dataclasses.replace(plan, distillation=settings, seed=seed)
-    return distill(plan, Session.open(first), folder("distilled", seed))
+    return distill(plan, Session.open(first), folder("distilled", seed)).as_dict()
 
 
 def _lasting(plan: Plan, epochs: int) -> Plan:

@@ -126,7 +126,7 @@ def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
     network = build(*plan.network)
     trained = train(plan, WORK / "select" / presets.slug(name) / f"fold{fold}")
     return {
-        "validation": trained["validation"],
+        "validation": trained.validation,
         "parameters": network.count_params(),
         "macs": count_macs(network),
     }
@@ -135,14 +135,14 @@ def train_fold(name: str, fold: int, epochs: int) -> dict[str, Any]:
 def train_teacher(name: str, epochs: int) -> dict[str, Any]:
     """Train a network that may teach; return its scores on the validation part."""
     plan = candidate_plan(TEACHERS[name], epochs)
-    return train(plan, WORK / "teacher" / presets.slug(name))
+    return train(plan, WORK / "teacher" / presets.slug(name)).as_dict()
 
 
 def train_scratch(name: str, seed: int, effort: Effort) -> dict[str, Any]:
     """Train the winner on the masks alone, for as many epochs as with hints."""
     epochs = 2 * effort.hints + effort.masks
     plan = candidate_plan(CANDIDATES[name], epochs, seed=seed)
-    return train(plan, WORK / "scratch" / f"seed{seed}")
+    return train(plan, WORK / "scratch" / f"seed{seed}").as_dict()
 
 
 def train_hinted(name: str, master: str, seed: int, effort: Effort) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def train_hinted(name: str, master: str, seed: int, effort: Effort) -> dict[str,
     )
     plan = candidate_plan(CANDIDATES[name], effort.masks, seed=seed)
     plan = dataclasses.replace(plan, distillation=hints)
-    return distill(plan, Session.open(teacher), WORK / "hinted" / f"seed{seed}")
+    return distill(plan, Session.open(teacher), WORK / "hinted" / f"seed{seed}").as_dict()
 
 
 def _weights(role: str, which: str) -> Path:

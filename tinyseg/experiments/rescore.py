@@ -50,18 +50,26 @@ def rescore(folder: Path) -> dict[str, float]:
     plan = plans.read(folder / plans.FILE_NAME)
     (picture,) = [name for name in plan.files if Path(name).suffix in (".jpg", ".png")]
     files.write_bytes(folder / picture, _picture(picture, tested))
-    files.write_text(folder / "README.md", model_card(results, plan, picture))
     files.write_json(folder / RESULTS, results)
-    hashes = {name: files.sha256(folder / name) for name in plan.files}
-    files.write_json(
-        folder / plans.FILE_NAME, dataclasses.asdict(dataclasses.replace(plan, files=hashes))
-    )
+    write_card(folder)
     return {
         "before": lesions(old)["dice"],
         "now": lesions(new)["dice"],
         "before, all images": old["dice"],
         "now, all images": new["dice"],
     }
+
+
+def write_card(folder: Path) -> None:
+    """Write a published network's card anew from its stored results, and the hashes."""
+    plan = plans.read(folder / plans.FILE_NAME)
+    (picture,) = [name for name in plan.files if Path(name).suffix in (".jpg", ".png")]
+    results = files.read_json(folder / RESULTS)
+    files.write_text(folder / "README.md", model_card(results, plan, picture))
+    hashes = {name: files.sha256(folder / name) for name in plan.files}
+    files.write_json(
+        folder / plans.FILE_NAME, dataclasses.asdict(dataclasses.replace(plan, files=hashes))
+    )
 
 
 def _with_scores(results: dict[str, Any], tested: Tested) -> dict[str, Any]:
@@ -81,10 +89,14 @@ def _picture(name: str, tested: Tested) -> bytes:
 
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
-def main(folders: tuple[Path, ...]) -> None:
+@click.option("--cards", is_flag=True, help="Write the model cards alone, from stored results.")
+def main(folders: tuple[Path, ...], cards: bool) -> None:
     """Score the files in FOLDERS again; those of all published networks if none is given."""
     terminal.quiet(False)
     for folder in folders or sorted(path.parent for path in _MODELS.glob(f"*/*/{RESULTS}")):
+        if cards:
+            write_card(folder)
+            continue
         made: dict[str, Any] = rescore(folder)
         click.echo(f"{folder}: " + ", ".join(f"{key} {made[key]:.4f}" for key in made))
 

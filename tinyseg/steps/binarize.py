@@ -9,7 +9,18 @@ from typing import Any
 from tinyseg import files
 from tinyseg.plan import Plan
 from tinyseg.steps.session import Session
-from tinyseg.steps.train import finish, validation_scores
+from tinyseg.steps.train import Trained, finish, validation_scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Binarized(Trained):
+    """A residual-binarized network that was trained from another's weights.
+
+    Attributes:
+        start: scores before the training, see :func:`tinyseg.steps.train.validation_scores`.
+    """
+
+    start: dict[str, Any]
 
 
 def binarize(
@@ -17,7 +28,7 @@ def binarize(
     source: Session,
     folder: str | Path | None = None,
     split_file: str | Path | None = None,
-) -> dict[str, Any]:
+) -> Binarized:
     """Start a residual-binarized network from a trained one, then train it on the masks.
 
     Args:
@@ -25,9 +36,6 @@ def binarize(
         source: the trained network.
         folder: where the results go; None for ``build/MODEL/DATA/float``.
         split_file: division of the images; None for the one that the source was trained with.
-
-    Returns:
-        ``{"folder", "weights", "start": scores before training, "validation": scores}``.
 
     Raises:
         InputError: unusable settings or images, or networks that do not match.
@@ -49,4 +57,4 @@ def binarize(
     transfer_weights(trained, network, images.calibration(session.plan))
     start = validation_scores(network, session)
     fit(network, session.plan, images.part("train"), images.part("validation"), folder)
-    return {**finish(network, session, folder), "start": start}
+    return Binarized(**vars(finish(network, session, folder)), start=start)

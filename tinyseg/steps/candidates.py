@@ -6,7 +6,7 @@ import bisect
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,21 @@ from tinyseg.tflite.lowering.transposed_convolution import lower_transposed_conv
 from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.zoo import build, builder
 
-WIDTHS = (4, 8, 12, 16, 24, 32)
-DEPTHS = (2, 3, 4)
-SIZES = (48, 64, 72, 80, 96, 128, 160, 192, 256)
+
+class Grid(NamedTuple):
+    """What is tried.
+
+    Attributes:
+        widths, depths: values of the arguments ``base_width`` and ``depth``.
+        sizes: sides of the square input.
+    """
+
+    widths: Sequence[int] = (4, 8, 12, 16, 24, 32)
+    depths: Sequence[int] = (2, 3, 4)
+    sizes: Sequence[int] = (48, 64, 72, 80, 96, 128, 160, 192, 256)
+
+
+GRID = Grid()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +77,8 @@ def candidates(
     arguments: Mapping[str, Any],
     channels: int,
     budget: Budget,
+    grid: Grid = GRID,
     *,
-    widths: Sequence[int] = WIDTHS,
-    depths: Sequence[int] = DEPTHS,
-    sizes: Sequence[int] = SIZES,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Candidate]:
     """Return, for each width and depth, the largest input that fits and what it takes.
@@ -80,16 +90,18 @@ def candidates(
         name, arguments: of the network.
         channels: of its input.
         budget: what it may take.
-        widths, depths, sizes: to try.
+        grid: widths, depths and sizes to try.
         progress: called for each width and depth.
 
     Raises:
         InputError: the network has no argument ``base_width`` or ``depth``.
     """
     found: list[Candidate] = []
-    for depth in depths:
-        sides = sorted(size for size in sizes if size % 2**depth == 0 and size > 2 ** (depth + 1))
-        for width in sorted(widths):
+    for depth in grid.depths:
+        sides = sorted(
+            size for size in grid.sizes if size % 2**depth == 0 and size > 2 ** (depth + 1)
+        )
+        for width in sorted(grid.widths):
             progress()
             if not sides:
                 continue

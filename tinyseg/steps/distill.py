@@ -11,11 +11,12 @@ from tinyseg import files
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.steps.session import Session
-from tinyseg.steps.train import finish
+from tinyseg.steps.train import Trained, finish
 
 if TYPE_CHECKING:
     import tf_keras as keras
 
+    from tinyseg.compression.distillation import Hint
     from tinyseg.data.store import ImageStore
 
 log = logging.getLogger(__name__)
@@ -23,12 +24,27 @@ log = logging.getLogger(__name__)
 METHODS = ("hints", "soft_masks", "hints_and_soft_masks")
 
 
+@dataclasses.dataclass(frozen=True)
+class Distilled(Trained):
+    """A network that was trained with the help of a teacher.
+
+    Attributes:
+        hints: pairs of feature maps of teacher and student.
+    """
+
+    hints: list[Hint]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**super().as_dict(), "hints": [hint._asdict() for hint in self.hints]}
+
+
 def distill(
     plan: Plan,
     teacher: Session,
     folder: str | Path | None = None,
     split_file: str | Path | None = None,
-) -> dict[str, Any]:
+) -> Distilled:
     """Train a student with the help of a teacher; resumes in the phase that was interrupted.
 
     With hints there are three phases, each in a folder of its own: the encoder's feature maps,
@@ -41,9 +57,6 @@ def distill(
         teacher: the trained network.
         folder: where the results go; None for ``build/MODEL/DATA/float``.
         split_file: division of the images; None for the one that the teacher was trained with.
-
-    Returns:
-        ``{"folder", "weights", "hints", "validation": scores}``.
 
     Raises:
         InputError: unusable settings or images, or networks that do not match.
@@ -79,8 +92,7 @@ def distill(
         _learn_hints(learner, student, _phase_plan(session.plan, count), parts, folder / phase)
     log.info("learning the masks")
     learn_masks(student, teachers_of(session.plan), session.plan, *parts, folder)
-    result = finish(student, session, folder)
-    return {**result, "hints": [hint._asdict() for hint in hints]}
+    return Distilled(**vars(finish(student, session, folder)), hints=hints)
 
 
 def _check(plan: Plan) -> None:

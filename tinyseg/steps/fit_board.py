@@ -16,7 +16,7 @@ from tinyseg.plan import Plan
 from tinyseg.progress import counter
 from tinyseg.runtime import tflm
 from tinyseg.steps.budget import Budget, arena_of
-from tinyseg.steps.candidates import DEPTHS, WIDTHS, Candidate, candidates, front
+from tinyseg.steps.candidates import GRID, Candidate, candidates, front
 from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.run import Run
@@ -224,7 +224,7 @@ def propose(name: str, budget: Budget, channels: int | None = None) -> list[Cand
         InputError: no such network, or one without sizes.
     """
     entry = network(name)
-    with counter("costing sizes", len(DEPTHS) * len(WIDTHS)) as progress:
+    with counter("costing sizes", len(GRID.depths) * len(GRID.widths)) as progress:
         channels = channels or entry.input_shape[2]
         found = candidates(name, entry.arguments, channels, budget, progress=progress)
     return front(found)
@@ -243,4 +243,4 @@ def _train(
     }
     plan = plans.override(Plan(), changes)
     trained = train(plan, folder / "float")
-    return quantize(Session.open(trained["weights"]), folder / plan.quantization.recipe)
+    return quantize(Session.open(trained.weights), folder / plan.quantization.recipe)

@@ -11,10 +11,12 @@ from typing import Any
 
 from tinyseg import files, presets
 from tinyseg import plan as plans
+from tinyseg.compression.recipe import parse
 from tinyseg.errors import GateError, InputError
 from tinyseg.plan import Plan
 from tinyseg.reporting import pages
-from tinyseg.reporting.report import tables
+from tinyseg.reporting.gates import gates
+from tinyseg.reporting.run_report import tables
 from tinyseg.steps.budget import boards_that_hold
 from tinyseg.steps.images import SPLIT
 from tinyseg.steps.networks import load_trained
@@ -119,7 +121,7 @@ def model_card(report: dict[str, Any], plan: Plan, picture: str) -> str:
     return pages.render(
         "model_card.md",
         run=report,
-        tables=tables(report)[:4],
+        tables=[gates(report, parse(report["recipe"]).max_drop), *tables(report)[:4]],
         generated=_generated(plan),
         picture=picture,
         training=dataclasses.asdict(plan.training),

@@ -247,11 +247,11 @@ def _packing(model: TfliteModel) -> Packing | None:
 
 def _report(run: Run, session: Session, tested: Tested) -> None:
     """Write the report with its pictures beside the file."""
-    from tinyseg.reporting import report
+    from tinyseg.reporting import run_report
     from tinyseg.reporting.examples import worst_first
 
     examples = worst_first(tested.images, tested.floats, tested.integers)
-    report.write(run.as_dict(), examples, _history(session), run.folder)
+    run_report.write(run.as_dict(), examples, _history(session), run.folder)
 
 
 def _history(session: Session) -> list[dict[str, str]]:

@@ -23,18 +23,34 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A network that was trained.
+
+    Attributes:
+        folder: of the run.
+        weights: the best ones.
+        validation: their scores, see :func:`validation_scores`.
+    """
+
+    folder: Path
+    weights: Path
+    validation: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**vars(self), "folder": str(self.folder), "weights": str(self.weights)}
+
+
 def train(
     plan: Plan, folder: str | Path | None = None, split_file: str | Path | None = None
-) -> dict[str, Any]:
+) -> Trained:
     """Train a network and score its best weights on the validation part, if there is one.
 
     Args:
         plan: network, images and training.
         folder: where the results go; None for ``build/MODEL/DATA/float``.
         split_file: division of the images; None for a new one.
-
-    Returns:
-        See :func:`finish`.
 
     Raises:
         InputError: unusable plan, images or split file, or a folder with another run.
@@ -53,19 +69,16 @@ def train(
     return finish(model, session, folder)
 
 
-def finish(model: keras.Model, session: Session, folder: str | Path) -> dict[str, Any]:
-    """Store how the images of a training run were divided, and score the network.
-
-    Returns:
-        ``{"weights", "folder", "validation": scores}``, see :func:`validation_scores`.
-    """
-    session.images.split.write(Path(folder) / SPLIT)
-    weights, scores = str(Path(folder) / presets.WEIGHTS), validation_scores(model, session)
+def finish(model: keras.Model, session: Session, folder: str | Path) -> Trained:
+    """Store how the images of a training run were divided, and score the network."""
+    folder = Path(folder)
+    session.images.split.write(folder / SPLIT)
+    weights, scores = folder / presets.WEIGHTS, validation_scores(model, session)
     _warn_of_nothing(scores, session.images.part("validation"), weights)
-    return {"folder": str(folder), "weights": weights, "validation": scores}
+    return Trained(folder, weights, scores)
 
 
-def _warn_of_nothing(scores: dict[str, Any], images: ImageStore, weights: str) -> None:
+def _warn_of_nothing(scores: dict[str, Any], images: ImageStore, weights: Path) -> None:
     """Warn of a network that is no better than predicting nothing."""
     if images.classes or not scores or not images.masks.any():
         return

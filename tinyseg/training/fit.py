@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,7 +186,7 @@ def run_epochs(
     claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
-    steps = -(-len(training) // settings.batch_size)
+    steps = _steps(training, settings)
     optimizer = SteadyAdam(_schedule(settings, steps), name="Adam")
     learner.model.compile(optimizer=optimizer, **learner.losses)
     keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
@@ -207,21 +207,37 @@ def run_epochs(
             state,
         ]
         try:
-            learner.model.fit(
-                _learning_batches(training, plan, done),
-                steps_per_epoch=steps,
-                validation_data=_judging_batches(validation, plan),
-                initial_epoch=done,
-                epochs=settings.epochs,
-                verbose=0,
-                callbacks=callbacks,
-            )
+            _run(learner.model, plan, training, validation, done, callbacks)
         finally:
             bar.on_train_end()
     if len(validation):
         log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+
+
+def _steps(training: ImageStore, settings: TrainingPlan) -> int:
+    return -(-len(training) // settings.batch_size)
+
+
+def _run(
+    model: keras.Model,
+    plan: Plan,
+    training: ImageStore,
+    validation: ImageStore,
+    done: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Run the epochs of a plan that are not done yet."""
+    model.fit(
+        _learning_batches(training, plan, done),
+        steps_per_epoch=_steps(training, plan.training),
+        validation_data=_judging_batches(validation, plan),
+        initial_epoch=done,
+        epochs=plan.training.epochs,
+        verbose=0,
+        callbacks=callbacks,
+    )
 
 
 def _guard(

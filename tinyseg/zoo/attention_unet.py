@@ -55,39 +55,50 @@ def attention_unet(
         raise ValueError(f"gate is edgeml or oktay, not {gate}")
     rates = _dropout_rates(dropout, depth)
     image = keras.Input(input_shape, name="image")
+    x, skips = _encode(image, base_width, rates[: depth + 1], separable)
+    maps = _decode(x, skips, rates[depth + 1 :], separable, gate)
+    x = _supervise(maps, classes) if deep_supervision else maps[-1]
+    return keras.Model(image, mask_head(x, classes), name=name)
+
+
+def _encode(
+    image: keras.KerasTensor, base_width: int, rates: Sequence[float], separable: bool
+) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
+    """Return the bottleneck's map and those of the stages, finest first."""
     x, skips = image, []
-    for stage in range(depth):
-        x = double_conv(
-            x,
-            base_width * 2**stage,
-            name=f"encoder{stage + 1}",
-            separable=separable,
-            dropout=rates[stage],
-        )
+    for stage, rate in enumerate(rates[:-1]):
+        name, filters = f"encoder{stage + 1}", base_width * 2**stage
+        x = double_conv(x, filters, name=name, separable=separable, dropout=rate)
         skips.append(x)
-        x = keras.layers.MaxPooling2D(2, name=f"encoder{stage + 1}_pool")(x)
-    x = double_conv(
-        x, base_width * 2**depth, name="bottleneck", separable=separable, dropout=rates[depth]
-    )
+        x = keras.layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+    filters = base_width * 2 ** len(skips)
+    x = double_conv(x, filters, name="bottleneck", separable=separable, dropout=rates[-1])
+    return x, skips
+
+
+def _decode(
+    x: keras.KerasTensor,
+    skips: Sequence[keras.KerasTensor],
+    rates: Sequence[float],
+    separable: bool,
+    gate: str,
+) -> list[keras.KerasTensor]:
+    """Return the maps of the stages, coarsest first."""
     maps = []
-    for stage, skip in enumerate(reversed(skips), start=1):
-        filters = skip.shape[-1]
+    for stage, (skip, rate) in enumerate(zip(reversed(skips), rates, strict=True), start=1):
+        name, filters = f"decoder{stage}", skip.shape[-1]
         gated = skip
         if gate == "edgeml":
             gated = attention_gate(x, skip, name=f"attention{stage}", separable=separable)
-        elif stage < depth:
+        elif stage < len(skips):
             gated = oktay_gate(x, skip, name=f"attention{stage}")
         x = keras.layers.Conv2DTranspose(
-            filters, 3, strides=2, padding="same", name=f"decoder{stage}_upsample"
+            filters, 3, strides=2, padding="same", name=f"{name}_upsample"
         )(x)
-        x = keras.layers.Concatenate(name=f"decoder{stage}_concat")([x, gated])
-        x = double_conv(
-            x, filters, name=f"decoder{stage}", separable=separable, dropout=rates[depth + stage]
-        )
+        x = keras.layers.Concatenate(name=f"{name}_concat")([x, gated])
+        x = double_conv(x, filters, name=name, separable=separable, dropout=rate)
         maps.append(x)
-    if deep_supervision:
-        x = _supervise(maps, classes)
-    return keras.Model(image, mask_head(x, classes), name=name)
+    return maps
 
 
 def _supervise(maps: list[keras.KerasTensor], classes: int) -> keras.KerasTensor:

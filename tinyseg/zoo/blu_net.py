@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import tf_keras as keras
@@ -13,6 +14,61 @@ from tinyseg.zoo.blocks.residual_binary_convolution import (
     ResidualBinarySeparableConv2D,
 )
 from tinyseg.zoo.unet import in_first_stage, u_shape
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layers:
+    """Makes layers in the place of ordinary ones; attributes as of :func:`blu_net`."""
+
+    conv_levels: int
+    depthwise_levels: int
+    pointwise_levels: int
+    activation_levels: int
+    per_channel: bool
+    positive: bool
+    separable: bool
+
+    def conv(
+        self, x: keras.KerasTensor, filters: int, kernel_size: int = 3, *, name: str
+    ) -> keras.KerasTensor:
+        """Convolve, then binarize."""
+        if not self.separable or in_first_stage(name):
+            layer = ResidualBinaryConv2D(
+                filters,
+                kernel_size,
+                padding="same",
+                kernel_initializer="he_normal",
+                levels=self.conv_levels,
+                per_channel=self.per_channel,
+                name=name,
+            )
+        else:
+            layer = ResidualBinarySeparableConv2D(
+                filters,
+                kernel_size,
+                padding="same",
+                depthwise_initializer=depthwise_initializer(x),
+                pointwise_initializer="he_normal",
+                depthwise_levels=self.depthwise_levels,
+                pointwise_levels=self.pointwise_levels,
+                per_channel=self.per_channel,
+                name=name,
+            )
+        return ResidualSign(self.activation_levels, self.positive, name=f"{name}_sign")(layer(x))
+
+    def head(self, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+        """Return the probabilities."""
+        layer = ResidualBinaryConv2D(
+            classes,
+            1,
+            activation="sigmoid",
+            kernel_initializer="he_normal",
+            levels=self.conv_levels,
+            per_channel=self.per_channel,
+            dtype="float32",
+            name="mask",
+        )
+        return layer(x)
 
 
 def blu_net(
@@ -63,45 +119,15 @@ def blu_net(
         ValueError: an argument is out of range.
         InputError: a number of levels is below 1.
     """
-
-    def conv(
-        x: keras.KerasTensor, filters: int, kernel_size: int = 3, *, name: str
-    ) -> keras.KerasTensor:
-        if not separable or in_first_stage(name):
-            layer = ResidualBinaryConv2D(
-                filters,
-                kernel_size,
-                padding="same",
-                kernel_initializer="he_normal",
-                levels=conv_levels,
-                per_channel=per_channel,
-                name=name,
-            )
-        else:
-            layer = ResidualBinarySeparableConv2D(
-                filters,
-                kernel_size,
-                padding="same",
-                depthwise_initializer=depthwise_initializer(x),
-                pointwise_initializer="he_normal",
-                depthwise_levels=depthwise_levels,
-                pointwise_levels=pointwise_levels,
-                per_channel=per_channel,
-                name=name,
-            )
-        return ResidualSign(activation_levels, positive, name=f"{name}_sign")(layer(x))
-
-    def head(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
-        layer = ResidualBinaryConv2D(
-            classes,
-            1,
-            activation="sigmoid",
-            kernel_initializer="he_normal",
-            levels=conv_levels,
-            per_channel=per_channel,
-            dtype="float32",
-            name="mask",
-        )
-        return layer(x)
-
-    return u_shape(input_shape, base_width, depth, classes, dropout, name, conv=conv, head=head)
+    layers = _Layers(
+        conv_levels,
+        depthwise_levels,
+        pointwise_levels,
+        activation_levels,
+        per_channel,
+        positive,
+        separable,
+    )
+    return u_shape(
+        input_shape, base_width, depth, classes, dropout, name, conv=layers.conv, head=layers.head
+    )

@@ -6,8 +6,8 @@ import pytest
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
-from tinyseg.steps.compare_sizes import compare_sizes
 from tinyseg.steps.convert import to_integers
+from tinyseg.steps.report import report
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.packing import packed_bits
 from tinyseg.zoo import build
@@ -16,7 +16,7 @@ from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
 
 @pytest.mark.slow
 def test_full_chain_is_as_small_as_told():
-    unet, lw_unet, blu_net = compare_sizes()
+    unet, lw_unet, blu_net = report()
     formula = [row["formula_mebibytes"] for row in (unet, lw_unet, blu_net)]
     assert np.round(formula, 5).tolist() == [118.37232, 15.00562, 1.43120]
     assert [row["parameters"] for row in (unet, lw_unet)] == [31_030_593, 3_933_633]

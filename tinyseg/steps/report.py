@@ -26,7 +26,7 @@ CHAIN = ("unet", "lw_unet", "blu_net")
 _CALIBRATION_IMAGES = 2
 
 
-def compare_sizes(steps: Sequence[str] = CHAIN) -> list[dict[str, Any]]:
+def report(steps: Sequence[str] = CHAIN) -> list[dict[str, Any]]:
     """Measure networks of the zoo and runs of ``tinyseg quantize``; ratios are to the first.
 
     Args:

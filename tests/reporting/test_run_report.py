@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tinyseg.experiments import table
-from tinyseg.reporting import numbers, report
+from tinyseg.reporting import numbers, run_report
 from tinyseg.reporting.pictures import Example, curves, error_map
 
 SCORES = {
@@ -84,7 +84,7 @@ HISTORY = [
 
 
 def test_html_needs_no_network_and_escapes(run, examples, tmp_path):
-    html, _, _ = report.write(run, examples, HISTORY, tmp_path)
+    html, _, _ = run_report.write(run, examples, HISTORY, tmp_path)
     text = html.read_text()
     assert not re.search(r"(src|href)=\"(?!data:)", text)
     assert text.count("<img") == text.count('src="data:image/') == 4
@@ -95,12 +95,12 @@ def test_html_needs_no_network_and_escapes(run, examples, tmp_path):
 
 
 def test_json_is_the_run_itself(run, examples, tmp_path):
-    *_, values = report.write(run, examples, HISTORY, tmp_path)
+    *_, values = run_report.write(run, examples, HISTORY, tmp_path)
     assert json.loads(values.read_text()) == run
 
 
 def test_markdown_tables_are_well_formed(run, examples, tmp_path):
-    _, markdown, _ = report.write(run, examples, HISTORY, tmp_path)
+    _, markdown, _ = run_report.write(run, examples, HISTORY, tmp_path)
     lines = markdown.read_text().splitlines()
     for number, line in enumerate(lines):
         if line.startswith("|---"):
@@ -114,7 +114,7 @@ def test_markdown_tables_are_well_formed(run, examples, tmp_path):
 
 
 def test_missing_and_impossible_estimates_are_named(run):
-    layers = report.tables(run)[-1]
+    layers = run_report.tables(run)[-1]
     column = layers["header"].index("cycles (MLTK)")
     cells = [row[column] for row in layers["rows"]]
     assert cells[0] == "no estimate"
@@ -126,7 +126,7 @@ def test_missing_and_impossible_estimates_are_named(run):
 
 def test_failures_are_shown(run, tmp_path):
     run["failures"] = ["x.tflite: Dice falls by 0.2"]
-    html, markdown, _ = report.write(run, [], [], tmp_path)
+    html, markdown, _ = run_report.write(run, [], [], tmp_path)
     for path in (html, markdown):
         assert "Failed." in path.read_text()
         assert "Dice falls by 0.2" in path.read_text()
@@ -136,7 +136,7 @@ def test_report_without_profile_or_float_network(run, tmp_path):
     run["profile"] = None
     run["verification"]["dice"]["float"] = run["verification"]["iou"]["float"] = None
     run["verification"]["sqnr"] = []
-    html, _, _ = report.write(run, [], [], tmp_path)
+    html, _, _ = run_report.write(run, [], [], tmp_path)
     assert "Layer by layer" not in html.read_text()
 
 
@@ -147,7 +147,7 @@ def test_a_board_adds_its_counts_of_each_operator(run, tmp_path):
         "arena_used": 4567, "arena_size": 5000, "stack_used": 890, "stack_size": 2048,
     }  # fmt: skip
     run["verification"]["dice"]["device"] = run["verification"]["iou"]["device"] = 0.77
-    _, markdown, _ = report.write(run, [], [], tmp_path)
+    _, markdown, _ = run_report.write(run, [], [], tmp_path)
     text = markdown.read_text()
     assert "instructions (mps2_an500)" in text
     assert "Those of mps2_an500 equal." in text

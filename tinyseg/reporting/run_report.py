@@ -144,6 +144,8 @@ def _same_images(run: dict[str, Any]) -> dict[str, Any]:
     if device:
         labels["device"] = f"{device['board']}"
         note += f" Those of {device['board']} {'equal' if device['bit_exact'] else 'DIFFER'}."
+    if "with_lesion" in run["test"]["integer"]:
+        note += " Scores are means of all of them; an image without foreground counts 0 or 1."
     return {
         "title": f"The same {len(check['images'])} images on every backend",
         "note": note,
