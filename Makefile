@@ -86,8 +86,11 @@ distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
 binarize: $(ENV) ## make a residual-binarized network of MODEL
 	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(ARGS)
 
+# One path with blanks or brackets, or several, or a pattern; never words of the shell.
+predict: export IMAGES := $(value IMAGES)
 predict: $(ENV) ## masks, overlays and a table of areas for IMAGES
-	@$(TINYSEG) predict $(MODEL) $(IMAGES) $(ARGS)
+	@if test -e "$$IMAGES"; then set -- "$$IMAGES"; else set -- $$IMAGES; fi; \
+	$(TINYSEG) predict $(MODEL) "$$@" --data "$(DATA)" $(ARGS)
 
 demo: $(ENV) ## serve a page that shows MODEL's float and integer masks
 	@$(TINYSEG) demo "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)

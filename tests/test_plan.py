@@ -7,6 +7,7 @@ import pytest
 
 from tinyseg import plan as plans
 from tinyseg.errors import InputError
+from tinyseg.plan_limits import LIMITS
 
 
 def test_yaml_fills_in_and_round_trips(tmp_path):
@@ -80,3 +81,42 @@ def test_plan_tells_what_to_build():
 def test_plan_is_json(tmp_path):
     written = plans.write(plans.Plan(), tmp_path)
     assert json.loads(written.read_text())["data"]["source"] == "phantom"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        ("training.batch_size", 0, "1 or more"),
+        ("training.epochs", -1, "0 or more"),
+        ("training.learning_rate", -1.0, "more than 0"),
+        ("training.learning_rate", float("nan"), "more than 0"),
+        ("training.learning_rate", float("inf"), "more than 0"),
+        ("preprocessing.threshold", 7.0, "0 to 1"),
+        ("preprocessing.height", 0, "1 or more"),
+        ("quantization.weight_bits", 1, "2 to 8"),
+        ("seed", -1, "0 to 4.29497e+09"),
+    ],
+)
+def test_numbers_without_sense(name, value, limit):
+    with pytest.raises(InputError) as caught:
+        plans.override(plans.Plan(), {name: value})
+    assert str(caught.value) == f"plan: {name} is {value:g}, it takes {limit}"
+
+
+def test_every_limit_is_that_of_a_setting():
+    values = plans.as_dict(plans.Plan())
+    for name in LIMITS:
+        place = values
+        for key in name.split("."):
+            place = place[key]
+        assert isinstance(place, int | float), name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("training: {epoch: 3}", "epochs"), ("trainng: {}", "training")]
+)
+def test_misspelt_keys_are_guessed(tmp_path, wrong, right):
+    path = tmp_path / "plan.yaml"
+    path.write_text(wrong)
+    with pytest.raises(InputError, match=f"did you mean '{right}'"):
+        plans.read(path)

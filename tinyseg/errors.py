@@ -1,5 +1,8 @@
 """Errors a user can cause and mend; the command line turns each into one line and an exit code."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class TinysegError(Exception):
     """Base of all expected errors. The message names the file or layer and the cure."""
@@ -15,3 +18,9 @@ class GateError(TinysegError):
     """The work was done, and its result misses a stated bar."""
 
     exit_code = 1
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'X'?`` for a name close to a known one, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

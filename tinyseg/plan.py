@@ -8,23 +8,19 @@ produced, so that the result can be made again.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import platform
-import subprocess
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import dacite
 import yaml
 
-import tinyseg
 from tinyseg import files
-from tinyseg.errors import InputError
+from tinyseg.errors import InputError, meant
+from tinyseg.plan_limits import need_sense
+from tinyseg.provenance import provenance
 
 FILE_NAME = "plan.json"
-_RECORDED_PACKAGES = ("tensorflow", "tf-keras", "numpy", "tflite-micro", "opencv-python-headless")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,19 +231,34 @@ class Plan:
         return self.model.name, self.model.arguments, self.preprocessing.input_shape
 
 
+# Of all parts, for who misspells one.
+_KEYS = [
+    field.name
+    for part in (
+        Plan, ModelPlan, DataPlan, PreprocessingPlan, TrainingPlan, DistillationPlan,
+        BinarizationPlan, QuantizationPlan,
+    )
+    for field in dataclasses.fields(part)
+]  # fmt: skip
+
+
 def from_mapping(values: Mapping[str, Any], where: str = "plan") -> Plan:
     """Build a plan from nested mappings; what is not given keeps its default.
 
     Raises:
-        InputError: an unknown key or a value of the wrong type; ``where`` names the source.
+        InputError: an unknown key, a value of the wrong type, or a number that makes no sense;
+            ``where`` names the source.
     """
     config = dacite.Config(strict=True, cast=[tuple, float])
     try:
-        return dacite.from_dict(Plan, dict(values), config)
+        made = dacite.from_dict(Plan, dict(values), config)
     except dacite.UnexpectedDataError as error:
-        raise InputError(f"{where}: unknown key '{sorted(error.keys)[0]}'") from None
+        key = sorted(error.keys)[0]
+        raise InputError(f"{where}: unknown key '{key}'{meant(key, _KEYS)}") from None
     except (dacite.DaciteError, TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from None
+    need_sense(dataclasses.asdict(made), where)
+    return made
 
 
 def read(path: str | Path) -> Plan:
@@ -301,26 +312,6 @@ def beside(artefact: str | Path) -> Plan | None:
     return plan
 
 
-@functools.cache
-def provenance() -> dict[str, str]:
-    """Return versions of what takes part in a run, the platform and tinyseg's git commit."""
-    versions = {"tinyseg": tinyseg.__version__, "python": platform.python_version()}
-    for package in _RECORDED_PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    source = Path(tinyseg.__file__).parent
-    git = subprocess.run(
-        ["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return {
-        **versions,
-        "platform": platform.platform(),
-        "git_commit": git.stdout.strip() if git.returncode == 0 else "unknown",
-    }
-
-
 def override(plan: Plan, changes: Mapping[str, Any]) -> Plan:
     """Return a plan with single values replaced.
 
@@ -340,6 +331,6 @@ def override(plan: Plan, changes: Mapping[str, Any]) -> Plan:
         for parent in parents:
             place = place.get(parent)
             if not isinstance(place, dict):
-                raise InputError(f"--set {name}: a plan has no '{parent}'")
+                raise InputError(f"--set {name}: a plan has no '{parent}'{meant(parent, _KEYS)}")
         place[leaf] = value
     return from_mapping(values, "plan")

@@ -13,7 +13,7 @@ from typing import Any, NewType
 import dacite
 
 from tinyseg import extensions
-from tinyseg.errors import InputError
+from tinyseg.errors import InputError, meant
 from tinyseg.places import firmware_folder, firmware_place
 
 GROUP = "tinyseg.boards"
@@ -210,7 +210,9 @@ def load(name: str) -> Board:
     """
     path = _definition(name)
     if path is None:
-        raise InputError(f"board '{name}' is unknown; choose from {', '.join(names())}")
+        raise InputError(
+            f"board '{name}' is unknown; choose from {', '.join(names())}{meant(name, names())}"
+        )
     try:
         values = _tuples(tomllib.loads(path.read_text()))
         config = dacite.Config(strict=True, type_hooks={Size: bytes_of})

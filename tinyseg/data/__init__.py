@@ -13,9 +13,9 @@ from tinyseg.data import layouts, stacks, tree, unread
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.phantom import load_phantom
-from tinyseg.errors import InputError
+from tinyseg.errors import InputError, meant
 
-__all__ = ["Dataset", "Sample", "find", "load", "scan"]
+__all__ = ["Dataset", "Sample", "find", "load", "need_source", "scan"]
 
 _TASKS = ("segmentation", "classification")
 _DEEPEST = 8
@@ -138,9 +138,7 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
     else:
         roots = _roots(name_or_path, sha256)
     if not roots[0].is_dir():
-        raise InputError(
-            f"{roots[0]}: no such folder; give a folder of images and masks, or 'phantom'"
-        )
+        raise _nothing_there(roots[0], name_or_path)
     for root in roots:  # A folder above the images does as well.
         for layout in known.values():
             if layout.matches(root):
@@ -157,6 +155,25 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
         "NAME_mask.tif, or two folders with equal names such as JPEGImages/ and "
         "SegmentationClass/, or COCO's or LabelMe's JSON, or one folder of images a class, or "
         "data/membrane/train/ with image/N.png and label/N.png"
+    )
+
+
+def need_source(name_or_path: str) -> None:
+    """Refuse at once what :func:`load` will find nothing by, without looking into it.
+
+    Raises:
+        InputError: it is no name, address, file or folder.
+    """
+    place, _ = _split(name_or_path)
+    known = ["phantom", *layouts.known()]
+    if place not in known and "://" not in place and not Path(place).exists():
+        raise _nothing_there(place, place)
+
+
+def _nothing_there(place: str | Path, named: str) -> InputError:
+    hint = meant(named, ["phantom", *layouts.known()])
+    return InputError(
+        f"{place}: no such folder; give a folder of images and masks, or 'phantom'{hint}"
     )
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyseg import plan as plans
+from tinyseg.data import need_source
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.steps.images import Images
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.border import image_shape
-from tinyseg.zoo import build, builder, network
+from tinyseg.zoo import build, builder, need_arguments, network
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -52,11 +53,14 @@ def training_plan(name: str, changes: Mapping[str, Any], file: str | Path | None
         file: YAML or JSON to start from; None for the default plan.
 
     Raises:
-        InputError: no such network, or an unusable file or value.
+        InputError: no such network or data, or an unusable file or value.
     """
     start = default_plan(name)
-    plan = plans.read(file) if file else start
-    return plans.override(plan, {"model.name": name, **changes})
+    plan = plans.override(plans.read(file) if file else start, {"model.name": name, **changes})
+    need_source(plan.data.source)
+    if plan.model.arguments:
+        need_arguments(name, plan.model.arguments)
+    return plan
 
 
 def successor(trained: Plan, name: str, changes: Mapping[str, Any]) -> Plan:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tinyseg import plan as plans
 from tinyseg import presets, zoo
 from tinyseg.compression.recipe import Recipe, parse
+from tinyseg.data import need_source
 from tinyseg.errors import InputError
 from tinyseg.keras_files.description import is_model, looks_like_model
 from tinyseg.plan import Plan
@@ -154,6 +155,8 @@ class Session(Ends):
         """
         if recipe := (changes := changes or {}).get("quantization.recipe"):
             parse(recipe)
+        if source is not None:
+            need_source(source)
         given: dict[str, Any] = {"split_file": split_file, "unsafe": unsafe}
         if looks_like_model(name):
             return Session.open(name, source, changes=changes, weights=weights, **given)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinyseg import extensions
-from tinyseg.errors import InputError
+from tinyseg.errors import InputError, meant
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -106,7 +106,7 @@ def network(name: str) -> Network:
     if entry is None:
         raise InputError(
             f"{name}: no such network or Keras file; choose from {', '.join(names())}, or give a "
-            "file that ends in .keras or .h5, or the folder of a SavedModel"
+            f"file that ends in .keras or .h5, or the folder of a SavedModel{meant(name, names())}"
         )
     return entry
 
@@ -124,6 +124,18 @@ def builder(name: str) -> Callable[..., keras.Model]:
     return getattr(importlib.import_module(f"tinyseg.zoo.{module}"), function)
 
 
+def need_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that a network's builder does not take.
+
+    Raises:
+        InputError: unknown network or argument.
+    """
+    known = [key for key in inspect.signature(builder(name)).parameters if key not in _GIVEN]
+    for wrong in sorted(set(arguments) - set(known)):
+        hint = meant(wrong, known)
+        raise InputError(f"{name}: no argument '{wrong}'; it takes {', '.join(known)}{hint}")
+
+
 def build(
     name: str, arguments: Mapping[str, Any], input_shape: tuple[int, int, int]
 ) -> keras.Model:
@@ -138,12 +150,8 @@ def build(
         InputError: unknown network or argument, or a shape that it cannot take.
     """
     entry = network(name)
-    make = builder(name)
-    known = [key for key in inspect.signature(make).parameters if key not in _GIVEN]
-    unknown = set(arguments) - set(known)
-    if unknown:
-        raise InputError(f"{name}: no argument '{unknown.pop()}'; it takes {', '.join(known)}")
+    need_arguments(name, arguments)
     try:
-        return make(input_shape, **{**entry.arguments, **arguments}, name=name)
+        return builder(name)(input_shape, **{**entry.arguments, **arguments}, name=name)
     except (ValueError, TypeError) as error:
         raise InputError(f"{name}: {error}") from None
