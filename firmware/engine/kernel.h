@@ -38,6 +38,12 @@ enum class Kernel : uint8_t {
   kDspDepthwise3x3 = 35,  // Windows of 3x3 that step by one pixel.
   kDspDepthwise3x3By2 = 36,
   kDspDepthwise2x2 = 37,
+  kDspDepthwise1x1 = 38,
+  kDspMultiply = 39,
+  kDspAdd = 40,
+  kDspMaxPool = 41,
+  kDspTable = 42,
+  kDspResizeNearest = 43,
   // From 48: kernels/mve.
 };
 constexpr uint32_t kKernelCount = 64;

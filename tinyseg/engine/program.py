@@ -47,6 +47,12 @@ class Kernel(enum.IntEnum):
     DSP_DEPTHWISE3X3 = 35
     DSP_DEPTHWISE3X3_BY2 = 36
     DSP_DEPTHWISE2X2 = 37
+    DSP_DEPTHWISE1X1 = 38
+    DSP_MULTIPLY = 39
+    DSP_ADD = 40
+    DSP_MAX_POOL = 41
+    DSP_TABLE = 42
+    DSP_RESIZE_NEAREST = 43
 
 
 class Need(NamedTuple):

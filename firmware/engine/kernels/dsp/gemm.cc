@@ -118,7 +118,9 @@ void Gemm::Multiply(int32_t tile, int32_t count) const {
   const auto compute = row_.params.is_signed ? tinyseg_dsp_signed_tiles : tinyseg_dsp_tiles;
   const int32_t begin = PixelOf(tile);
   const int32_t last = PixelOf(tile + count - 1);
-  const bool is_even = last - begin == (count - 1) * kPixels;
+  // Of one channel the second is written too: over the next pixel, which is computed later.
+  const bool is_single = row_.channels == 1;
+  const bool is_even = last - begin == (count - 1) * kPixels && !is_single;
   tinyseg_dsp_tile_row tiles = {activations_,
                                 panel_,
                                 constants_,
@@ -130,7 +132,8 @@ void Gemm::Multiply(int32_t tile, int32_t count) const {
   const int8_t* weights = row_.weights;
   for (int32_t channel = 0; channel < row_.channels; channel += 2) {
     // The last two channels may overlap those before.
-    const int32_t first = channel + 2 > row_.channels ? row_.channels - 2 : channel;
+    const bool is_last = channel + 2 > row_.channels && !is_single;
+    const int32_t first = is_last ? row_.channels - 2 : channel;
     const auto& pair = *reinterpret_cast<const ChannelPair*>(weights);
     weights += sizeof(ChannelPair);
     for (auto& biases : constants_->biases) {
@@ -146,9 +149,10 @@ void Gemm::Multiply(int32_t tile, int32_t count) const {
     if (is_even) continue;
     tinyseg_dsp_tile_row end = tiles;
     end.activations += (count - 1) * row_.pairs * kPixels;
-    end.output = row_.output + last * row_.step + first;
+    end.output = is_single ? windows_ : row_.output + last * row_.step + first;
     end.tiles = 1;
     compute(&end);
+    if (is_single) StoreWord(row_.output + last, LoadWord(windows_));
   }
 }
 

@@ -25,7 +25,7 @@ struct GemmRow {
   int32_t width;     // Of the input.
   int32_t stride;    // Columns of the input between neighbouring pixels.
   int32_t pixels;    // Four at least.
-  int32_t channels;  // Two at least.
+  int32_t channels;  // Of one, pixels lie together.
   int8_t* output;    // Where the first pixel goes.
   int32_t step;      // Bytes between pixels there.
   int32_t pairs;     // Of depths.

@@ -70,6 +70,12 @@ struct Depthwise3x3Channel {
   int32_t shift;
 };
 
+struct Depthwise1x1Channel {
+  int32_t weight;
+  int32_t bias;
+  Finish finish;
+};
+
 struct Depthwise2x2Channel {
   int32_t weights[2];  // Pairs of two columns.
   int32_t multiplier;
@@ -83,6 +89,26 @@ struct Depthwise2x2Channel {
 struct DepthwiseChannel {
   int32_t bias;
   Finish finish;
+};
+
+// kDspMultiply: both of a shape, or the first with one channel.
+struct MultiplyParams {
+  int32_t zeros[2];
+  int32_t is_by_pixel;
+  int32_t is_signed;
+  Finish finish;
+  int32_t least, most;
+};
+
+// kDspAdd: the first's factor is a power of two, and so only `scale` and `bias`; the second, times
+// `inner_scale`, is finished to a value that counts `sign` times. Their sum is doubled.
+struct AddParams {
+  int32_t scale, bias;
+  int32_t inner_scale, inner_bias;
+  Finish inner;
+  int32_t sign;
+  Finish finish;
+  int32_t least, most;
 };
 
 }  // namespace dsp

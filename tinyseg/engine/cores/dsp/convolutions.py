@@ -49,7 +49,7 @@ def convolution(program: Program, node: Node) -> Node | None:
             for x in range(width)
             for part in np.split(kernel[:, y, x], ends, axis=1)
         ]
-    if node.width < _TILE or node.channels < 2 or len(runs) > _MOST_RUNS:
+    if node.width < _TILE or len(runs) > _MOST_RUNS:
         return None
     packed = _packed(runs, channels, border)
     if packed is None:
@@ -130,9 +130,10 @@ def _packed(runs: list[np.ndarray], channels: np.ndarray, border: _Border) -> Da
     if finish is None:
         return None
     content = bytearray()
-    last = len(channels) - 2
+    last = len(channels) - 1
     for first in range(0, len(channels), 2):
-        both = slice(min(first, last), min(first, last) + 2)
+        # The last pair may overlap the one before; one channel is computed twice.
+        both = [max(min(first, last - 1), 0), min(first + 1, last)]
         content += finish[both, 0].astype("<i4").tobytes()
         content += finish[both, 1:].astype("<i4").tobytes()
         content += weights[both].transpose(1, 2, 0).tobytes()
