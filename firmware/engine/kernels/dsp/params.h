@@ -29,9 +29,9 @@ struct ChannelPair {
 // What convolutions as matrix products share.
 struct GemmParams {
   int32_t input_zero, least, most;
-  int32_t is_signed;     // Whether sums below zero are rounded other than those above.
-  int32_t block;         // Tiles that are computed with a pair's weights once unpacked.
-  int32_t window_bytes;  // Of scratch, for four windows at a row's end.
+  int32_t is_signed;        // Whether sums below zero are rounded other than those above.
+  int32_t block;            // Tiles that are computed with a pair's weights once unpacked.
+  int32_t doubles_weights;  // Else activations are doubled.
 };
 
 // kDspConvolution: several sources are one input, concatenated along channels.
