@@ -32,6 +32,7 @@ enum class Kernel : uint8_t {
   kSquaredDifference = 20,
   kDecode = 21,  // Weights in few bits; not in use yet.
   // From 32: kernels/dsp. From 48: kernels/mve.
+  kMveConvolution = 48,
 };
 constexpr uint32_t kKernelCount = 64;
 

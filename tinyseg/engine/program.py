@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from tinyseg.tflite.ops.rows import Rows
 
-
 # Of the runtime's table of kernels.
 KERNEL_COUNT = 64
 
@@ -41,6 +40,7 @@ class Kernel(enum.IntEnum):
     BINARY_CONVOLUTION = 18
     MIN_MAX = 19
     SQUARED_DIFFERENCE = 20
+    MVE_CONVOLUTION = 48
 
 
 class Need(NamedTuple):
