@@ -44,7 +44,8 @@ enum class Kernel : uint8_t {
   kDspMaxPool = 41,
   kDspTable = 42,
   kDspResizeNearest = 43,
-  // From 48: kernels/mve.
+  // kernels/mve.
+  kMveConvolution = 48,
 };
 constexpr uint32_t kKernelCount = 64;
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
-from tinyseg.engine.cores import Core, specialize
+from tinyseg.engine.cores import SLACK, Core, specialize
 from tinyseg.engine.placement import Placement, place
 from tinyseg.engine.program import Program
 from tinyseg.engine.recompute import choose, front
@@ -65,12 +65,18 @@ def compiled(
         InputError: the engine cannot run it, or it does not fit.
     """
     program = specialize(compile_model(model), core)
-    placement = _placed(program, regions, work)
+    placement = _placed(program, regions, work, SLACK[core])
     program = placement.schedule.program
     return Compiled(model, integer(model), program, placement, pack(program, placement))
 
 
-def _placed(program: Program, regions: Sequence[int] | None, work: float) -> Placement:
+def _placed(program: Program, regions: Sequence[int] | None, work: float, slack: int) -> Placement:
+    """Return places that leave bytes at the end of each region to read, and hold nothing."""
+    if slack:
+        regions = None if regions is None else [max(size - slack, 0) for size in regions]
+        placement = _placed(program, regions, work, 0)
+        sizes = tuple(size + slack if size else 0 for size in placement.regions)
+        return dataclasses.replace(placement, regions=sizes)
     if work > 1:
         return choose(front(program, regions, work), macs=work).placement
     try:

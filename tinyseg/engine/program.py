@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from tinyseg.tflite.ops.rows import Rows
 
-
 # Of the runtime's table of kernels.
 KERNEL_COUNT = 64
 
@@ -53,6 +52,7 @@ class Kernel(enum.IntEnum):
     DSP_MAX_POOL = 41
     DSP_TABLE = 42
     DSP_RESIZE_NEAREST = 43
+    MVE_CONVOLUTION = 48
 
 
 class Need(NamedTuple):

@@ -30,6 +30,9 @@ RULES: Mapping[Core, Mapping[Kernel, Rule]] = {
     Core.MVE: mve.RULES,
 }
 
+# Bytes that kernels may read beyond a row.
+SLACK: Mapping[Core, int] = {Core.PORTABLE: 0, Core.DSP: 0, Core.MVE: 16}
+
 _PROCESSORS = {
     "cortex-m4": Core.DSP,
     "cortex-m7": Core.DSP,
