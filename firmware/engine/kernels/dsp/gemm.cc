@@ -57,6 +57,8 @@ void Gemm::GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) cons
   const int32_t last = row_.width - run.columns - run.first - (bytes & 1);
   int32_t begin = run.first < 0 ? (-run.first + step - 1) / step : 0;
   int32_t end = last < 0 ? 0 : (last / row_.stride + 1) / kPixels;
+  // The last tile may begin earlier.
+  if (end > row_.pixels / kPixels) end = row_.pixels / kPixels;
   if (begin < tile) begin = tile;
   if (end > tile + count) end = tile + count;
   if (end > begin) {
