@@ -44,6 +44,7 @@ enum class Kernel : uint8_t {
   kDspMaxPool = 41,
   kDspTable = 42,
   kDspResizeNearest = 43,
+  kDspGate = 44,
   // kernels/mve.
   kMveConvolution = 48,
 };

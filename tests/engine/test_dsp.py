@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine import cases
-from tests.tflite.drafts import File, on_tflm, options, random_inputs
+from tests.tflite.drafts import on_tflm, random_inputs
 from tinyseg.engine.compiled import compiled
 from tinyseg.engine.cores import Core
 from tinyseg.runtime.engine import HostProgram

@@ -54,4 +54,4 @@ def specialize(program: Program, core: Core) -> Program:
         (rules[node.kernel](program, node) if node.kernel in rules else None) or node
         for node in program.nodes
     )
-    return dataclasses.replace(program, nodes=nodes)
+    return dataclasses.replace(program, nodes=nodes).pruned()

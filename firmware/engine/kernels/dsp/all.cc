@@ -20,6 +20,7 @@ void AddAll(KernelTable* table) {
   add(Kernel::kDspMaxPool, MaxPool);
   add(Kernel::kDspTable, Table);
   add(Kernel::kDspResizeNearest, ResizeNearest);
+  add(Kernel::kDspGate, Gate);
 }
 
 }  // namespace dsp

@@ -123,6 +123,21 @@ void tinyseg_dsp_widen(const tinyseg_dsp_widening* widening) {
   }
 }
 
+void tinyseg_dsp_gate(const tinyseg_dsp_gate_row* row) {
+  const int8_t* value = row->values;
+  int8_t* output = row->output;
+  for (int32_t x = 0; x < row->pixels; ++x) {
+    const int32_t factor = (row->gates[x] - row->gate_zero) * (1 << row->bits);
+    for (int32_t c = 0; c < 4 * row->words; ++c) {
+      const int64_t product = int64_t{(*value++ + row->minus_zero) * factor} * row->multiplier;
+      const int32_t high = static_cast<int32_t>(product >> 32) + row->rounding;
+      const int32_t index = tinyseg::engine::Clamp(high >> 16, 0, 255);
+      *output++ =
+          row->tables == nullptr ? static_cast<int8_t>(index - 128) : row->tables[c * 256 + index];
+    }
+  }
+}
+
 void tinyseg_dsp_depthwise3x3(const tinyseg_dsp_channels* row) { ComputeChannels<3>(*row, 1); }
 void tinyseg_dsp_depthwise3x3_by2(const tinyseg_dsp_channels* row) { ComputeChannels<3>(*row, 2); }
 void tinyseg_dsp_depthwise2x2(const tinyseg_dsp_channels* row) { ComputeChannels<2>(*row, 1); }

@@ -49,6 +49,22 @@ struct tinyseg_dsp_widening {
 };
 void tinyseg_dsp_widen(const struct tinyseg_dsp_widening* widening);
 
+// Pixels that are multiplied with a gate each; the upper half of a word is the output, 128 more.
+struct tinyseg_dsp_gate_row {
+  const int8_t* gates;
+  int32_t gate_zero;
+  int32_t bits;          // That gates are shifted left.
+  int32_t minus_zero;    // Of the values.
+  const int8_t* tables;  // Null, or 256 outputs of each channel.
+  int32_t words;         // Of four channels of a pixel.
+  int32_t pixels;
+  const int8_t* values;
+  int8_t* output;
+  int32_t multiplier;
+  int32_t rounding;
+};
+void tinyseg_dsp_gate(const struct tinyseg_dsp_gate_row* row);
+
 // Channels of a row of a depthwise convolution.
 struct tinyseg_dsp_channels {
   const int8_t* input;  // Upper row under a window.

@@ -100,6 +100,17 @@ struct MultiplyParams {
   int32_t least, most;
 };
 
+// kDspGate: the first has one channel, and gates the second. Products are scaled so that the upper
+// half of a word is the output, 128 more; `rounding` is added to them.
+struct GateParams {
+  int32_t gate_zero, zero;
+  int32_t bits;  // That gates are shifted left.
+  int32_t multiplier;
+  int32_t rounding;
+  int32_t has_tables;
+  uint32_t tables;  // int8 [channels][256]: of each channel's outputs.
+};
+
 // kDspAdd: the first's factor is a power of two, and so only `scale` and `bias`; the second, times
 // `inner_scale`, is finished to a value that counts `sign` times. Their sum is doubled.
 struct AddParams {

@@ -1,5 +1,6 @@
 // RESIZE_NEAREST_NEIGHBOR. Needs no scratch.
-#include "engine/kernels/dsp/copy.h"
+#include <cstring>
+
 #include "engine/kernels/dsp/dsp.h"
 #include "engine/kernels/elementwise.h"
 
@@ -18,7 +19,7 @@ void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* out
     return;
   }
   for (; columns != end; ++columns, output += bytes) {
-    CopyBytes(output, from + *columns * bytes, bytes);
+    std::memcpy(output, from + *columns * bytes, bytes);
   }
 }
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyseg.engine.cores.dsp.finish import finishes, is_signed
-from tinyseg.engine.program import Data, Kernel, Node, Program
+from tinyseg.engine.program import Data, Kernel, Link, Node, Program
 
 # Values less zero points.
 _MOST = 255
@@ -39,15 +39,24 @@ class _Params(NamedTuple):
     most: int
 
 
+class _Gate(NamedTuple):
+    """Sources and the first parameters of a gate: ``GateParams`` of the kernels."""
+
+    links: tuple[Link, ...]
+    params: tuple[int, ...]
+
+
 def multiply(_: Program, node: Node) -> Node | None:
     """Return a MUL of two tensors of a shape, or of one that has a value for each pixel."""
+    gated = _gate(node)
+    if gated is not None:
+        return _of(node, Kernel.DSP_GATE, links=gated.links, params=(*gated.params, 0, 0))
     params, links = _params(node), node.links
     first, second = params.first, params.second
     if not _is_whole(second, node):
         first, second, links = second, first, links[::-1]
     by_pixel = not _is_whole(first, node)
-    one_channel = (int(node.width > 1), 0)
-    if not _is_whole(second, node) or (by_pixel and first[:2] != one_channel):
+    if not _is_whole(second, node) or (by_pixel and not _is_by_pixel(first, node)):
         return None
     signed = is_signed(params.zero, params.least)
     finish = _finish(params, _MOST * _MOST, signed)
@@ -90,8 +99,17 @@ def add(_: Program, node: Node) -> Node | None:
     return _of(node, Kernel.DSP_ADD, links=links, params=numbers)
 
 
-def table(_: Program, node: Node) -> Node:
-    """Return a table that is read four elements at a time."""
+def table(program: Program, node: Node) -> Node:
+    """Return a table that is read four elements at a time, or at once with the gate before."""
+    tables, by_channel = node.params
+    (source,) = (link.source for link in node.links)
+    before = program.nodes[source]
+    is_alone = source not in program.outputs and len(program.readers()[source]) == 1
+    if by_channel and before.kernel == Kernel.MULTIPLY and is_alone:
+        gated = _gate(before)
+        if gated is not None:
+            params = (*gated.params, 1, tables)
+            return _of(node, Kernel.DSP_GATE, links=gated.links, params=params)
     return _of(node, Kernel.DSP_TABLE)
 
 
@@ -103,6 +121,24 @@ def max_pool(_: Program, node: Node) -> Node | None:
 def resize_nearest(_: Program, node: Node) -> Node:
     """Return a RESIZE_NEAREST_NEIGHBOR that copies words."""
     return _of(node, Kernel.DSP_RESIZE_NEAREST)
+
+
+def _gate(node: Node) -> _Gate | None:
+    """Return a MUL by a value for each pixel with no output below the zero point, if it is one."""
+    params, links = _params(node), node.links
+    gate, other = params.first, params.second
+    if not _is_by_pixel(gate, node):
+        gate, other, links = other, gate, links[::-1]
+    right = -params.shift
+    if not (_is_by_pixel(gate, node) and _is_whole(other, node)) or node.channels % 4:
+        return None
+    if (params.zero, params.least, params.most) != (-128, -128, 127) or not 2 <= right <= 15:
+        return None
+    # Twice the factor, so far up that the upper half of a word is the output; half a unit more of
+    # what is shifted out the first time, and half of what is the second.
+    bits = 17 - right
+    rounding = (1 << 15) + (1 << bits - 2)
+    return _Gate(links, (gate.zero, other.zero, bits, params.multiplier, rounding))
 
 
 def _of(node: Node, kernel: Kernel, **changes: object) -> Node:
@@ -118,6 +154,11 @@ def _is_whole(operand: _Operand, node: Node) -> bool:
     """Tell whether an operand has the shape of the output."""
     steps = (node.channels if node.width > 1 else 0, int(node.channels > 1))
     return (operand.step_x, operand.step_c) == steps
+
+
+def _is_by_pixel(operand: _Operand, node: Node) -> bool:
+    """Tell whether an operand has one channel of several, and all pixels."""
+    return (operand.step_x, operand.step_c) == (int(node.width > 1), 0) and node.channels > 1
 
 
 def _finish(params: _Params, bound: int, signed: bool) -> list[int] | None:
