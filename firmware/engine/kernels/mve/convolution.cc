@@ -8,17 +8,6 @@
 namespace tinyseg {
 namespace engine {
 namespace mve {
-namespace {
-
-// Takes the first channels of pixels of four.
-void Narrow(const int8_t* from, int32_t channels, int32_t width, int8_t* to) {
-  for (int32_t x = 0; x < width; ++x, from += 4) {
-    for (int32_t c = 0; c < channels; ++c) *to++ = from[c];
-  }
-}
-
-}  // namespace
-
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
   const auto& params = rows.params<ConvolutionParams>(node);
   const Window& window = params.window;

@@ -35,6 +35,15 @@ struct ConvolutionParams {
   GemmParams product;
 };
 
+// kMveTransposed: pixels of each product are the columns of the input that a phase meets, as far as
+// they have weights: [column][row][channel], the upper and left one first. Scratch has the input's
+// columns [row][channel], and on both sides ceil(window's width / stride_x) - 1 of padding.
+struct TransposedParams {
+  Window window;  // Dilations are 1.
+  int32_t input_zero, output_zero, least, most;
+  GemmParams products[1];  // [stride_y][stride_x], phases as those of the portable kernel.
+};
+
 }  // namespace mve
 }  // namespace engine
 }  // namespace tinyseg
