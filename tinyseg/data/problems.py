@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Severity: TypeAlias = Literal["error", "warning"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """What is wrong with a file, or with the dataset where no single file is to blame."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     path: str
     message: str
 

@@ -230,7 +230,7 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
         }
     )
     taught = {each: headline(trained[f"teacher {each}"]["validation"]) for each in TEACHERS}
-    teacher = max(taught, key=taught.get)
+    teacher = max(taught, key=taught.__getitem__)
     trained |= jobs.run(
         {f"hinted {seed}": (train_hinted, (name, teacher, seed, effort)) for seed in seeds}
     )

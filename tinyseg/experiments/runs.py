@@ -28,6 +28,7 @@ def quantize(weights: Path, folder: Path, changes: Mapping[str, Any]) -> dict[st
     session = Session.open(weights, changes=changes)
     made = run(session, folder, verify_images=8, max_drop=1.0, profiled=False)
     check = made.verification
+    assert check.arena is not None  # TFLM runs what it verifies here.
     return {
         "test": made.test.integers,
         "bytes": made.file_bytes,
