@@ -23,14 +23,9 @@ from tinyseg.tflite.arena.memory import predict
 from tinyseg.tflite.packing import unpacked
 from tinyseg.zoo import build
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SOURCE = "phantom:count=20,size=48"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

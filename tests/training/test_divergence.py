@@ -19,12 +19,7 @@ from tinyseg.training.divergence import (
 )
 from tinyseg.training.fit import fit, run_epochs
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def lesions(folder, count=24, side=32):

@@ -20,12 +20,7 @@ from tinyseg.training.callbacks import VALIDATION_LOSS
 from tinyseg.training.fit import Learner, fit, new_network, run_epochs
 from tinyseg.zoo.weights import load_weights, save_weights
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def with_training(plan, **settings):
