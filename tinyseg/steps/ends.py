@@ -107,6 +107,22 @@ class Ends:
         return self.meaning
 
     @property
+    def task(self) -> str:
+        """``segmentation`` or ``classification``: as the zoo says, else by the output.
+
+        Raises:
+            InputError: the output is neither masks nor classes, or cannot be told.
+        """
+        if self._of_zoo:
+            return zoo.network(self.plan.model.name).task
+        if self.own or not self.is_file:
+            shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
+            return "segmentation" if len(shape) == 4 else "classification"
+        task = self.reading.task
+        assert task is not None  # Of a reading it is known.
+        return task
+
+    @property
     def _is_stored(self) -> bool:
         """Whether a plan came with a ``.tflite`` file, beside it or in it."""
         return self.trained is not None or "preprocessing" in self.model.plan
