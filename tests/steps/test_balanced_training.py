@@ -13,8 +13,8 @@ from tinyseg.steps.distill import distill
 from tinyseg.steps.networks import successor
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
-from tinyseg.training import fit as training
-from tinyseg.training.fit import rows_to_learn
+from tinyseg.training import loop as training
+from tinyseg.training.loop import rows_to_learn
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -17,7 +17,7 @@ from tinyseg.steps.networks import successor
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.packing import is_packed, packed_bits
-from tinyseg.training import fit as training
+from tinyseg.training import loop as training
 
 HINTED = ("encoder", "decoder")
 
@@ -90,7 +90,7 @@ def test_interrupted_run_goes_on_where_it_stopped(home, student, monkeypatch):
             distill(*student)
     (first,) = rows(folder / "encoder")
     with monkeypatch.context() as patch:
-        patch.setattr(training, "fit", at_once)
+        patch.setattr(training, "train_network", at_once)
         with pytest.raises(KeyboardInterrupt):
             distill(*student)
     assert rows(folder / "encoder")[0] == first

@@ -19,7 +19,7 @@ from tinyseg.steps.evaluate import score
 from tinyseg.steps.images import divide_images
 from tinyseg.steps.networks import equalized
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.packing import unpacked
 from tinyseg.zoo import build
 
@@ -201,7 +201,7 @@ def test_lowering(plan, convert):
         for how in ways:
             made = lowered(content, changed(plan, quantization__lower=how))
             assert (made == content) is (how == ways[0])
-            needs[how] = predict(TfliteModel.parse(made)).needed
+            needs[how] = predict_arena(TfliteModel.parse(made)).needed
         assert needs[ways[1]] < needs[ways[0]]
     with pytest.raises(InputError, match=r"quantization\.lower: 'all' is unknown"):
         convert(lower="all")

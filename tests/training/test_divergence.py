@@ -17,7 +17,7 @@ from tinyseg.training.divergence import (
     SteadyAdam,
     first_layer_without_bounds,
 )
-from tinyseg.training.fit import fit, run_epochs
+from tinyseg.training.loop import run_epochs, train_network
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -63,7 +63,7 @@ def test_the_first_layer_that_overflows_is_named(tmp_path):
     model = small(plan)
     model.get_layer("first").set_weights([np.full((3, 3, 1, 3), 3e38), np.zeros(3)])
     with pytest.raises(Diverged, match=r"epoch 1, step 1: .*first in layer first, with") as caught:
-        fit(model, plan, *parts_of(plan), tmp_path)
+        train_network(model, plan, *parts_of(plan), tmp_path)
     assert caught.value.found.learning_rate == 0.5
 
 

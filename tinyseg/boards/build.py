@@ -22,7 +22,7 @@ _ERROR = re.compile(r"\berror: |undefined reference|/ld: ")
 SELFTEST, FIRMWARE = "selftest", "firmware"
 
 
-def build(board: Board, folder: str | Path, sources: str | Path | None = None) -> Image:
+def compile_firmware(board: Board, folder: str | Path, sources: str | Path | None = None) -> Image:
     """Compile firmware.
 
     Args:

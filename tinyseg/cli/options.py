@@ -124,9 +124,9 @@ def _emulated_board(
     """Refuse a board that cannot be emulated before the long work starts, not after it."""
     if name is None:
         return None
-    from tinyseg.boards import emulator, load
+    from tinyseg.boards import emulator, load_board
 
-    return emulator.emulated(load(name)).name
+    return emulator.emulated(load_board(name)).name
 
 
 ON = click.option(

@@ -118,7 +118,7 @@ def _coded_spans(spans: Spans) -> Spans:
 # What the values say
 
 
-def decide(found: Sequence[Levels]) -> MaskRule:
+def suggested_rule(found: Sequence[Levels]) -> MaskRule:
     """Return the rule that the masks of a data set suggest.
 
     Args:

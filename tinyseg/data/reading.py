@@ -65,7 +65,7 @@ def survey(pictures: Sequence[Place], masks: Sequence[Place], wanted: str, where
         rule = labels.chosen(wanted, found)
     else:
         try:
-            rule = labels.decide(found)
+            rule = labels.suggested_rule(found)
         except InputError as error:
             question = str(error)
     doubts += [Problem("warning", where, note) for note in rule.notes]

@@ -56,7 +56,7 @@ def open_model(path: str | Path, unsafe: bool = False) -> Opened:
         graph = read_graph(path, unsafe)
         return Opened(graph, _image_shape(path, graph.image_shape), str(path))
     if not unsafe:
-        safety.check(described.config, path)
+        safety.check_safety(described.config, path)
     try:
         model = _saved(path, described, unsafe)
     # Whatever Keras raises on a file: it has no error of its own for a damaged one.
@@ -90,7 +90,7 @@ def opened(model: Any, path: str) -> Opened:
     return Opened(model, _image_shape(path, tuple(model.inputs[0].shape)), path)
 
 
-def build(source: Opened, shape: tuple[int, int, int], name: str) -> keras.Model:
+def flat_network(source: Opened, shape: tuple[int, int, int], name: str) -> keras.Model:
     """Return the flat network of Keras 2 in float32, see :func:`tinyseg.keras_files.flat.flatten`.
 
     Args:

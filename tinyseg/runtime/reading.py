@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyseg.errors import InputError
-from tinyseg.runtime.meaning import HEADS, Head, Layout, Meaning
+from tinyseg.runtime.meaning import HEADS, Head, MapLayout, Meaning
 from tinyseg.tflite.border import Outline, Range, image_shape, outlines
 from tinyseg.tflite.model import TfliteModel
 
@@ -144,7 +144,7 @@ class _Reading:
     def _activation(self) -> str:
         return self.outline.activation
 
-    def _mask_head(self, layout: Layout) -> Head | None:
+    def _mask_head(self, layout: MapLayout) -> Head | None:
         if self._holds_labels():
             return Head.LABELS if layout.channels == 1 else None
         alone = layout.channels == 1
@@ -184,7 +184,7 @@ def _within_unit(limits: Range) -> bool:
     return _UNIT[0] <= limits.low and limits.high <= _UNIT[1]
 
 
-def layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | None:
+def layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> MapLayout | None:
     """Return how an output stores a map of an image; None if its shape is not that of one.
 
     Args:
@@ -194,16 +194,16 @@ def layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | None:
     sizes = shape[1:]
     pixels = size[0] * size[1]
     if len(sizes) == 3 and _similar(sizes[:2], size):
-        return Layout(*sizes)
+        return MapLayout(*sizes)
     if len(sizes) == 3 and _similar(sizes[1:], size):
-        return Layout(sizes[1], sizes[2], sizes[0], first=True)
+        return MapLayout(sizes[1], sizes[2], sizes[0], first=True)
     if len(sizes) == 2 and sizes[0] == pixels:
-        return Layout(*size, sizes[1])
+        return MapLayout(*size, sizes[1])
     if len(sizes) == 2 and sizes[1] == pixels:
-        return Layout(*size, sizes[0], first=True)
+        return MapLayout(*size, sizes[0], first=True)
     if len(sizes) == 2 and _similar(sizes, size):
-        return Layout(*sizes, 1)
-    return Layout(*size, 1) if sizes == (pixels,) and pixels > 1 else None
+        return MapLayout(*sizes, 1)
+    return MapLayout(*size, 1) if sizes == (pixels,) and pixels > 1 else None
 
 
 def _similar(sides: tuple[int, ...], size: tuple[int, int]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyseg import presets
 from tinyseg.boards import c_source, firmware, library
 from tinyseg.boards import flash as flashing
-from tinyseg.boards.board import FlashTool, load
+from tinyseg.boards.board import FlashTool, load_board
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import OWN, TFLM, Firmware
 from tinyseg.engine.compiled import compiled
@@ -50,7 +50,7 @@ def export_c(
     if arena:
         size = ArenaSize(arena, arena, "as asked")
     elif board:
-        size = ArenaSize.predicted(model, load(board).target, board)
+        size = ArenaSize.predicted(model, load_board(board).target, board)
     else:
         size = firmware.host_arena(model)
     folder = folder or presets.BUILD / "c" / name
@@ -63,7 +63,7 @@ def _export_library(
     session: Session, folder: Path, board: str | None
 ) -> tuple[list[Path], ArenaSize]:
     model = session.model
-    made = firmware.compile_for(model, load(board))[0] if board else compiled(model)
+    made = firmware.compile_for(model, load_board(board))[0] if board else compiled(model)
     preprocessing = session.preprocessing if session.takes_image else None
     ends = (preprocessing, session.meaning_or_none())
     paths = library.export(made, ends, folder, session.file.stem)
@@ -82,7 +82,7 @@ def make_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
         InputError: no such board, no firmware for it, a missing tool, or a file that cannot run on
             or does not fit the board.
     """
-    target = load(board)
+    target = load_board(board)
     target.need_port()
     deployable(session.model)
     preprocessing = session.preprocessing if session.takes_image else None
@@ -130,5 +130,5 @@ def prepare_flash(
     Raises:
         InputError: as of :func:`make_firmware`, or the board does not know the tool.
     """
-    chosen = flashing.choose(load(board), tool)
+    chosen = flashing.choose(load_board(board), tool)
     return Flashing(make_firmware(session, board, engine), chosen)

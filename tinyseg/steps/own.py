@@ -210,7 +210,7 @@ def _flat(network: Any, changes: Mapping[str, Any]) -> tuple[keras.Model, Plan]:
 
     opened = load.opened(network, network.name)
     plan = plan_of(opened, changes)
-    return load.build(opened, plan.preprocessing.input_shape, plan.model.name), plan
+    return load.flat_network(opened, plan.preprocessing.input_shape, plan.model.name), plan
 
 
 def _digest(network: keras.Model) -> str:

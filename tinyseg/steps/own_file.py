@@ -115,9 +115,9 @@ def load_own(plan: Plan, path: str | Path, unsafe: bool = False) -> keras.Model:
         unsafe: see :func:`tinyseg.keras_files.load.open_model`.
 
     Raises:
-        InputError: as of that function and of :func:`tinyseg.keras_files.load.build`.
+        InputError: as of that function and of :func:`tinyseg.keras_files.load.flat_network`.
     """
     from tinyseg.keras_files import load
 
     opened = load.open_model(path, unsafe)
-    return load.build(opened, plan.preprocessing.input_shape, plan.model.name)
+    return load.flat_network(opened, plan.preprocessing.input_shape, plan.model.name)

@@ -55,7 +55,7 @@ def train(
     Raises:
         InputError: unusable plan, images or split file, or a folder with another run.
     """
-    from tinyseg.training.fit import fit, new_network
+    from tinyseg.training.loop import new_network, train_network
 
     # A published plan names the weights that it led to, and the classes that these tell.
     data_plan = dataclasses.replace(plan.data, classes=(), whites={})
@@ -65,7 +65,7 @@ def train(
     session.plan = with_outputs(session.plan, images.store)
     folder = folder or session.run_folder("float")
     model = new_network(session.plan)
-    fit(model, session.plan, images.part("train"), images.part("validation"), folder)
+    train_network(model, session.plan, images.part("train"), images.part("validation"), folder)
     return finish(model, session, folder)
 
 

@@ -17,7 +17,7 @@ _RANGES = {
 }
 
 
-def clamp(tensor: Tensor, options: Any) -> tuple[int, int]:
+def clamp_range(tensor: Tensor, options: Any) -> tuple[int, int]:
     """Return the least and the most that an operator's fused activation leaves of its output.
 
     As ``CalculateActivationRangeQuantized`` of TFLite.

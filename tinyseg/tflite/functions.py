@@ -32,7 +32,7 @@ def table(operator: Operator) -> np.ndarray:
     return _FUNCTIONS[operator.opcode](operator)
 
 
-def known() -> list[str]:
+def tabled() -> list[str]:
     """Return the operators that :func:`table` takes."""
     return sorted(_FUNCTIONS)
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import MAX_PIXELS, is_image
-from tinyseg.data.layouts.annotated import Shape, annotated, mentions, polygon, read_json
+from tinyseg.data.layouts.annotated import Shape, annotated, mentions, polygon, read_object
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.errors import InputError
 
@@ -69,7 +69,7 @@ def _read(file: Path, by_name: Mapping[str, Path]) -> tuple[Path, list[Shape]]:
     Raises:
         InputError: the file is not as LabelMe writes it, or its image is missing.
     """
-    content = read_json(file)
+    content = read_object(file)
     try:
         listed = PureWindowsPath(str(content["imagePath"])).name
         beside = next(

@@ -7,7 +7,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Data, Kernel, Link, Need
 from tinyseg.engine.rules import factors
-from tinyseg.tflite.activations import clamp, is_valid
+from tinyseg.tflite.activations import clamp_range, is_valid
 from tinyseg.tflite.arithmetic import quantize_multiplier
 from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.padding import padding_before
@@ -142,7 +142,7 @@ def _weights(weights: Tensor) -> np.ndarray:
 
 
 def _border(data: Tensor, output: Tensor, options: object) -> tuple[int, int, int, int]:
-    least, most = clamp(output, options)
+    least, most = clamp_range(output, options)
     return factors.scale_of(data)[1], factors.scale_of(output)[1], least, most
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Kernel, Link, Need
 from tinyseg.engine.rules import factors, functions
-from tinyseg.tflite.activations import clamp
+from tinyseg.tflite.activations import clamp_range
 from tinyseg.tflite.arithmetic import ADD_SHIFT
 from tinyseg.tflite.nodes import Operator, Tensor
 
@@ -79,7 +79,7 @@ def _append(
         left_shift,
         *last,
         factors.scale_of(output)[1],
-        *clamp(output, operator.options),
+        *clamp_range(output, operator.options),
         sign,
     )
     builder.add(output, kernel, tuple(links), params, op=operator.index)

@@ -41,7 +41,7 @@ def of_constant(builder: Builder, operator: Operator) -> bool:
         results = arithmetic.mul(first, second, target)
     else:
         results = arithmetic.add(first, second, target, subtract=operator.opcode == "SUB")
-    low, high = activations.clamp(output, operator.options)
+    low, high = activations.clamp_range(output, operator.options)
     _add(builder, operator, data, arithmetic.clamp(results, low, high))
     return True
 

@@ -7,7 +7,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Data, Kernel, Link, Need, whole
 from tinyseg.engine.rules import factors
-from tinyseg.tflite.activations import clamp
+from tinyseg.tflite.activations import clamp_range
 from tinyseg.tflite.arithmetic import multiply, quantize_multiplier
 from tinyseg.tflite.functions import exponential
 from tinyseg.tflite.nodes import Operator
@@ -33,7 +33,7 @@ def pool(builder: Builder, operator: Operator) -> None:
     )
     params = (
         *(*window, *strides, 1, 1, top, left),
-        *clamp(output, options),
+        *clamp_range(output, options),
     )
     kernel = Kernel.MAX_POOL if operator.opcode == "MAX_POOL_2D" else Kernel.AVERAGE_POOL
     links = (Link(source, Need(strides[0], -top, window[0] - 1 - top)),)

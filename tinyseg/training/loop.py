@@ -66,7 +66,7 @@ def new_network(plan: Plan) -> keras.Model:
     return model
 
 
-def fit(
+def train_network(
     model: keras.Model,
     plan: Plan,
     training: ImageStore,
@@ -164,7 +164,7 @@ def run_epochs(
     folder: str | Path,
     goal: Goal = VALIDATION_DICE,
 ) -> None:
-    """Run the epochs of :func:`fit`, which tells about the files, with any learner.
+    """Run the epochs of :func:`train_network`, which tells about the files, with any learner.
 
     Args:
         learner: what is trained.
