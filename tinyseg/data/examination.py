@@ -6,12 +6,13 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from tinyseg.data import duplicates, images
 from tinyseg.data.dataset import Dataset, Sample
-from tinyseg.data.problems import Problem, Severity, problem_of
+from tinyseg.data.problems import Problem, problem_of
 from tinyseg.errors import InputError
 
 _CONTRADICTIONS = {"benign": "empty", "malignant": "empty", "normal": "not empty"}
@@ -37,7 +38,7 @@ class Facts:
     regions: np.ndarray | None = None
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
-    def add(self, severity: Severity, path: object, *messages: str) -> None:
+    def add(self, severity: Literal["error", "warning"], path: object, *messages: str) -> None:
         """Add a problem for each message about a file."""
         self.problems += [Problem(severity, str(path), message) for message in messages]
 

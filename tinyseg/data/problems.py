@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
-
-Severity: TypeAlias = Literal["error", "warning"]
+from typing import Literal
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """What is wrong with a file, or with the dataset where no single file is to blame."""
 
-    severity: Severity
+    severity: Literal["error", "warning"]
     path: str
     message: str
 

@@ -101,6 +101,21 @@ def convolution_arrays(axis: int) -> Sizes:
     return arrays
 
 
+def convolution_scratch(cmsis_nn: Callable[[Operator, bool], int]) -> Sizes:
+    """Return what convolutions ask for: int4 weights unpacked, or CMSIS-NN's buffer.
+
+    Args:
+        cmsis_nn: bytes of that buffer of an operator, with or without MVE.
+    """
+
+    def scratch(operator: Operator, target: Target) -> list[int]:
+        if not target.cmsis:
+            return unpacked_int4(operator)
+        return positive(cmsis_nn(operator, target.mve))
+
+    return scratch
+
+
 def unpacked_int4(operator: Operator) -> list[int]:
     """Return the bytes of int4 weights as int8, which reference kernels unpack."""
     weights = operator.input(1)
