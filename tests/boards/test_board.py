@@ -300,7 +300,7 @@ def test_board_without_firmware_says_so_in_one_line(name, tmp_path):
         with pytest.raises(InputError) as caught:
             act()
         assert str(caught.value) == (
-            f"{name}: there is no firmware for it yet, docs/porting_a_board.md tells how to write "
+            f"{name}: there is no firmware for it yet, docs/porting_a_board.md says how to write "
             f"it; {board.emulated_by} emulates its core"
         )
     assert not list(tmp_path.iterdir())

@@ -128,7 +128,7 @@ def test_images_of_other_classes_are_not_scored(folder, trained, tmp_path):
     make_classes(tmp_path / "pets")
     assert_bad_input(
         tinyseg("evaluate", trained["weights"], "--data", tmp_path / "pets", cwd=folder),
-        "holds cat, dog, eel, custom_cnn was trained to tell benign, malignant, normal",
+        "holds cat, dog, eel, custom_cnn was trained to distinguish benign, malignant, normal",
     )
 
 

@@ -81,7 +81,7 @@ def test_channels_with_a_mean_each_are_recognised(disk):
 
 def test_a_range_that_tells_nothing_is_asked_for(disk):
     path = write("net.tflite", thresholding(0, 4), 0, 4)
-    with pytest.raises(InputError, match="tells no usual preprocessing; state --scale"):
+    with pytest.raises(InputError, match="is that of no usual preprocessing; state --scale"):
         predict(Session.open(path), [disk])
     stated = Stated(scale=4 / 255, offset=0.0)
     assert area(Session.open(path).stating(stated), disk) == pytest.approx(AREA, abs=25)

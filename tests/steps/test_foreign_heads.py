@@ -66,7 +66,7 @@ def test_heads_of_every_kind(name, disk):
         assert verdict.task == "segmentation"
     else:
         assert verdict.task is None
-        assert "it tells 2 regions, the images 1" in " ".join(verdict.warnings)
+        assert "it has 2 regions, the images 1" in " ".join(verdict.warnings)
         with pytest.raises(InputError, match="the images ask for"):
             evaluate(Session.open(path, PHANTOM))
 

@@ -161,7 +161,7 @@ class Board:
         if not self.ported:
             core = f"; {self.emulated_by} emulates its core" if self.emulated_by else ""
             raise InputError(
-                f"{self.name}: there is no firmware for it yet, docs/porting_a_board.md tells how "
+                f"{self.name}: there is no firmware for it yet, docs/porting_a_board.md says how "
                 f"to write it{core}"
             )
 

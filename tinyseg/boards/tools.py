@@ -47,7 +47,7 @@ def need(name: str) -> str:
     """Return the path of an executable.
 
     Raises:
-        InputError: it is missing; the message tells what to install.
+        InputError: it is missing; the message says what to install.
     """
     path = shutil.which(name)
     if path is None:

@@ -176,7 +176,7 @@ _STATED = (
     click.option(
         "--head",
         type=click.Choice(HEAD_NAMES),
-        help="What the output means; found from its shape, type and operators where they tell.",
+        help="What the output means; found from its shape, type and operators where they say it.",
     ),
     click.option(
         "--mask-output",
@@ -225,8 +225,8 @@ def print_trained(result: Trained, as_json: bool) -> None:
         terminal.print_json(result.as_dict())
         return
     if scores := result.validation:
-        told = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
-        click.echo(f"validation {told}")
+        shown = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
+        click.echo(f"validation {shown}")
     click.echo(f"weights: {result.weights}")
 
 

@@ -120,7 +120,7 @@ def _look_at_picture(place: Place) -> _Picture:
             seen.kind = images.deep_kind(decoded)
             if seen.kind:
                 seen.greatest = float(images.deep_values(decoded, path).max())
-    except Exception:  # Decoders raise anything; reading the file tells of it.
+    except Exception:  # Decoders raise anything; reading the file says so.
         seen.kind = ""
     return seen
 

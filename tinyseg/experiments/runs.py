@@ -53,7 +53,7 @@ def headline(scores: Mapping[str, Any]) -> float:
 
 
 def of_files(quantized: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Return what the results of :func:`quantize_and_score` tell of the files."""
+    """Return what the results of :func:`quantize_and_score` say of the files."""
     keys = ("bytes", "arena_bytes", "bit_exact")
     return {
         role: [{key: run[key] for key in keys} for run in all_] for role, all_ in quantized.items()

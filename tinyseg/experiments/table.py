@@ -204,7 +204,7 @@ def wanted(root: Path) -> dict[Path, str]:
 
 
 def main(root: Path = Path(__file__).parents[2], check: bool = False) -> int:
-    """Write the tables below ``root``, or only tell which are stale.
+    """Write the tables below ``root``, or only say which are stale.
 
     Returns:
         Exit status: 1 if there are stale ones and they were not to be written.

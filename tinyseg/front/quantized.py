@@ -214,7 +214,7 @@ class Quantized:
             target: build of TensorFlow Lite Micro: ``host``, ``cortex_m`` or ``cortex_m55``.
             board: predict for this one instead.
             measure: run the file too, here or in the board's firmware.
-            passes: tell what each pass of :meth:`lower` would save.
+            passes: show what each pass of :meth:`lower` would save.
             folder: where page and pictures go; None for ``build/memory``.
 
         Returns:

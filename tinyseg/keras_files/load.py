@@ -148,7 +148,7 @@ def pixel_range(source: Opened) -> tuple[float, float, str] | None:
 
 
 def _says(layer: Any, args: Any, kwargs: Any) -> bool | None:
-    """Tell whether a layer takes 0..255, or 0..1; None if it says neither."""
+    """Return whether a layer takes 0..255, or 0..1; None if it says neither."""
     kind = type(layer).__name__
     if kind == "Rescaling":
         return bool(np.max(np.abs(np.asarray(layer.scale))) <= _PIXEL_FACTOR)

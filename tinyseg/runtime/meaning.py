@@ -162,7 +162,7 @@ class Meaning:
     def bound(self, threshold: float) -> float | None:
         """Return the real output above which an element is foreground.
 
-        None if no single value tells, as where the likeliest of several classes decides.
+        None if no single value does, as where the likeliest of several classes decides.
         """
         if self.head is Head.LOGITS:
             with np.errstate(divide="ignore"):

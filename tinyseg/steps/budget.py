@@ -31,7 +31,7 @@ class Budget:
         return cls(max(left.arena - frame, 0), left.model, board.target)
 
     def holds(self, arena: int, file: int) -> bool:
-        """Tell whether a network fits."""
+        """Return whether a network fits."""
         return arena <= self.ram and file <= self.flash
 
 

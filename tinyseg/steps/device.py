@@ -76,7 +76,7 @@ def run_images(
         timeout: seconds that an inference may take.
 
     Returns:
-        What the device told of itself, and a record for each image.
+        What the device said of itself, and a record for each image.
 
     Raises:
         InputError: the file makes no masks; no device, another model on it, an unreadable image,

@@ -68,7 +68,7 @@ def distill(
     _check(plan)
     teacher = teacher.named(settings.teacher)
     for path in settings.ensemble:
-        Session.open(path)  # Tells of a file that is not there or not what its plan describes.
+        Session.open(path)  # Refuses a file that is not there or not what its plan describes.
     recorded = dataclasses.replace(
         settings,
         teacher_sha256=files.sha256(settings.teacher),

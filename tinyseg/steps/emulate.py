@@ -117,8 +117,8 @@ def _compared(runner: DeviceRunner, model: TfliteModel, inputs: np.ndarray) -> d
     host = TflmRunner(model)
     expected, made = network_outputs(host, inputs), network_outputs(runner, inputs)
     differing = int((made != expected).sum())
-    told = f"{differing:,} differ" if differing else "equal"
-    text = f"{told}, from those of TFLM on the host" if differing else f"{told} to TFLM's"
+    verdict = f"{differing:,} differ" if differing else "equal"
+    text = f"{verdict}, from those of TFLM on the host" if differing else f"{verdict} to TFLM's"
     return {
         "images": len(inputs),
         "equal": differing == 0,

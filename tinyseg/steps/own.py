@@ -69,7 +69,7 @@ def parse_name(name: str) -> tuple[str, str | None]:
 
 
 def is_file(name: str) -> bool:
-    """Tell whether a name is that of a Keras file, of a SavedModel, or of integers."""
+    """Return whether a name is that of a Keras file, of a SavedModel, or of integers."""
     return name.endswith(".tflite") or looks_like_model(name)
 
 

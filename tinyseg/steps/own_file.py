@@ -60,7 +60,7 @@ def plan_of(opened: Opened, changes: Mapping[str, Any], file: str = "") -> Plan:
         log.info("%s: takes %s, as its layer %s says", opened.path, taken, layer)
     elif not any(changes.get(f"preprocessing.{key}") is not None for key in ("scale", "offset")):
         log.info(
-            "%s: no layer tells the range of its input; taking pixels / 255. If it learned from "
+            "%s: no layer says the range of its input; taking pixels / 255. If it learned from "
             "others, --set preprocessing.scale=... --set preprocessing.offset=...",
             opened.path,
         )

@@ -45,5 +45,5 @@ def clamp_range(tensor: Tensor, options: Any) -> tuple[int, int]:
 
 
 def is_valid(options: Any) -> bool:
-    """Tell whether an operator's padding is VALID: none."""
+    """Return whether an operator's padding is VALID: none."""
     return options.padding == Padding.VALID

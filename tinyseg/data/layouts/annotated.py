@@ -147,7 +147,7 @@ def read_object(path: Path) -> Any:
 
 
 def mentions(path: Path, *words: str) -> bool:
-    """Tell whether a file begins as JSON and all words stand in quotes in it.
+    """Return whether a file begins as JSON and all words stand in quotes in it.
 
     Args:
         path: of the file; a large one is read in its first and last parts only.

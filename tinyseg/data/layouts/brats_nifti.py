@@ -1,6 +1,6 @@
 """BraTS as NIfTI volumes (Menze et al., IEEE TMI 34(10), 2015, 1993-2024), one folder a patient.
 
-Files are told by a word in their names: ``flair``, ``t1``, ``t1ce`` or ``t1c``, ``t2`` and ``seg``
+Files are known by a word in their names: ``flair``, ``t1``, ``t1ce`` or ``t1c``, ``t2`` and ``seg``
 or ``OTMultiClass``, as in ``BraTS20_Training_001_t1ce.nii.gz``. Labels: 1 necrotic or (with 3)
 non-enhancing core, 2 oedema, 4 enhancing tumour.
 """
@@ -175,7 +175,7 @@ def _nifti_files(root: Path) -> Iterator[Path]:
 
 
 def is_brats_nifti(root: Path) -> bool:
-    """Tell whether any file below a folder is named as a BraTS modality in NIfTI."""
+    """Return whether any file below a folder is named as a BraTS modality in NIfTI."""
     return any(_modality(path) for path in _nifti_files(root))
 
 

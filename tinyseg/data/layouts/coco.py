@@ -23,7 +23,7 @@ _KEYS = ("images", "annotations", "categories", "segmentation")
 
 
 def is_coco(root: Path) -> bool:
-    """Tell whether a JSON file below a folder holds images, annotations and categories."""
+    """Return whether a JSON file below a folder holds images, annotations and categories."""
     return any(True for _ in _annotation_files(root))
 
 

@@ -25,7 +25,7 @@ _CORNERS = 64
 
 
 def is_labelme(root: Path) -> bool:
-    """Tell whether a JSON file below a folder holds shapes and the name of an image."""
+    """Return whether a JSON file below a folder holds shapes and the name of an image."""
     return any(True for _ in _annotation_files(root))
 
 

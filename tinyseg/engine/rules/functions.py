@@ -20,7 +20,7 @@ def unary(builder: Builder, operator: Operator) -> None:
 
 
 def of_constant(builder: Builder, operator: Operator) -> bool:
-    """Add an ADD, SUB or MUL with a constant of each channel, or of all; tell whether it is one."""
+    """Add an ADD, SUB or MUL with a constant of each channel, or of all; False if it is none."""
     constants = [tensor for tensor in operator.first(2) if tensor.constant]
     if len(constants) != 1:
         return False

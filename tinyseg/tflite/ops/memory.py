@@ -75,7 +75,7 @@ def output_dimensions(operator: Operator, target: Target) -> list[int]:
 
 
 def is_integer(tensor: Tensor) -> bool:
-    """Tell whether a tensor holds quantized activations."""
+    """Return whether a tensor holds quantized activations."""
     return tensor.dtype in ("int8", "int16")
 
 

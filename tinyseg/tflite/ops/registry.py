@@ -104,7 +104,7 @@ def total_cost(model: TfliteModel) -> Cost:
 
 
 def supported(operator: Operator) -> bool:
-    """Tell whether TFLM has a kernel for an operator with its element types."""
+    """Return whether TFLM has a kernel for an operator with its element types."""
     return missing_kernel(operator) is None
 
 

@@ -55,7 +55,7 @@ class StripSchedule(NamedTuple):
 
 
 class Assessor:
-    """Tells what schedules of a network take; remembers the regions that it has measured.
+    """Measures what schedules of a network take; remembers the regions that it has measured.
 
     Args:
         network: to be scheduled.

@@ -150,7 +150,7 @@ class StripNetwork:
         return align(math.prod(self.shape(piece)) * self._items[piece.tensor])
 
     def can_strip(self, region: StripRegion) -> bool:
-        """Tell whether every operator and sink of a region can be computed in its strips."""
+        """Return whether every operator and sink of a region can be computed in its strips."""
         operators = self.closure(region.sinks, region.stored)
         parts = region.strips * region.finer
         return all(self.rules[operator.index] for operator in operators) and all(
