@@ -38,3 +38,11 @@ def pytest_runtest_setup(item):
         root = os.environ.get("TFLM_ROOT")
         if not root or not Path(root).is_dir():
             pytest.skip("TFLM_ROOT does not name TensorFlow Lite Micro; see docs/firmware.md")
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory):
+    """A cache of decoded images that the tests of a module share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -13,11 +13,11 @@ from tinyseg.cli import terminal
 
 
 class Result(NamedTuple):
-    """What a command came to."""
+    """What a command has left, as ``subprocess`` says it."""
 
-    code: int
-    out: str
-    err: str
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def tinyseg(*arguments: object) -> Result:

@@ -74,3 +74,39 @@ def test_imports_inside_functions_are_seen():
 
 def test_names_of_the_front_door_are_seen():
     assert rooms_in(imports("def f():\n    from tinyseg import quantize\n")) == {"front"}
+
+
+# Arguments that users choose one by one: options of a verb, and those of a network in a plan.
+OPTION_LISTS = {
+    "zoo/attention_unet.py": {"attention_unet"},
+    "zoo/blu_net.py": {"blu_net"},
+    "zoo/unet.py": {"u_shape"},
+    "zoo/vit.py": {"vit"},
+    "front/networks.py": {"quantize"},
+    "verification/verify.py": {"verify"},
+}
+LINES, FUNCTION_LINES, PARAMETERS = 350, 60, 7
+
+
+def functions(path):
+    """Name, lines and parameters of each function of a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
+            yield node, node.end_lineno - node.lineno + 1, count
+
+
+def takes_options(path, node):
+    """Whether a function is a verb of the command line or one of the lists above."""
+    inside = path.relative_to(PACKAGE)
+    verb = inside.parts[0] == "cli" and bool(node.decorator_list)
+    return verb or node.name in OPTION_LISTS.get(str(inside), ())
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_files_and_functions_are_short(path):
+    assert len(path.read_text().splitlines()) <= LINES
+    for node, lines, parameters in functions(path):
+        if not takes_options(path, node):
+            assert lines <= FUNCTION_LINES, node.name
+            assert parameters <= PARAMETERS, node.name

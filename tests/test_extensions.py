@@ -10,7 +10,7 @@ from PIL import Image
 
 import tinyseg
 from tinyseg import boards, data, extensions, zoo
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.boards.linker_script import text
 from tinyseg.data import layouts
 from tinyseg.errors import InputError
@@ -94,7 +94,7 @@ def pairs(tmp_path):
 
 def test_nothing_is_there_without_the_package():
     assert "flat_net" not in zoo.names()
-    assert extensions.load(zoo.GROUP, "flat_net", zoo.Network) is None
+    assert extensions.registered(zoo.GROUP, "flat_net", zoo.Network) is None
     with pytest.raises(InputError, match="flat_net: no such network"):
         zoo.network("flat_net")
 
@@ -128,8 +128,8 @@ def test_layout(installed, pairs):
 
 
 def test_board(installed):
-    assert "tiny_board" in boards.names()
-    board, like = boards.load("tiny_board"), boards.load("nucleo_h743zi")
+    assert "tiny_board" in boards.board_names()
+    board, like = boards.load_board("tiny_board"), boards.load_board("nucleo_h743zi")
     assert board.budget() == like.budget()
     assert not board.ported
     with pytest.raises(InputError, match="tiny_board: there is no firmware for it yet"):
@@ -143,14 +143,14 @@ def test_board(installed):
     assert str(installed / "tiny_board/sections.ld") in text(board)
     (installed / "tiny_board.toml").unlink()
     with pytest.raises(InputError, match=r"tiny_board\.toml"):
-        boards.load("tiny_board")
+        boards.load_board("tiny_board")
 
 
 @pytest.mark.arm
 def test_firmware_of_a_board(installed, tmp_path):
-    ours = boards.load("nucleo_h743zi").folder
+    ours = boards.load_board("nucleo_h743zi").folder
     shutil.copytree(ours, installed / "tiny_board")
-    made = build(boards.load("tiny_board"), tmp_path / "build")
+    made = compile_firmware(boards.load_board("tiny_board"), tmp_path / "build")
     assert made.elf.is_file()
     assert str(installed / "tiny_board/board.cc") in (tmp_path / "build/build.ninja").read_text()
 

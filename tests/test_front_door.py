@@ -1,8 +1,6 @@
 """What ``import tinyseg`` offers: its examples, and that it does what the command line does."""
 
 import doctest
-import importlib.util
-import inspect
 import json
 import re
 import subprocess
@@ -15,10 +13,11 @@ import tf_keras as keras
 from PIL import Image
 
 import tinyseg
+from tests.cli.test_cli import mltk_missing
 from tests.cli.test_cli import tinyseg as command
+from tests.test_front_door_documented import documented
 from tinyseg import data
 from tinyseg.errors import InputError
-from tinyseg.profiling.mltk import mltk_python
 from tinyseg.tflite import TfliteModel
 from tinyseg.verification.gates import Gate
 
@@ -65,29 +64,6 @@ def foreign(head, name="mine"):
 
 def mask_of(features):
     return keras.layers.Conv2D(1, 1, activation="sigmoid")(features)
-
-
-def documented():
-    for name in ("build", "load", "quantize", "Quantized"):
-        offered = getattr(tinyseg, name)
-        yield name, offered
-        if inspect.isclass(offered):
-            members = vars(offered).items()
-            yield from ((f"{name}.{k}", member) for k, member in members if not k.startswith("_"))
-
-
-def mltk_missing():
-    try:
-        mltk_python()
-    except InputError:
-        return True
-    return False
-
-
-def test_all_that_is_offered_is_documented():
-    names = {name for name, _ in documented()}
-    assert set(tinyseg.__all__) - {"__version__"} <= names
-    assert set(tinyseg.__all__) <= set(dir(tinyseg))
 
 
 def test_examples_run(place):
@@ -322,31 +298,6 @@ def test_lowered_file_can_be_saved_with_all_that_belongs_to_it(quantized, place)
     saved = lowered.save("low")
     assert saved.with_name("split.json").is_file()
     assert tinyseg.load(saved).content == lowered.content
-
-
-@pytest.mark.parametrize(("name", "offered"), list(documented()))
-def test_docstrings_name_every_argument(name, offered):
-    if not inspect.isfunction(offered):
-        return
-    text = inspect.getdoc(offered)
-    _, _, arguments = text.partition("Args:\n")
-    for argument in set(inspect.signature(offered).parameters) - {"self"}:
-        assert re.search(rf"^    {argument}: ", arguments, re.M), f"{name}: {argument}"
-    assert "Returns:\n" in text
-
-
-def test_page_holds_what_is_offered():
-    pytest.importorskip("mkdocs")
-    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs/hooks.py")
-    hooks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hooks)
-    page = "\n".join(hooks._python())
-    for name, offered in documented():
-        assert re.search(rf"^#+ (tinyseg\.)?{re.escape(name)}$", page, re.M)
-        example = doctest.DocTestParser().get_examples(offered.__doc__)[0]
-        assert f">>> {example.source}" in page
-    assert ":func:" not in page
-    assert "``" not in page.replace("```", "")
 
 
 @pytest.mark.slow

@@ -164,8 +164,8 @@ def test_large_networks_are_fetched_once(home, tinyseg):
 @pytest.mark.arm
 def test_firmware_compiles(home, command):
     code = (
-        "from tinyseg import boards; from tinyseg.boards.build import build; "
-        "print(build(boards.load('mps2_an500'), 'selftest').elf)"
+        "from tinyseg import boards; from tinyseg.boards.build import compile_firmware; "
+        "print(compile_firmware(boards.load_board('mps2_an500'), 'selftest').elf)"
     )
     done = subprocess.run(
         [command.with_name("python"), "-c", code], cwd=home, env=clean(), capture_output=True,

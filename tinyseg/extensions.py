@@ -10,12 +10,12 @@ from tinyseg.errors import InputError
 Kind = TypeVar("Kind")
 
 
-def names(group: str) -> list[str]:
+def registered_names(group: str) -> list[str]:
     """Return the sorted names of the entry points of a group; nothing is imported for that."""
     return sorted({entry.name for entry in metadata.entry_points(group=group)})
 
 
-def load(group: str, name: str, kind: type[Kind]) -> Kind | None:
+def registered(group: str, name: str, kind: type[Kind]) -> Kind | None:
     """Import what a package registered; None if no package registered that name.
 
     Args:

@@ -233,7 +233,7 @@ def _chain(content, operators):
 def lowering():
     """Return seconds of the passes on the shipped network, and how they grow with operators."""
     from tinyseg.tflite import TfliteModel
-    from tinyseg.tflite.arena.memory import predict
+    from tinyseg.tflite.arena.memory import predict_arena
     from tinyseg.tflite.lowering import lower
 
     model = TfliteModel.read("models/attention_unet_ds/phantom/attention_unet_ds.tflite")
@@ -252,7 +252,7 @@ def lowering():
         seconds = time.perf_counter() - start
         grown = (process.memory_info().rss - before) / operators
         start = time.perf_counter()
-        predict(chain)
+        predict_arena(chain)
         result[f"{operators}_operators"] = {
             "lower_ms_each": 1000 * seconds / operators,
             "predict_ms_each": 1000 * (time.perf_counter() - start) / operators,

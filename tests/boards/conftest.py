@@ -10,7 +10,7 @@ import pytest
 
 from tinyseg import boards
 from tinyseg.boards import emulator
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.runtime import protocol
 from tinyseg.runtime.device import Device, SocketPort
 
@@ -19,7 +19,7 @@ from tinyseg.runtime.device import Device, SocketPort
 def selftest(tmp_path_factory):
     """Return a function that builds the self-test of a board, once, in ``NAME`` below a folder."""
     folder = tmp_path_factory.mktemp("selftest")
-    return functools.cache(lambda name: build(boards.load(name), folder / name))
+    return functools.cache(lambda name: compile_firmware(boards.load_board(name), folder / name))
 
 
 @dataclasses.dataclass

@@ -14,13 +14,13 @@ from tinyseg import boards
 from tinyseg.boards import board as board_module
 from tinyseg.boards import emulator, linker_script
 from tinyseg.boards import flash as flashing
-from tinyseg.boards.board import RAM_KINDS, ROLES, Region
-from tinyseg.boards.build import build
+from tinyseg.boards.board import RAM_KINDS, ROLES, MemoryRegion
+from tinyseg.boards.build import compile_firmware
 from tinyseg.errors import InputError
 from tinyseg.places import firmware_folder
 
-BOARDS = boards.names()
-PORTED = [name for name in BOARDS if boards.load(name).ported]
+BOARDS = boards.board_names()
+PORTED = [name for name in BOARDS if boards.load_board(name).ported]
 DATA_ONLY = sorted(set(BOARDS) - set(PORTED))
 # What runs the same code: Armv7E-M for M4 and M7.
 CORES = {
@@ -45,7 +45,7 @@ def definitions(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_board_is_complete(name):
-    board = boards.load(name)
+    board = boards.load_board(name)
     assert board.name == name
     assert board.title
     assert board.core in CORES
@@ -61,14 +61,14 @@ def test_board_is_complete(name):
 
 def test_boards_that_there_are():
     """Eight real ones at least, and four of QEMU's."""
-    machines = [name for name in BOARDS if boards.load(name).machine]
+    machines = [name for name in BOARDS if boards.load_board(name).machine]
     assert len(machines) == 4
     assert len(BOARDS) - len(machines) >= 8
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_board_is_flashed_or_emulated(name):
-    board = boards.load(name)
+    board = boards.load_board(name)
     assert board.machine or board.flash or not board.ported
     for tool in board.flash:
         assert tool.package
@@ -76,10 +76,10 @@ def test_board_is_flashed_or_emulated(name):
     assert len({tool.tool for tool in board.flash}) == len(board.flash)
 
 
-@pytest.mark.parametrize("name", [name for name in BOARDS if boards.load(name).emulated_by])
+@pytest.mark.parametrize("name", [name for name in BOARDS if boards.load_board(name).emulated_by])
 def test_emulated_stand_in_runs_the_same_code(name):
-    board = boards.load(name)
-    stand_in = boards.load(board.emulated_by)
+    board = boards.load_board(name)
+    stand_in = boards.load_board(board.emulated_by)
     assert stand_in.machine
     assert CORES[stand_in.core] == CORES[board.core]
     if not board.ported:
@@ -92,10 +92,10 @@ def test_emulated_stand_in_runs_the_same_code(name):
 
 
 def test_only_a_core_without_double_precision_is_emulated_by_another():
-    others = [b.name for b in map(boards.load, BOARDS) if b.emulated_by
-              and boards.load(b.emulated_by).core != b.core]  # fmt: skip
+    others = [b.name for b in map(boards.load_board, BOARDS) if b.emulated_by
+              and boards.load_board(b.emulated_by).core != b.core]  # fmt: skip
     assert others == ["stm32f746g_disco"]
-    text = (boards.load("stm32f746g_disco").folder / "board.cmake").read_text()
+    text = (boards.load_board("stm32f746g_disco").folder / "board.cmake").read_text()
     assert "-mfpu=fpv5-sp-d16" in text
 
 
@@ -107,7 +107,7 @@ def test_each_folder_of_firmware_has_a_file():
 @pytest.mark.arm
 @pytest.mark.parametrize("name", BOARDS)
 def test_regions_are_those_of_the_linker(name, tmp_path):
-    board = boards.load(name)
+    board = boards.load_board(name)
     source, linked = tmp_path / "empty.s", tmp_path / "empty.map"
     source.write_text("")
     subprocess.run(["arm-none-eabi-as", "-o", tmp_path / "empty.o", source], check=True)
@@ -128,7 +128,7 @@ def test_regions_are_those_of_the_linker(name, tmp_path):
 
 
 def test_linker_script_states_roles_and_stack():
-    text = linker_script.text(boards.load("stm32f746g_disco"))
+    text = linker_script.text(boards.load_board("stm32f746g_disco"))
     assert re.findall(r'REGION_ALIAS\("(\w+)", (\w+)\)', text) == [
         ("FLASH", "MAIN_FLASH"),
         ("MODEL", "MAIN_FLASH"),
@@ -140,12 +140,12 @@ def test_linker_script_states_roles_and_stack():
 
 
 def test_board_may_place_sections_of_its_own():
-    text = linker_script.text(boards.load("rp2040_pico"))
+    text = linker_script.text(boards.load_board("rp2040_pico"))
     assert "\nINCLUDE boards/rp2040_pico/sections.ld\n" in text
 
 
 def test_linker_script_that_would_not_change_is_left_alone(tmp_path):
-    board = boards.load("xg24_dk")
+    board = boards.load_board("xg24_dk")
     path = linker_script.write(board, tmp_path)
     before = path.stat().st_mtime_ns
     linker_script.write(board, tmp_path)
@@ -157,7 +157,7 @@ def test_linker_script_that_would_not_change_is_left_alone(tmp_path):
 def test_unknown_board_is_told_the_known_ones():
     for name in ("nowhere", "", "../boards/mps2_an500", "mps2_an500.toml"):
         with pytest.raises(InputError) as caught:
-            boards.load(name)
+            boards.load_board(name)
         assert f"'{name}' is unknown" in str(caught.value)
         assert "mps2_an500" in str(caught.value)
 
@@ -232,9 +232,9 @@ def changed(old, new):
 def test_wrong_file_is_named_with_the_reason(definitions, content, reason):
     path = definitions / "mine.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert "mine" in boards.names()
+    assert "mine" in boards.board_names()
     with pytest.raises(InputError) as caught:
-        boards.load("mine")
+        boards.load_board("mine")
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert reason in message
@@ -246,12 +246,12 @@ def test_firmware_without_a_stated_speed_is_refused(definitions):
     path = definitions / "xg24_dk.toml"
     path.write_text(path.read_text().replace("baud = 115200\n", ""))
     with pytest.raises(InputError, match=r"baud is missing; write the speed that board\.cc sets"):
-        boards.load("xg24_dk")
+        boards.load_board("xg24_dk")
 
 
 def test_new_file_is_a_new_board(definitions):
     (definitions / "mine.toml").write_text(GOOD + FLASH + 'command = ["openocd", "-f", "x"]\n')
-    board = boards.load("mine")
+    board = boards.load_board("mine")
     assert (board.title, board.core, board.baud) == ("Mine", "cortex-m4", 115_200)
     assert (board.clock_hz, board.stack, board.sources) == (64_000_000, 16 * K, ("Manual, Memory",))
     assert board.machine is board.emulated_by is board.family_id is board.drive is None
@@ -267,12 +267,12 @@ def test_lengths_may_be_in_bytes_kilobytes_and_megabytes(definitions, written, l
     content = changed("[roles]", f'[memory.B]\nkind = "sram"\norigin = 65536\nlength = {written}\n'
                       "[roles]").replace("origin = 0\n", "origin = 0x0800_0000\n")  # fmt: skip
     (definitions / "mine.toml").write_text(content)
-    assert boards.load("mine").memory["B"] == Region(65536, length, "sram")
+    assert boards.load_board("mine").memory["B"] == MemoryRegion(65536, length, "sram")
 
 
 def test_installation_without_the_firmware_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(tinyseg, "__file__", str(tmp_path / "tinyseg" / "__init__.py"))
-    board = boards.load("mps2_an500")
+    board = boards.load_board("mps2_an500")
     assert not board.ported
     with pytest.raises(InputError, match="install tinyseg from a checkout"):
         _ = board.folder
@@ -281,7 +281,7 @@ def test_installation_without_the_firmware_says_so(tmp_path, monkeypatch):
 
 
 def test_board_that_nothing_emulates():
-    board = boards.load("rp2040_pico")
+    board = boards.load_board("rp2040_pico")
     with pytest.raises(InputError, match="rp2040_pico: QEMU has no board with its cortex-m0plus"):
         emulator.emulated(board)
     with pytest.raises(InputError, match="rp2040_pico: QEMU does not have this board"):
@@ -290,9 +290,9 @@ def test_board_that_nothing_emulates():
 
 @pytest.mark.parametrize("name", DATA_ONLY)
 def test_board_without_firmware_says_so_in_one_line(name, tmp_path):
-    board = boards.load(name)
+    board = boards.load_board(name)
     for act in (
-        lambda: build(board, tmp_path),
+        lambda: compile_firmware(board, tmp_path),
         lambda: emulator.emulated(board),
         lambda: flashing.choose(board),
         lambda: flashing.choose(board, "openocd"),
@@ -300,7 +300,7 @@ def test_board_without_firmware_says_so_in_one_line(name, tmp_path):
         with pytest.raises(InputError) as caught:
             act()
         assert str(caught.value) == (
-            f"{name}: there is no firmware for it yet, docs/porting_a_board.md tells how to write "
+            f"{name}: there is no firmware for it yet, docs/porting_a_board.md says how to write "
             f"it; {board.emulated_by} emulates its core"
         )
     assert not list(tmp_path.iterdir())

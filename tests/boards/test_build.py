@@ -10,14 +10,14 @@ import pytest
 
 import tinyseg
 from tinyseg import boards
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.boards.image import Image, footprint, write_uf2
 from tinyseg.errors import InputError
 from tinyseg.places import firmware_folder
 
 pytestmark = pytest.mark.arm
 
-BOARDS = [name for name in boards.names() if boards.load(name).ported]
+BOARDS = [name for name in boards.board_names() if boards.load_board(name).ported]
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 # Arm's ELF build attribute 6, CPU architecture: v6S-M, v7E-M, v8-M main line, v8.1-M main line.
 ARCHITECTURES = {
@@ -46,7 +46,7 @@ def sections(elf):
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_selftest_builds_without_warnings_and_fills_memory_as_told(name, selftest):
-    board, image = boards.load(name), selftest(name)
+    board, image = boards.load_board(name), selftest(name)
     folder = image.elf.parent
     rules = (folder / "build.ninja").read_text()
     assert "-Wall -Wextra -Werror" in rules
@@ -67,14 +67,14 @@ def test_selftest_builds_without_warnings_and_fills_memory_as_told(name, selftes
 def test_selftest_is_for_the_boards_processor(name, selftest):
     attributes = output_of("arm-none-eabi-readelf", "-A", selftest(name).elf)
     architecture = re.search(r"Tag_CPU_arch: (\S+)", attributes)[1]
-    assert architecture in ARCHITECTURES[boards.load(name).core]
+    assert architecture in ARCHITECTURES[boards.load_board(name).core]
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_footprint_is_what_the_headers_say(name, selftest):
     image = selftest(name)
     loaded = sections(image.elf)
-    made = footprint(image, boards.load(name))
+    made = footprint(image, boards.load_board(name))
     ram = (".data", ".bss", ".stack", ".arena")
     assert made.text == sum(size for name, (_, size) in loaded.items() if name not in ram)
     assert made.model == 0
@@ -102,7 +102,7 @@ def test_program_starts_with_stack_and_reset_vector(name, selftest, tmp_path):
     assert start % 128 == 0
 
 
-@pytest.mark.parametrize("name", [name for name in BOARDS if boards.load(name).flash])
+@pytest.mark.parametrize("name", [name for name in BOARDS if boards.load_board(name).flash])
 def test_files_to_flash_hold_the_same_bytes(name, selftest, tmp_path):
     image = selftest(name)
     output_of("arm-none-eabi-objcopy", "-I", "ihex", "-O", "binary", image.hex, tmp_path / "hex")
@@ -115,15 +115,15 @@ def test_files_to_flash_hold_the_same_bytes(name, selftest, tmp_path):
 def test_second_build_compiles_nothing(selftest):
     image = selftest("mps2_an500")
     before = image.elf.stat().st_mtime_ns
-    again = build(boards.load("mps2_an500"), image.elf.parent)
+    again = compile_firmware(boards.load_board("mps2_an500"), image.elf.parent)
     assert again == image
     assert image.elf.stat().st_mtime_ns == before
 
 
 def test_changed_memory_is_linked_again(tmp_path):
-    board = boards.load("mps2_an500")
-    first = sections(build(board, tmp_path).elf)
-    second = sections(build(dataclasses.replace(board, stack=8 << 10), tmp_path).elf)
+    board = boards.load_board("mps2_an500")
+    first = sections(compile_firmware(board, tmp_path).elf)
+    second = sections(compile_firmware(dataclasses.replace(board, stack=8 << 10), tmp_path).elf)
     assert (first[".stack"][1], second[".stack"][1]) == (16 << 10, 8 << 10)
 
 
@@ -159,11 +159,11 @@ def resized(board, region, length):
 
 
 def test_what_the_linker_cannot_place_is_told_in_bytes(tmp_path, selftest):
-    board = boards.load("nrf52840_dk")
+    board = boards.load_board("nrf52840_dk")
     loaded = sections(selftest(board.name).elf)
     used = sum(loaded[name][1] for name in (".data", ".bss", ".stack", ".arena") if name in loaded)
     with pytest.raises(InputError) as caught:
-        build(resized(board, "DATA_RAM", 128 << 10), tmp_path / "build")
+        compile_firmware(resized(board, "DATA_RAM", 128 << 10), tmp_path / "build")
     message = str(caught.value)
     lacks = re.fullmatch(
         r"nrf52840_dk: the model does not fit, it lacks ([\d,]+) bytes of DATA_RAM; "
@@ -175,7 +175,7 @@ def test_what_the_linker_cannot_place_is_told_in_bytes(tmp_path, selftest):
 
 
 def test_image_larger_than_a_region_is_refused(selftest):
-    board = boards.load("nrf52840_dk")
+    board = boards.load_board("nrf52840_dk")
     image = selftest(board.name)
     with pytest.raises(InputError) as caught:
         footprint(image, resized(board, "CODE_FLASH", 8 << 10))
@@ -186,12 +186,12 @@ def test_image_larger_than_a_region_is_refused(selftest):
 
 def test_image_of_another_board_is_refused(selftest):
     with pytest.raises(InputError) as caught:
-        footprint(selftest("mps2_an500"), boards.load("nrf52840_dk"))
+        footprint(selftest("mps2_an500"), boards.load_board("nrf52840_dk"))
     assert "section .arena lies outside the memory of nrf52840_dk" in str(caught.value)
 
 
 def test_missing_and_damaged_images(tmp_path):
-    board = boards.load("mps2_an500")
+    board = boards.load_board("mps2_an500")
     with pytest.raises(InputError, match=r"no\.elf: no such firmware; run 'tinyseg firmware'"):
         footprint(Image(tmp_path / "no.elf"), board)
     (tmp_path / "text.elf").write_text("not a program")
@@ -200,10 +200,10 @@ def test_missing_and_damaged_images(tmp_path):
 
 
 def test_code_that_does_not_compile_is_told_with_the_compilers_reason(checkout, tmp_path):
-    board = boards.load("mps2_an500")
+    board = boards.load_board("mps2_an500")
     change(board.folder / "board.cc", "kClockHz, 115200", "kClockHz, baud_rate")
     with pytest.raises(InputError) as caught:
-        build(board, tmp_path / "build")
+        compile_firmware(board, tmp_path / "build")
     message = str(caught.value)
     assert message.startswith("mps2_an500: the firmware does not compile (")
     assert "baud_rate" in message
@@ -213,7 +213,7 @@ def test_code_that_does_not_compile_is_told_with_the_compilers_reason(checkout, 
 def test_missing_tools_are_named_with_the_cure(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError) as caught:
-        build(boards.load("mps2_an500"), tmp_path)
+        compile_firmware(boards.load_board("mps2_an500"), tmp_path)
     assert "arm-none-eabi-g++ is missing; install it with make toolchain" in str(caught.value)
 
 
@@ -221,7 +221,9 @@ def test_model_without_tensorflow_lite_micro(tmp_path, monkeypatch):
     monkeypatch.delenv("TFLM_ROOT", raising=False)
     (tmp_path / "generated").mkdir()
     with pytest.raises(InputError) as caught:
-        build(boards.load("mps2_an500"), tmp_path / "build", tmp_path / "generated")
+        compile_firmware(
+            boards.load_board("mps2_an500"), tmp_path / "build", tmp_path / "generated"
+        )
     message = str(caught.value)
     assert message.startswith("TFLM_ROOT is not set")
     assert "cortex-m7+fp" in message
@@ -233,7 +235,9 @@ def test_tensorflow_lite_micro_without_a_library_for_the_core(tmp_path, monkeypa
     monkeypatch.setenv("TFLM_ROOT", str(tmp_path))
     (tmp_path / "generated").mkdir()
     with pytest.raises(InputError) as caught:
-        build(boards.load("mps3_an547"), tmp_path / "build", tmp_path / "generated")
+        compile_firmware(
+            boards.load_board("mps3_an547"), tmp_path / "build", tmp_path / "generated"
+        )
     message = str(caught.value)
     assert message.startswith(f"TFLM_ROOT={tmp_path} holds no library for mps3_an547")
     assert "cortex-m55" in message
@@ -247,12 +251,12 @@ def uf2_blocks(path):
     return [(struct.unpack("<8I", block[:32]), block[32:508], block[508:]) for block in blocks]
 
 
-UF2_BOARDS = [name for name in BOARDS if boards.load(name).family_id is not None]
+UF2_BOARDS = [name for name in BOARDS if boards.load_board(name).family_id is not None]
 
 
 @pytest.mark.parametrize("name", UF2_BOARDS)
 def test_uf2_holds_the_image_in_numbered_blocks(name, selftest):
-    image, board = selftest(name), boards.load(name)
+    image, board = selftest(name), boards.load_board(name)
     path = write_uf2(image, board)
     assert path == image.elf.with_suffix(".uf2")
     blocks = uf2_blocks(path)
@@ -280,7 +284,7 @@ def test_uf2_holds_the_image_in_numbered_blocks(name, selftest):
 
 def test_pico_is_of_the_family_rp2040_with_a_valid_second_stage(selftest):
     """RP2040's boot ROM runs 252 bytes whose CRC-32 (MPEG-2 kind) follows them."""
-    assert boards.load("rp2040_pico").family_id == 0xE48BFF56
+    assert boards.load_board("rp2040_pico").family_id == 0xE48BFF56
     second_stage = selftest("rp2040_pico").bin.read_bytes()[:256]
     crc = 0xFFFF_FFFF
     for byte in second_stage[:252]:
@@ -292,7 +296,7 @@ def test_pico_is_of_the_family_rp2040_with_a_valid_second_stage(selftest):
 
 def test_pico_2_is_of_the_family_rp2350_with_a_valid_image_definition(selftest):
     """RP2350 datasheet, Block structure: markers, items, their total length, a loop of blocks."""
-    board = boards.load("rp2350_pico2")
+    board = boards.load_board("rp2350_pico2")
     assert (board.family_id, board.drive) == (0xE48BFF59, "RP2350")
     start = selftest(board.name).bin.read_bytes()[:4096]
     words = struct.unpack(f"<{len(start) // 4}I", start)

@@ -11,7 +11,7 @@ from tests.fixtures import Draft, one_operator
 from tinyseg.boards.c_source import MARGIN, ArenaSize, export
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 
 HOSTILE = [
     'quo"te', "back\\", "new\nline", "*/", "??/", "%s%n", "{{ 7 * 7 }}", "\u00fcml\u00e4ut", "a b",
@@ -124,7 +124,7 @@ def test_arena_is_rounded_up_with_a_margin(measured):
 
 
 def test_arena_is_never_smaller_than_tflm_needs_to_plan_it():
-    needed = predict(single(Draft((1, 4, 4, 1)))).needed
+    needed = predict_arena(single(Draft((1, 4, 4, 1)))).needed
     for size in (
         ArenaSize.on_device(16, "mps2_an500", needed),
         ArenaSize.on_host(16, single(Draft((1, 4, 4, 1)))),
@@ -135,7 +135,7 @@ def test_arena_is_never_smaller_than_tflm_needs_to_plan_it():
 @pytest.mark.parametrize("target", ["host", "cortex_m", "cortex_m55"])
 def test_predicted_arena_has_no_margin(target):
     model = single(Draft((1, 4, 4, 1)))
-    predicted = predict(model, target)
+    predicted = predict_arena(model, target)
     size = ArenaSize.predicted(model, target, "some_board")
     assert size.measured == predicted.total
     assert size.size % 16 == 0

@@ -15,14 +15,14 @@ from tinyseg.runtime import protocol
 from tinyseg.runtime.protocol import ERROR, Code, Frame, Request
 from tinyseg.tflite.ops.binary_conv_2d import BinaryConvOptions, binary_conv_2d
 
-EMULATED = [name for name in boards.names() if boards.load(name).machine]
+EMULATED = [name for name in boards.board_names() if boards.load_board(name).machine]
 MACS = 32 * 32 * 64 * 3 * 3 * 64
 
 
 @pytest.fixture(scope="module", params=EMULATED)
 def machine(request, selftest, boot):
     """One board at a time: idle firmware keeps a core busy."""
-    board = boards.load(request.param)
+    board = boards.load_board(request.param)
     with boot(board, selftest(board.name).elf) as machine:
         yield machine
 
@@ -220,7 +220,7 @@ def test_frames_larger_than_the_buffer_are_answered_with_an_error(machine):
 
 @pytest.mark.arm
 def test_emulator_starts_and_ends_with_its_context(selftest):
-    board = boards.load("mps2_an386")
+    board = boards.load_board("mps2_an386")
     before = set(psutil.Process().children())
     with emulator.start(board, selftest(board.name).elf) as device:
         (process,) = set(psutil.Process().children()) - before
@@ -233,7 +233,7 @@ def test_emulator_starts_and_ends_with_its_context(selftest):
 
 @pytest.mark.arm
 def test_emulator_that_ends_during_a_request(selftest):
-    board = boards.load("mps2_an386")
+    board = boards.load_board("mps2_an386")
     with emulator.start(board, selftest(board.name).elf) as device:
         device.ping()
         for process in psutil.Process().children():
@@ -247,7 +247,7 @@ def test_emulator_that_ends_during_a_request(selftest):
 
 @pytest.mark.arm
 def test_emulator_that_does_not_start_says_why(tmp_path):
-    board = dataclasses.replace(boards.load("mps2_an500"), machine="no-such-machine")
+    board = dataclasses.replace(boards.load_board("mps2_an500"), machine="no-such-machine")
     with pytest.raises(InputError) as caught, emulator.start(board, tmp_path / "x.elf"):
         pass
     message = str(caught.value)
@@ -260,7 +260,7 @@ def test_emulator_that_does_not_start_says_why(tmp_path):
 def test_missing_firmware_is_an_error_at_the_first_request(tmp_path):
     """QEMU opens its serial port before it looks for the program."""
     with (
-        emulator.start(boards.load("mps2_an500"), tmp_path / "no.elf") as device,
+        emulator.start(boards.load_board("mps2_an500"), tmp_path / "no.elf") as device,
         pytest.raises(InputError, match="connection lost"),
     ):
         device.ping()
@@ -269,7 +269,7 @@ def test_missing_firmware_is_an_error_at_the_first_request(tmp_path):
 def test_missing_emulator_is_named_with_the_cure(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="qemu-system-arm is missing; install it with make"):
-        emulator.command(boards.load("mps2_an500"), Path("x.elf"), "null")
+        emulator.command(boards.load_board("mps2_an500"), Path("x.elf"), "null")
 
 
 @pytest.mark.parametrize(

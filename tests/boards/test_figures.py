@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from tinyseg import boards
-from tinyseg.boards.board import CODE_BYTES, DATA_BYTES, Region
+from tinyseg.boards.board import CODE_BYTES, DATA_BYTES, MemoryRegion
 from tinyseg.cli.boards import boards as boards_verb
 from tinyseg.places import firmware_folder
 
-BOARDS = boards.names()
-PORTED = [name for name in BOARDS if boards.load(name).ported]
+BOARDS = boards.board_names()
+PORTED = [name for name in BOARDS if boards.load_board(name).ported]
 K, M = 1 << 10, 1 << 20
 
 # Flash, sum of RAM, largest RAM in one piece, clock in MHz, as vendors state them.
@@ -50,7 +50,7 @@ def test_figures_of_all_boards_are_stated():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_are_the_vendors(name):
-    board = boards.load(name)
+    board = boards.load_board(name)
     figures = (board.flash_bytes, board.ram_bytes, board.largest_ram, board.clock_hz / 1e6)
     assert figures == FIGURES[name]
     assert board.largest_ram >= board.region("ARENA").length
@@ -61,7 +61,7 @@ def test_documentation_lists_the_boards_with_their_clocks():
     table = re.findall(r"^\| `(\w+)` \| Cortex-(\S+) \| (\d+) MHz \|.*\| (.*) \|$", text, re.M)
     assert {row[0] for row in table} == set(BOARDS)
     for name, core, mhz, status in table:
-        board = boards.load(name)
+        board = boards.load_board(name)
         assert core.lower().replace("+", "plus") == board.core.removeprefix("cortex-")
         assert int(mhz) * 1_000_000 == board.clock_hz
         assert status == ("runs in CI" if board.machine else "(1)" if board.ported else "(2)")
@@ -69,18 +69,20 @@ def test_documentation_lists_the_boards_with_their_clocks():
 
 def test_memory_of_a_board_from_its_data_sheet():
     """RM0433, table 7: two banks of 1 MB flash, ITCM, DTCM, AXI SRAM, SRAM1 to SRAM4."""
-    board = boards.load("nucleo_h743zi")
+    board = boards.load_board("nucleo_h743zi")
     assert set(board.memory.values()) == {
-        Region(0x0800_0000, 2 * M, "flash"),
-        Region(0x0000_0000, 64 * K, "sram"),
-        Region(0x2000_0000, 128 * K, "sram"),
-        Region(0x2400_0000, 512 * K, "sram"),
-        Region(0x3000_0000, 288 * K, "sram"),
-        Region(0x3800_0000, 64 * K, "sram"),
+        MemoryRegion(0x0800_0000, 2 * M, "flash"),
+        MemoryRegion(0x0000_0000, 64 * K, "sram"),
+        MemoryRegion(0x2000_0000, 128 * K, "sram"),
+        MemoryRegion(0x2400_0000, 512 * K, "sram"),
+        MemoryRegion(0x3000_0000, 288 * K, "sram"),
+        MemoryRegion(0x3800_0000, 64 * K, "sram"),
     }
-    assert board.region("FLASH") == board.region("MODEL") == Region(0x0800_0000, 2 * M, "flash")
-    assert board.region("RAM") == Region(0x2000_0000, 128 * K, "sram")
-    assert board.region("ARENA") == Region(0x2400_0000, 512 * K, "sram")
+    assert (
+        board.region("FLASH") == board.region("MODEL") == MemoryRegion(0x0800_0000, 2 * M, "flash")
+    )
+    assert board.region("RAM") == MemoryRegion(0x2000_0000, 128 * K, "sram")
+    assert board.region("ARENA") == MemoryRegion(0x2400_0000, 512 * K, "sram")
 
 
 def constants(text):
@@ -96,9 +98,9 @@ def constants(text):
     return values
 
 
-@pytest.mark.parametrize("name", [n for n in PORTED if not boards.load(n).machine])
+@pytest.mark.parametrize("name", [n for n in PORTED if not boards.load_board(n).machine])
 def test_firmware_sets_the_clock_and_speed_that_the_file_states(name):
-    board = boards.load(name)
+    board = boards.load_board(name)
     text = (board.folder / "board.cc").read_text()
     common = [
         (firmware_folder() / header).read_text()
@@ -114,7 +116,7 @@ def test_firmware_sets_the_clock_and_speed_that_the_file_states(name):
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_budget_leaves_firmware_its_share(name):
-    board = boards.load(name)
+    board = boards.load_board(name)
     budget = board.budget()
     flash, ram = board.region("MODEL").length, board.region("ARENA").length
     shares_flash = board.roles["FLASH"] == board.roles["MODEL"]
@@ -127,13 +129,13 @@ def test_budget_leaves_firmware_its_share(name):
 
 def test_budgets_of_well_known_boards():
     """256 KB of RAM hold stack and variables too; the H743 has them elsewhere."""
-    assert boards.load("xg24_dk").budget().arena == (256 - 16 - 8) * K
-    assert boards.load("nucleo_h743zi").budget().arena == 512 * K
-    assert boards.load("xg24_dk").budget().model == (1536 - 192) * K
+    assert boards.load_board("xg24_dk").budget().arena == (256 - 16 - 8) * K
+    assert boards.load_board("nucleo_h743zi").budget().arena == 512 * K
+    assert boards.load_board("xg24_dk").budget().model == (1536 - 192) * K
 
 
 def test_budget_of_a_memory_that_is_too_small_is_nothing():
-    board = boards.load("xg24_dk")
+    board = boards.load_board("xg24_dk")
     memory = {name: dataclasses.replace(r, length=20 * K) for name, r in board.memory.items()}
     budget = dataclasses.replace(board, memory=memory).budget()
     assert (budget.model, budget.arena) == (0, 0)
@@ -145,7 +147,7 @@ def test_listing_as_json_is_exact():
     records = {record["name"]: record for record in json.loads(result.output)}
     assert list(records) == BOARDS
     for name, (flash, ram, largest, mhz) in FIGURES.items():
-        record, board = records[name], boards.load(name)
+        record, board = records[name], boards.load_board(name)
         assert record["flash_bytes"] == flash
         assert record["ram_bytes"] == ram
         assert record["largest_ram_bytes"] == largest

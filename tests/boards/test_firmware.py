@@ -13,7 +13,7 @@ from tests.fixtures import Draft, one_operator
 from tinyseg import boards
 from tinyseg.boards import emulator, firmware
 from tinyseg.boards.board import CODE_BYTES, DATA_BYTES
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.boards.c_source import ArenaSize, export
 from tinyseg.boards.image import footprint
 from tinyseg.errors import InputError
@@ -82,7 +82,9 @@ def made(on_host):
     def made(kind, board):
         # All kinds of a board lie at the same place.
         if last.get(board, (None,))[0] != kind:
-            result = firmware.make(on_host(kind)[0], PREPROCESSING, boards.load(board), "tflm")
+            result = firmware.make(
+                on_host(kind)[0], PREPROCESSING, boards.load_board(board), "tflm"
+            )
             last[board] = kind, result
         return last[board][1]
 
@@ -217,7 +219,7 @@ def relu(side):
 @pytest.mark.slow
 def test_model_that_does_not_fit_is_refused_with_the_missing_bytes():
     """Input, output and the frame that brings an input take 480,000 bytes each."""
-    board = boards.load("nrf52840_dk")
+    board = boards.load_board("nrf52840_dk")
     with pytest.raises(InputError) as caught:
         firmware.make(relu(400), PREPROCESSING, board, "tflm")
     message = str(caught.value)
@@ -234,7 +236,7 @@ def workshop(folder):
     """Return a function that boots a small network's firmware after a change of its sources."""
     content = fixtures.quantized()
     model = TfliteModel.parse(content, "tiny.tflite")
-    board = boards.load("mps2_an500")
+    board = boards.load_board("mps2_an500")
     sources = folder / "workshop" / "generated"
     plain = PreprocessingPlan(height=fixtures.SIZE, width=fixtures.SIZE)
     measured = TflmRunner(model).arena.total
@@ -245,7 +247,7 @@ def workshop(folder):
         size = ArenaSize(measured, arena or 2 * (measured // 16) * 16, "for a test")
         export(model, plain, size, sources, "tiny")
         change(sources)
-        image = build(board, folder / "workshop" / "cmake", sources)
+        image = compile_firmware(board, folder / "workshop" / "cmake", sources)
         with emulator.start(board, image.elf) as device:
             line = device.wait_for_log(60)
             yield model, line.removeprefix("tinyseg on mps2_an500: "), device

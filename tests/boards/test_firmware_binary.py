@@ -8,7 +8,7 @@ import pytest
 from tests.fixtures import Draft, one_operator
 from tinyseg import boards
 from tinyseg.boards import emulator, firmware
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.boards.c_source import export
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
@@ -88,8 +88,8 @@ def test_binary_convolution_is_that_of_numpy(board):
         # firmware.make, which then compiles less.
         folder = f"build/firmware/{board}/binary"
         export(model, PREPROCESSING, firmware.host_arena(model), f"{folder}/generated", "binary")
-        image = build(boards.load(board), f"{folder}/cmake", f"{folder}/generated")
-        with emulator.start(boards.load(board), image.elf) as device:
+        image = compile_firmware(boards.load_board(board), f"{folder}/cmake", f"{folder}/generated")
+        with emulator.start(boards.load_board(board), image.elf) as device:
             runner = DeviceRunner(device, model)
             np.testing.assert_array_equal(runner.run(stored), expected, case)
 
@@ -105,7 +105,7 @@ def test_firmware_with_a_binary_convolution_measures_its_arena():
 def test_options_of_another_version_are_refused():
     model, _ = convolution("same", encoded=b"\2\1\1\0\x80\x7f")
     with pytest.raises(InputError) as caught:
-        firmware.make(model, PREPROCESSING, boards.load("mps2_an500"), "tflm")
+        firmware.make(model, PREPROCESSING, boards.load_board("mps2_an500"), "tflm")
     message = str(caught.value)
     assert message.startswith("binary.tflite: mps2_an500 cannot run it: ")
     assert f"{NAME}: unknown options; export the model again" in message

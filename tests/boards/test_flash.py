@@ -73,14 +73,14 @@ def install(folder, tool, script="exit 0"):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_above_are_all_that_a_board_has(name):
-    assert [tool.tool for tool in boards.load(name).flash] == list(COMMANDS[name])
+    assert [tool.tool for tool in boards.load_board(name).flash] == list(COMMANDS[name])
 
 
 @pytest.mark.arm
 @pytest.mark.usefixtures("no_drive")
 @pytest.mark.parametrize(("name", "tool"), CASES)
 def test_command(name, tool, selftest):
-    board, image = boards.load(name), selftest(name)
+    board, image = boards.load_board(name), selftest(name)
     stem = str(image.elf).removesuffix(".elf")
     expected = COMMANDS[name][tool].format(
         elf=f"{stem}.elf", hex=f"{stem}.hex", bin=f"{stem}.bin", uf2=f"{stem}.uf2"
@@ -92,7 +92,7 @@ def test_command(name, tool, selftest):
 @pytest.mark.arm
 def test_address_is_where_the_image_starts(selftest):
     """st-flash writes the .bin there; the ELF file says where its first byte belongs."""
-    board = boards.load("nucleo_h743zi")
+    board = boards.load_board("nucleo_h743zi")
     image = selftest(board.name)
     headers = subprocess.run(
         ["arm-none-eabi-readelf", "-lW", image.elf], capture_output=True, text=True, check=True
@@ -105,7 +105,7 @@ def test_address_is_where_the_image_starts(selftest):
 @pytest.mark.usefixtures("no_drive")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_first_tool_is_taken_unless_another_one_is_installed(name, tmp_path, monkeypatch):
-    board = boards.load(name)
+    board = boards.load_board(name)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     first, *others = COMMANDS[name]
     assert flashing.choose(board).tool == first
@@ -120,27 +120,29 @@ def test_first_tool_is_taken_unless_another_one_is_installed(name, tmp_path, mon
 @pytest.mark.parametrize(("name", "tool"), CASES)
 def test_tool_may_be_named_though_it_is_not_installed(name, tool, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert flashing.choose(boards.load(name), tool).tool == tool
+    assert flashing.choose(boards.load_board(name), tool).tool == tool
 
 
 def test_tool_that_cannot_flash_the_board():
     with pytest.raises(InputError) as caught:
-        flashing.choose(boards.load("nrf52840_dk"), "st-flash")
+        flashing.choose(boards.load_board("nrf52840_dk"), "st-flash")
     assert str(caught.value) == "nrf52840_dk: cannot be flashed by st-flash; use pyocd or openocd"
 
 
-@pytest.mark.parametrize("name", [name for name in boards.names() if boards.load(name).machine])
+@pytest.mark.parametrize(
+    "name", [name for name in boards.board_names() if boards.load_board(name).machine]
+)
 def test_emulated_board_cannot_be_flashed(name):
     for tool in (None, "openocd"):
         with pytest.raises(InputError) as caught:
-            flashing.choose(boards.load(name), tool)
+            flashing.choose(boards.load_board(name), tool)
         assert str(caught.value) == f"{name}: is emulated only; run 'tinyseg emulate'"
 
 
 @pytest.mark.arm
 def test_image_that_does_not_fit_is_not_flashed(selftest, tmp_path, monkeypatch):
     """The emulated board's arena lies where the real one has no memory."""
-    board = boards.load("nucleo_h743zi")
+    board = boards.load_board("nucleo_h743zi")
     log = tmp_path / "ran"
     install(tmp_path / "bin", "st-flash", f"touch {log}")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
@@ -152,14 +154,14 @@ def test_image_that_does_not_fit_is_not_flashed(selftest, tmp_path, monkeypatch)
 
 
 def test_firmware_that_was_not_built(tmp_path):
-    board = boards.load("nucleo_h743zi")
+    board = boards.load_board("nucleo_h743zi")
     with pytest.raises(InputError, match="no such firmware; run 'tinyseg firmware'"):
         flashing.command(board, Image(tmp_path / "firmware.elf"), flashing.choose(board))
 
 
 @pytest.mark.arm
 def test_tool_is_run_with_the_very_command(selftest, tmp_path, monkeypatch):
-    board, log = boards.load("nucleo_h743zi"), tmp_path / "log"
+    board, log = boards.load_board("nucleo_h743zi"), tmp_path / "log"
     install(tmp_path / "bin", "st-flash", f'printf "%s\\n" "$0" "$@" > {log}')
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     image, tool = selftest(board.name), flashing.choose(board)
@@ -172,7 +174,7 @@ def test_tool_is_run_with_the_very_command(selftest, tmp_path, monkeypatch):
 
 @pytest.mark.arm
 def test_tool_that_fails_is_told_with_its_command(selftest, tmp_path, monkeypatch):
-    board = boards.load("nucleo_h743zi")
+    board = boards.load_board("nucleo_h743zi")
     install(tmp_path / "bin", "st-flash", "exit 1")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     with pytest.raises(InputError) as caught:
@@ -186,7 +188,7 @@ def test_tool_that_fails_is_told_with_its_command(selftest, tmp_path, monkeypatc
 @pytest.mark.usefixtures("no_drive")
 @pytest.mark.parametrize(("name", "tool"), CASES)
 def test_missing_tool_is_told_with_its_package(name, tool, selftest, tmp_path, monkeypatch):
-    board, image = boards.load(name), selftest(name)
+    board, image = boards.load_board(name), selftest(name)
     # Only what measures the image.
     path = os.environ["PATH"]
     for program in ("arm-none-eabi-g++", "arm-none-eabi-size"):
@@ -210,7 +212,7 @@ def test_pico_is_flashed_by_copying_to_its_drive(name, label, selftest, tmp_path
         (tmp_path / "somebody" / folder).mkdir(parents=True)
     drive = tmp_path / "somebody" / label
     monkeypatch.setattr(flashing, "_DRIVES", ("/nowhere/*/{label}", str(tmp_path / "*/{label}")))
-    board, image = boards.load(name), selftest(name)
+    board, image = boards.load_board(name), selftest(name)
     write_uf2(image, board)
     tool = flashing.choose(board)
     assert tool.tool == "uf2"
@@ -219,6 +221,6 @@ def test_pico_is_flashed_by_copying_to_its_drive(name, label, selftest, tmp_path
 
 
 def test_board_without_a_tool_is_not_flashed():
-    board = dataclasses.replace(boards.load("xg24_dk"), flash=())
+    board = dataclasses.replace(boards.load_board("xg24_dk"), flash=())
     with pytest.raises(InputError, match="xg24_dk: no tool is known that flashes it; docs/porting"):
         flashing.choose(board)

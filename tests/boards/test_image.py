@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from tinyseg import boards
-from tinyseg.boards.board import Region
+from tinyseg.boards.board import MemoryRegion
 from tinyseg.boards.image import Image, Usage, footprint, write_uf2
 from tinyseg.errors import InputError
 
@@ -15,15 +15,15 @@ pytestmark = pytest.mark.arm
 # No two figures alike. The first starts where debug sections seem to lie, and LOW ends where HIGH
 # begins.
 MEMORY = {
-    "ITCM": Region(0x0000_0000, 0x1000, "sram"),
-    "CODE": Region(0x0800_0000, 0x8000, "flash"),
-    "WEIGHTS": Region(0x9000_0000, 0x9000, "external_flash"),
-    "LOW": Region(0x2000_0000, 0x2000, "sram"),
-    "HIGH": Region(0x2000_2000, 0x3000, "sram"),
+    "ITCM": MemoryRegion(0x0000_0000, 0x1000, "sram"),
+    "CODE": MemoryRegion(0x0800_0000, 0x8000, "flash"),
+    "WEIGHTS": MemoryRegion(0x9000_0000, 0x9000, "external_flash"),
+    "LOW": MemoryRegion(0x2000_0000, 0x2000, "sram"),
+    "HIGH": MemoryRegion(0x2000_2000, 0x3000, "sram"),
 }
 ROLES = {"FLASH": "CODE", "MODEL": "WEIGHTS", "RAM": "LOW", "ARENA": "HIGH"}
 BOARD = dataclasses.replace(
-    boards.load("rp2040_pico"), name="paper", memory=MEMORY, roles=ROLES, family_id=0x12345678
+    boards.load_board("rp2040_pico"), name="paper", memory=MEMORY, roles=ROLES, family_id=0x12345678
 )
 SECTIONS = [
     (".boot2", 0x0800_0000, 0x100),

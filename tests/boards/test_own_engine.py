@@ -46,7 +46,7 @@ def on_host():
 @pytest.mark.parametrize("board", MACHINES)
 def test_bytes_are_those_of_tflm_on_the_host(board, on_host):
     model, pixels, stored, expected = on_host
-    made = firmware.make(model, PREPROCESSING, boards.load(board))
+    made = firmware.make(model, PREPROCESSING, boards.load_board(board))
     with emulator.start(made.board, made.image.elf) as device:
         assert device.wait_for_log(60) == f"tinyseg on {board}: ready with small_net"
         runner = DeviceRunner(device, model)
@@ -68,14 +68,14 @@ def test_bytes_are_those_of_tflm_on_the_host(board, on_host):
 @pytest.mark.arm
 def test_code_is_small(on_host):
     """All of the firmware's code: engine, kernels, protocol, drivers."""
-    made = firmware.make(on_host[0], PREPROCESSING, boards.load("mps2_an500"))
+    made = firmware.make(on_host[0], PREPROCESSING, boards.load_board("mps2_an500"))
     assert made.footprint.text < 32 << 10
     assert made.footprint.model < 1.1 * len(on_host[0].content)
 
 
 def test_memories_of_a_board_are_used_together():
     """A Nucleo-H743ZI has one megabyte in five pieces."""
-    board = boards.load("nucleo_h743zi")
+    board = boards.load_board("nucleo_h743zi")
     found = pieces(board, taken=1000)
     assert [piece.section for piece in found] == [
         ".arena", ".in_SRAM123", ".in_DTCM", ".in_ITCM", ".in_SRAM4",
@@ -89,7 +89,7 @@ def test_memories_of_a_board_are_used_together():
 def test_a_network_that_needs_more_is_refused():
     content = fixtures.quantized("static_wi8_ai8", "integer", base_width=4, size=SIZE)
     model = TfliteModel.parse(content, "net.tflite")
-    board = boards.load("rp2040_pico")
+    board = boards.load_board("rp2040_pico")
     small, ram = dict(board.memory), board.roles["ARENA"]
     small[ram] = dataclasses.replace(small[ram], length=40 << 10)
     with pytest.raises(InputError, match=r"net.tflite: needs [\d,]+ bytes of memory"):

@@ -36,14 +36,14 @@ def images():
     return (255 * fixtures.pictures(2, seed=4)).astype(np.uint8)
 
 
-BOARDS = boards.names()
+BOARDS = boards.board_names()
 
 
 def test_boards_lists_each_board_with_its_core(tmp_path):
     rows = printed(tinyseg("boards", "--json", cwd=tmp_path))
     assert [row["name"] for row in rows] == BOARDS
     for row in rows:
-        board = boards.load(row["name"])
+        board = boards.load_board(row["name"])
         assert (row["title"], row["core"]) == (board.title, board.core)
         assert (row["machine"], row["baud"]) == (board.machine, board.baud)
     table = tinyseg("boards", cwd=tmp_path)
@@ -60,7 +60,7 @@ TOOLS = {
 
 def test_doctor_finds_what_the_path_holds(tmp_path):
     rows = {row["name"]: row for row in printed(tinyseg("doctor", "--json", cwd=tmp_path))}
-    flash = {tool.tool for name in BOARDS for tool in boards.load(name).flash}
+    flash = {tool.tool for name in BOARDS for tool in boards.load_board(name).flash}
     assert set(rows) == TOOLS | flash - {"uf2"}
     for name in set(rows) - {"TFLM_ROOT"}:
         assert rows[name]["found"] == shutil.which(name)

@@ -27,7 +27,7 @@ from tests.cli.board_runs import (
     variables,
 )
 from tinyseg import boards
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.errors import InputError
 from tinyseg.steps.emulate import serve
 from tinyseg.tflite import TfliteModel
@@ -86,13 +86,15 @@ def wait_for(port):
 
 SERVE = (
     "import sys, pathlib; from tinyseg import boards; from tinyseg.steps.emulate import serve; "
-    "serve(boards.load(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]))"
+    "serve(boards.load_board(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]))"
 )
 
 
 @pytest.fixture(scope="module")
 def elf(tmp_path_factory):
-    return build(boards.load("mps2_an500"), tmp_path_factory.mktemp("selftest")).elf
+    return compile_firmware(
+        boards.load_board("mps2_an500"), tmp_path_factory.mktemp("selftest")
+    ).elf
 
 
 @pytest.mark.arm
@@ -117,7 +119,7 @@ def test_served_board_answers_one_client_after_the_other(folder, elf):
 @pytest.mark.arm
 def test_port_in_use_is_an_error(elf):
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(InputError) as caught:
-        serve(boards.load("mps2_an500"), elf, server.getsockname()[1])
+        serve(boards.load_board("mps2_an500"), elf, server.getsockname()[1])
     message = str(caught.value)
     assert message.startswith("mps2_an500: QEMU ended (")
     assert "in use" in message

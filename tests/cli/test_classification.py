@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import _mltk_missing, assert_bad_input, tinyseg
+from tests.cli.test_cli import assert_bad_input, mltk_missing, tinyseg
 from tests.data.makers import make_classes
 from tinyseg import files
 from tinyseg.tflite import TfliteModel
@@ -35,7 +35,7 @@ def trained(folder):
 
 @pytest.fixture(scope="module")
 def quantized(folder, trained):
-    options = ["--no-profile"] if _mltk_missing() else []
+    options = ["--no-profile"] if mltk_missing() else []
     result = tinyseg(
         "quantize", NETWORK, "--data", SOURCE, "--max-drop", 1, "--images", 4, "--json", *options,
         cwd=folder,
@@ -128,7 +128,7 @@ def test_images_of_other_classes_are_not_scored(folder, trained, tmp_path):
     make_classes(tmp_path / "pets")
     assert_bad_input(
         tinyseg("evaluate", trained["weights"], "--data", tmp_path / "pets", cwd=folder),
-        "holds cat, dog, eel, custom_cnn was trained to tell benign, malignant, normal",
+        "holds cat, dog, eel, custom_cnn was trained to distinguish benign, malignant, normal",
     )
 
 

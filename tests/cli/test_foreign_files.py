@@ -53,21 +53,21 @@ def test_what_tflm_does_not_run_is_refused_by_every_verb(make, folder):
     cv2.imwrite("image.png", np.zeros((32, 32), np.uint8))
     for name, command in verbs(file, "image.png").items():
         result = tinyseg(*command)
-        assert result.code == 2, name
-        (line,) = result.err.splitlines()
+        assert result.returncode == 2, name
+        (line,) = result.stderr.splitlines()
         assert line.startswith("tinyseg: file.tflite: "), name
         for words in REFUSED[make]:
             assert words in line, (name, line)
-        assert not result.out
+        assert not result.stdout
     assert {path.name for path in folder.iterdir()} <= {file, "image.png", "cache"}
 
 
 @pytest.mark.parametrize("make", REFUSED, ids=lambda make: make.__name__)
 def test_verify_says_the_same(make):
     result = tinyseg("verify", write(content_of(make)), *PHANTOM, "--images", 1)
-    assert result.code in (1, 2)
+    assert result.returncode in (1, 2)
     for words in REFUSED[make]:
-        assert words in result.err
+        assert words in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ def test_files_of_the_world_of_tflm(name):
     content = content_of(WORLD[name]) if name in WORLD else mlperf_tiny.int8_file(name)
     file = write(content)
     memory = tinyseg("memory", file, "--measure", "--json")
-    assert (memory.code, memory.err) == (0, "")
-    facts = json.loads(memory.out)
+    assert (memory.returncode, memory.stderr) == (0, "")
+    facts = json.loads(memory.stdout)
     for key in ("total_bytes", "head_bytes", "tail_bytes"):
         assert facts["measured"][key] == facts[key]
     inputs = random_inputs(content)
     (before,) = on_tflm(content, inputs)
     assert before.std() > 0
     for how in ((), ("--patches",)):
-        assert tinyseg("lower", file, "-o", "lowered.tflite", *how).code == 0
+        assert tinyseg("lower", file, "-o", "lowered.tflite", *how).returncode == 0
         with open("lowered.tflite", "rb") as stream:
             np.testing.assert_array_equal(on_tflm(stream.read(), inputs)[0], before)
     fitted = tinyseg("fit", file, "--board", "nucleo_h743zi", "--json")
-    assert (fitted.code, json.loads(fitted.out)["fits"]) == (0, True)
+    assert (fitted.returncode, json.loads(fitted.stdout)["fits"]) == (0, True)
     model = TfliteModel.read(file)
 
     if name != "group_normalization":
@@ -105,15 +105,15 @@ def test_files_of_the_world_of_tflm(name):
 def test_whatever_has_one_input_is_exported(name, folder):
     content = content_of(WORLD[name]) if name in WORLD else mlperf_tiny.int8_file(name)
     result = tinyseg("export-c", write(content), "-o", "made")
-    assert (result.code, result.err) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
     assert (folder / "made/model_data.cc").is_file()
 
 
 def test_a_byte_that_differs_is_traced_to_its_operator():
     file = write(content_of(foreign_files.group_normalization))
     result = tinyseg("verify", file, *PHANTOM, "--images", 1)
-    assert result.code == 1
-    line = result.err.splitlines()[-1]
+    assert result.returncode == 1
+    line = result.stderr.splitlines()[-1]
     assert "operator 2 SUM (layer 'group_normalization') is the first to differ" in line
     assert "in 4 of 4 stored values" in line
     assert "TFLite's reference kernel is wrong" in line
@@ -125,17 +125,17 @@ def test_an_activation_without_a_reference_kernel():
     runner, images = TfliteRunner(model), random_inputs(model.content)[0]
     np.testing.assert_array_equal(runner.run(images), TflmRunner(model).run(images))
     result = tinyseg("verify", file, *PHANTOM, "--images", 1, "--json")
-    assert result.code == 0
-    assert json.loads(result.out)["bit_exact"]
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["bit_exact"]
 
 
 def test_a_budget_is_never_negative():
     image = Draft((1, 1024, 1024, 1))
     content = one_operator("RELU", [image], image)
     result = tinyseg("fit", write(content), "--board", "nucleo_h743zi")
-    assert result.code == 1
-    assert "of 0" in result.err
-    assert "-" not in result.err.split("needs")[1]
+    assert result.returncode == 1
+    assert "of 0" in result.stderr
+    assert "-" not in result.stderr.split("needs")[1]
 
 
 def test_fit_asks_tflm_itself():
@@ -144,6 +144,6 @@ def test_fit_asks_tflm_itself():
     axes = Draft((6,), "int32", np.arange(6, dtype=np.int32))
     content = one_operator("TRANSPOSE", [image, axes], image, options("Transpose"))
     result = tinyseg("fit", write(content), "--ram", "1M", "--flash", "1M")
-    assert result.code == 2
-    assert "operator 0 TRANSPOSE (layer 'tensor_2')" in result.err
-    assert "fits" not in result.out
+    assert result.returncode == 2
+    assert "operator 0 TRANSPOSE (layer 'tensor_2')" in result.stderr
+    assert "fits" not in result.stdout

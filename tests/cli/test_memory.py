@@ -12,7 +12,7 @@ import pytest
 from tests import fixtures
 from tinyseg.reporting import memory_chart
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import facts, predict
+from tinyseg.tflite.arena.memory import facts, predict_arena
 
 
 def tinyseg(*arguments, cwd):
@@ -44,7 +44,7 @@ def content():
 @pytest.fixture(scope="module")
 def values(content):
     model = TfliteModel.parse(content, "net.tflite")
-    return facts(model, predict(model))
+    return facts(model, predict_arena(model))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_targets_and_boards(path, content, tmp_path, options, target):
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout)
     assert printed["target"] == target
-    assert printed["total_bytes"] == predict(TfliteModel.parse(content), target).total
+    assert printed["total_bytes"] == predict_arena(TfliteModel.parse(content), target).total
 
 
 def test_operator_without_a_kernel_is_refused(tmp_path):

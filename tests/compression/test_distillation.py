@@ -15,7 +15,7 @@ from tinyseg.compression.distillation import (
     find_hints,
 )
 from tinyseg.errors import InputError
-from tinyseg.training.fit import mask_losses
+from tinyseg.training.loop import mask_losses
 from tinyseg.zoo.attention_unet import attention_unet
 from tinyseg.zoo.blu_net import blu_net
 from tinyseg.zoo.unet import lw_unet, unet

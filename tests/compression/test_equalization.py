@@ -9,7 +9,7 @@ from tinyseg import plan as plans
 from tinyseg.compression.equalization import equalize
 from tinyseg.compression.quantization import convert_post_training
 from tinyseg.errors import InputError
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.zoo import build
@@ -65,7 +65,7 @@ def channel_ranges(model, name):
 def sqnr(model, outputs):
     """Signal to quantization noise of the int8 file, in dB."""
     file = TfliteModel.parse(convert_post_training(model, PLAN, IMAGES))
-    noise = predict(TfliteRunner(file, reference=True), IMAGES) - outputs
+    noise = network_outputs(TfliteRunner(file, reference=True), IMAGES) - outputs
     return 10 * np.log10(np.sum(outputs**2) / np.sum(noise**2))
 
 

@@ -14,7 +14,7 @@ from tinyseg.compression.folding import fold
 from tinyseg.compression.quantization import convert_quantization_aware
 from tinyseg.compression.quantization_aware import quantization_aware
 from tinyseg.errors import InputError
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
@@ -135,7 +135,7 @@ def test_export_agrees_with_training(network, images):
     aware = quantization_aware(network, images)
     model = TfliteModel.parse(convert_quantization_aware(aware, PLAN))
     simulated = aware.predict(images, verbose=0)
-    exported = predict(TfliteRunner(model, reference=True), images)
+    exported = network_outputs(TfliteRunner(model, reference=True), images)
     steps = np.abs(exported - simulated) * 256
     # Resizing, products and sums round once more than the simulation.
     assert np.quantile(steps, 0.99) <= 3
@@ -182,7 +182,7 @@ def test_attention_unet_trains_with_rounding(images):
     after = aware.get_layer("encoder1_conv1").get_weights()
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
     model = TfliteModel.parse(convert_quantization_aware(aware, PLAN))
-    exported = predict(TfliteRunner(model, reference=True), pictures)
+    exported = network_outputs(TfliteRunner(model, reference=True), pictures)
     simulated = aware.predict(pictures, verbose=0)
     assert ((exported > 0.5) == (simulated > 0.5)).mean() >= 0.99
 

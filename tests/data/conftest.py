@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.made import Made
 from tests.data.makers import GREY, MASK
 
 
@@ -65,3 +66,8 @@ def real_data():
     if not os.environ.get("TINYSEG_DATA"):
         pytest.skip("TINYSEG_DATA is not set")
     return Path(os.environ["TINYSEG_DATA"])
+
+
+@pytest.fixture
+def made(request, tmp_path):
+    return Made(request.param, tmp_path / "set")

@@ -25,7 +25,7 @@ def names(dataset):
 def read_mask(path):
     """A mask as it is read where it is the only one of its data set."""
     pixels = masks.open_mask(path)
-    return labels.decide([masks.levels(pixels, path)]).apply(pixels)
+    return labels.suggested_rule([masks.levels(pixels, path)]).apply(pixels)
 
 
 def noise(seed, channels=0, height=HEIGHT, width=WIDTH):

@@ -11,51 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.makers import MAKERS, head, noise, volume
+from tests.data.made import ALL, CLASSES, MASKED_PICTURES, PAIRED, PICTURES, Made, every
+from tests.data.makers import head, noise, volume
 from tinyseg.data import load
 from tinyseg.data.check import check
 from tinyseg.data.splits import make_split, read_split
-from tinyseg.data.store import open_store
 from tinyseg.errors import InputError
-from tinyseg.plan import PreprocessingPlan
-
-ALL = list(MAKERS)
-PAIRED = [name for name, maker in MAKERS.items() if maker.mask]
-PICTURES = [name for name in ALL if not name.startswith("brats")]
-MASKED_PICTURES = [name for name in PICTURES if name in PAIRED]
-CLASSES = ["brain_mri", "classes"]
-
-
-class Made:
-    """A dataset on disk and the files of the sample that a test spoils."""
-
-    def __init__(self, name, root):
-        self.maker, self.root = MAKERS[name], root
-        self.maker.make(root)
-        self.source = f"{root}{self.maker.options}"
-        self.image = root / self.maker.image
-        self.mask = root / self.maker.mask if self.maker.mask else None
-        self.preprocessing = PreprocessingPlan(16, 16, self.maker.channels)
-
-    def sample(self, dataset):
-        """The sample that is read from the image file."""
-        return next(s for s in dataset.samples if self.image in s.files)
-
-    def read(self):
-        dataset = load(self.source)
-        return dataset.read(self.sample(dataset))
-
-    def decode(self):
-        return open_store(load(self.source), self.preprocessing)
-
-
-@pytest.fixture
-def made(request, tmp_path):
-    return Made(request.param, tmp_path / "set")
-
-
-def every(names):
-    return pytest.mark.parametrize("made", names, indirect=True)
 
 
 def refused(made, path, cache, reason=""):
@@ -248,102 +209,6 @@ def replace(path, image):
     path = path.with_suffix(".tif")
     image.save(path)
     return path
-
-
-def palette(mask):
-    image = Image.fromarray(mask).convert("P")
-    image.putdata(mask.ravel().tolist())
-    image.putpalette([0, 0, 0, 200, 30, 60])
-    return image
-
-
-def rgba(mask):
-    return Image.fromarray(np.dstack([255 * mask] * 3 + [np.full_like(mask, 9)]))
-
-
-MASKS = {
-    "0 and 1": lambda mask: Image.fromarray(mask),
-    "1-bit": lambda mask: Image.fromarray(255 * mask).convert("1"),
-    "palette": palette,
-    "RGB": lambda mask: Image.fromarray(255 * mask).convert("RGB"),
-    "RGBA": rgba,
-    "16-bit": lambda mask: Image.fromarray(mask.astype(np.uint16) * 65535),
-}
-
-
-@every(MASKED_PICTURES)
-@pytest.mark.parametrize("kind", MASKS)
-def test_masks_of_every_kind_mean_the_same(made, kind):
-    _, before = made.read()
-    MASKS[kind](before).save(made.mask)
-    np.testing.assert_array_equal(made.read()[1], before)
-
-
-@every(["brats2020"])
-@pytest.mark.parametrize("kind", ["0 and 255", "bool", "real"])
-def test_h5_masks_of_every_kind_mean_the_same(made, kind):
-    _, before = made.read()
-    with h5py.File(made.image, "a") as file:
-        del file["mask"]
-        file["mask"] = {"0 and 255": 255 * before, "bool": before > 0, "real": 1.0 * before}[kind]
-    np.testing.assert_array_equal(made.read()[1], before)
-
-
-@every(["brats_nifti"])
-@pytest.mark.parametrize("kind", [np.int16, np.float32, np.float64])
-def test_nifti_of_every_kind_means_the_same(made, kind):
-    before = made.read()
-    for path in (made.image, made.mask):
-        volume(path, np.asanyarray(nibabel.load(path).dataobj).astype(kind))
-    for array, other in zip(made.read(), before, strict=True):
-        np.testing.assert_array_equal(array, other)
-
-
-@every(["brats_nifti"])
-def test_uncompressed_and_scaled_nifti_mean_the_same(made):
-    before = made.read()
-    image = nibabel.load(made.image)
-    values = np.asanyarray(image.dataobj)
-    scaled = nibabel.Nifti1Image(values, image.affine)
-    scaled.header.set_slope_inter(0.5, 3)
-    made.image.unlink()
-    made.image = made.image.with_suffix("")
-    nibabel.save(scaled, made.image)
-    for array, other in zip(made.read(), before, strict=True):
-        np.testing.assert_allclose(array, other, atol=1)
-
-
-def turned(image):
-    """The same picture, stored on its side with an EXIF tag that says so."""
-    tags = Image.Exif()
-    tags[0x0112] = 6
-    return image.transpose(Image.Transpose.ROTATE_90), {"exif": tags}
-
-
-def sixteen_bits(image):
-    return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257), {}
-
-
-IMAGES = {
-    "EXIF": turned,
-    "16-bit": sixteen_bits,
-    "RGBA": lambda image: (image.convert("RGBA"), {}),
-}
-
-
-@every(PICTURES)
-@pytest.mark.parametrize("kind", IMAGES)
-def test_images_of_every_kind_mean_the_same(made, kind):
-    with Image.open(made.image) as image:
-        image.load()
-    if kind == "16-bit":  # There is no such colour.
-        image = image.convert("L")
-        image.save(made.image)
-    before = made.read()[0]
-    other, options = IMAGES[kind](image)
-    other.save(made.image, **options)
-    after = made.read()[0]
-    np.testing.assert_array_equal(after[..., 0] if after.ndim > before.ndim else after, before)
 
 
 # Folders

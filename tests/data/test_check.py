@@ -1,5 +1,4 @@
 import json
-import re
 import shutil
 import time
 
@@ -7,29 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.reports import COLOUR, NOISE, RNG, SHAPE, matching, palette, seen
 from tinyseg.data.check import check
 from tinyseg.errors import InputError
-
-RNG = np.random.default_rng(11)
-NOISE = RNG.integers(0, 256, (20, 24), np.uint8)
-COLOUR = RNG.integers(0, 256, (20, 24, 3), np.uint8)
-SHAPE = np.zeros((20, 24), np.uint8)
-SHAPE[5:9, 5:12] = 1
-
-
-def seen(report):
-    return [(problem.severity, problem.path.rsplit("/", 1)[-1]) for problem in report.problems]
-
-
-def matching(report, pattern):
-    return [problem for problem in report.problems if re.search(pattern, problem.message)]
-
-
-def palette(indices, colours):
-    image = Image.fromarray(indices).convert("P")
-    image.putdata(indices.ravel().tolist())
-    image.putpalette(colours)
-    return image
 
 
 def upside_down():
@@ -178,86 +157,6 @@ def test_12_bit_data_in_16_bits_are_pointed_out(busi_like, save):
     assert len(matching(report, r"whole numbers up to \d+, read as 16 bits")) == 2
 
 
-MASK_HAZARDS = {
-    "alpha": (np.dstack([SHAPE * 255] * 3 + [SHAPE * 0 + 255]), "has transparency"),
-    "grey and alpha": (Image.fromarray(np.dstack([SHAPE * 255] * 2), "LA"), "has transparency"),
-    "palette": (palette(SHAPE, [0, 0, 0, 255, 255, 255]), "has a palette"),
-    "zero and one": (SHAPE, "holds 0 and 1 and looks black"),
-    "grey edges": (SHAPE * 255 // 2 + np.roll(SHAPE, 1) * 255 // 2, "holds 3 values"),
-    "many": (NOISE, r"holds \d+ values \(0, \d+, \d+, \.\.\.\)"),
-    "full": (SHAPE * 0 + 255, "marks every pixel as foreground"),
-}
-
-
-@pytest.mark.parametrize("case", MASK_HAZARDS)
-def test_doubtful_mask_is_a_warning(busi_like, save, case):
-    content, pattern = MASK_HAZARDS[case]
-    save(busi_like / "benign/benign (3)_mask.png", content)
-    report = check(str(busi_like))
-    assert seen(report) == [("warning", "benign (3)_mask.png")]
-    assert matching(report, pattern)
-
-
-MASK_QUESTIONS = {
-    "classes": (SHAPE + np.roll(SHAPE, 3), r"holds 1, 2 but .* 255; say with --labels"),
-    "colours": (
-        np.dstack([SHAPE * 255, np.roll(SHAPE, 3) * 99, SHAPE * 0]),
-        r"holds #006300, #ff0000, #ff6300 but .* 255; say with --labels",
-    ),
-    "bright background": (SHAPE * 100 + 150, r"holds 150, 250 and no 0; say with --labels"),
-}
-
-
-@pytest.mark.parametrize("case", MASK_QUESTIONS)
-def test_mask_that_fits_no_rule_is_an_error(busi_like, save, case):
-    content, pattern = MASK_QUESTIONS[case]
-    save(busi_like / "benign/benign (3)_mask.png", content)
-    report = check(str(busi_like))
-    assert seen(report) == [("error", "benign (3)_mask.png")]
-    assert matching(report, pattern)
-    assert report.foreground is None
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        Image.fromarray(SHAPE > 0),
-        np.dstack([SHAPE * 255] * 3),
-        SHAPE * np.uint16(65535),
-        SHAPE * 200,
-    ],
-)
-def test_plain_mask_of_two_values_is_no_problem(busi_like, save, content):
-    save(busi_like / "benign/benign (3)_mask.png", content)
-    assert check(str(busi_like)).problems == ()
-
-
-def test_mask_drawn_in_alpha_is_pointed_out(busi_like, save):
-    content = np.dstack([SHAPE * 0] * 3 + [SHAPE * 255])
-    save(busi_like / "benign/benign (3)_mask.png", content)
-    report = check(str(busi_like))
-    assert matching(report, "drawn in the alpha channel")
-    assert matching(report, "labelled benign but its mask is empty")
-
-
-@pytest.mark.parametrize("label", ["benign", "malignant"])
-def test_lesion_without_foreground_is_a_warning(busi_like, save, label):
-    save(busi_like / f"{label}/{label} (3)_mask.png", SHAPE * 0)
-    report = check(str(busi_like))
-    assert seen(report) == [("warning", f"{label} (3).png")]
-    assert matching(report, f"is labelled {label} but its mask is empty; correct")
-
-
-def test_normal_with_foreground_is_a_warning(busi_like, save):
-    for number in range(5):
-        mask = SHAPE * 255 * (number == 3)
-        save(busi_like / f"normal/{number}.png", np.roll(NOISE, 5 * number + 1))
-        save(busi_like / f"normal/{number}_mask.png", mask)
-    report = check(str(busi_like))
-    assert seen(report) == [("warning", "3.png")]
-    assert matching(report, "is labelled normal but its mask is not empty; correct")
-
-
 @pytest.mark.parametrize("target", ["benign (3).png", "benign (3)_mask.png"])
 @pytest.mark.parametrize(
     ("damage", "pattern"),
@@ -328,61 +227,6 @@ def test_all_errors_are_listed_at_once(busi_like, save):
     assert report.problems[0].message.startswith("image without mask; add ")
     assert report.problems[1].message.startswith("mask without image; ")
     assert matching(report, "'benign' 4, 'malignant' 6")
-
-
-def test_near_duplicates_are_a_warning(busi_like, save):
-    with Image.open(busi_like / "benign/benign (1).png") as image:
-        pixels = np.asarray(image)
-    save(busi_like / "benign/benign (4).png", pixels // 2 + 9)
-    save(busi_like / "benign/benign (5).png", pixels[:, ::-1])
-    report = check(str(busi_like))
-    assert seen(report) == [("warning", "Dataset (sound)")]
-    assert {(pair.first[-3:], pair.second[-3:]) for pair in report.duplicates} == {
-        ("(1)", "(4)"),
-        ("(1)", "(5)"),
-        ("(4)", "(5)"),
-    }
-    assert matching(
-        report, r"near-duplicates: 3 pairs, closest 'benign/benign \(1\)' ~ 'benign/benign \(5\)' "
-    )
-    assert not any(pair.labels_differ for pair in report.duplicates)
-
-
-def test_near_duplicates_of_other_label_are_a_warning_of_their_own(busi_like):
-    shutil.copy(busi_like / "benign/benign (3).png", busi_like / "malignant/malignant (5).png")
-    report = check(str(busi_like))
-    assert seen(report) == [("warning", "Dataset (sound)")] * 2
-    assert matching(
-        report, r"different labels: 1 pairs, 'benign/benign \(3\)' ~ 'malignant/malignant \(5\)'"
-    )
-
-
-def test_rare_label_is_a_warning(busi_like):
-    for number in (1, 2):
-        for end in ("", "_mask"):
-            (busi_like / f"malignant/malignant ({number}){end}.png").unlink()
-    report = check(str(busi_like))
-    assert seen(report) == [("warning", "Dataset (sound)")]
-    assert matching(report, "labels are unbalanced: 'malignant' 4, 'benign' 6; add images")
-
-
-@pytest.mark.parametrize(("count", "warned"), [(100, False), (101, True)])
-def test_labels_more_than_20_to_1_apart_are_a_warning(tmp_path, save, count, warned):
-    pictures = np.random.default_rng(0).integers(0, 256, (count + 5, 8, 8), np.uint8)
-    for number, picture in enumerate(pictures):
-        label = "common" if number < count else "rare"
-        save(tmp_path / f"images/{label}/{number}.bmp", picture)
-        save(tmp_path / f"masks/{label}/{number}.bmp", SHAPE[4:12, 4:12] * 255)
-    assert bool(matching(check(str(tmp_path)), "unbalanced")) == warned
-
-
-def test_one_label_or_none_is_no_imbalance(tmp_path, save):
-    save(tmp_path / "images/a: b.png", NOISE)
-    save(tmp_path / "masks/a: b.png", SHAPE * 255)
-    report = check(str(tmp_path))
-    assert report.problems == ()
-    assert report.labels == {"": 1}
-    assert report.imbalance == 1
 
 
 @pytest.mark.parametrize("folders", [(), ("images", "masks"), ("benign", "malignant", "normal")])

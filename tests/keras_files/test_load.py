@@ -16,7 +16,7 @@ from tests.keras_files.models import (
 )
 from tinyseg.errors import InputError
 from tinyseg.keras_files import description
-from tinyseg.keras_files.load import build, open_model, opened, pixel_range
+from tinyseg.keras_files.load import flat_network, open_model, opened, pixel_range
 
 L3, L2 = keras3.layers, keras2.layers
 FORMS = [
@@ -27,7 +27,7 @@ FORMS = [
 
 def flat(model, shape=None):
     source = opened(model, "mine")
-    return build(source, shape or source.shape, "mine")
+    return flat_network(source, shape or source.shape, "mine")
 
 
 def same(model, network, inputs):
@@ -42,7 +42,7 @@ def test_files_compute_what_their_models_do(generation, kind, tmp_path):
     assert description.is_model(path)
     source = open_model(path)
     assert source.shape == (32, 32, 1)
-    network = build(source, source.shape, "mine")
+    network = flat_network(source, source.shape, "mine")
     assert isinstance(network, keras2.Model)
     assert network.name == "mine"
     same(model, network, images())

@@ -13,7 +13,7 @@ import tf_keras as keras2
 from tests.keras_files.models import GENERATIONS, images, saved
 from tinyseg.errors import InputError
 from tinyseg.keras_files import description, safety
-from tinyseg.keras_files.load import build, open_model
+from tinyseg.keras_files.load import flat_network, open_model
 
 
 @keras3.saving.register_keras_serializable("mine")
@@ -54,7 +54,7 @@ def test_lambda_runs_only_if_the_file_is_trusted(keras, kind, tmp_path, monkeypa
     refused(path, "layer 'twice' (Lambda)", "--unsafe")
     monkeypatch.undo()
     source = open_model(path, unsafe=True)
-    network = build(source, source.shape, "mine")
+    network = flat_network(source, source.shape, "mine")
     np.testing.assert_allclose(
         network(images(size=8)), np.asarray(model(images(size=8))), atol=1e-5
     )
@@ -88,11 +88,13 @@ def test_custom_classes_are_named(keras, layer, kind, tmp_path):
 def test_what_is_not_known_is_refused_wherever_it_lies(found, words):
     nested = {"class_name": "Functional", "config": {"layers": [{"deep": [found]}]}}
     with pytest.raises(InputError, match=words.replace("(", "\\(")):
-        safety.check(nested, "mine.keras")
+        safety.check_safety(nested, "mine.keras")
 
 
 def test_losses_of_the_user_do_not_matter():
-    safety.check({"class_name": "Functional", "compile_config": {"class_name": "MyLoss"}}, "mine")
+    safety.check_safety(
+        {"class_name": "Functional", "compile_config": {"class_name": "MyLoss"}}, "mine"
+    )
 
 
 def test_weights_alone_are_told_apart(tmp_path):

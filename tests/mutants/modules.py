@@ -16,7 +16,7 @@ PYTHON = (
     "tinyseg/scoring/classification_metrics.py",
     "tinyseg/scoring/scores.py",
     "tinyseg/training/losses.py",
-    "tinyseg/training/fit.py",
+    "tinyseg/training/loop.py",
     "tinyseg/compression/quantization.py",
     "tinyseg/compression/quantization_aware.py",
     "tinyseg/compression/clustering.py",
@@ -44,7 +44,7 @@ _FITTING = ("tests/steps/test_fit_board.py", "tests/steps/test_fit_budgets.py")
 # Modules whose tests do not bear their name alone.
 _MORE = {
     "tinyseg/data/images.py": ("tests/data/test_bad_input.py",),
-    "tinyseg/training/fit.py": ("tests/training/test_callbacks.py",),
+    "tinyseg/training/loop.py": ("tests/training/test_callbacks.py",),
     "tinyseg/tflite/packing.py": ("tests/tflite/test_unpacking.py", "tests/tflite/test_lookup.py"),
     "tinyseg/tflite/arena/planner.py": ("tests/tflite/arena/test_memory_by_hand.py",),
     "tinyseg/tflite/arena/tail.py": ("tests/tflite/arena/test_memory_by_hand.py",),

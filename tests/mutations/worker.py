@@ -33,14 +33,14 @@ def complaint(verb: tuple[str, ...]) -> str | None:
     except BaseException:
         last = traceback.format_exc().splitlines()
         return f"{verb[0]}: traceback {last[-1][:200]} {last[-3].strip()}"
-    told = [line for line in result.err.splitlines() if line.startswith("tinyseg: ")]
-    if result.code not in (0, 1, 2):
-        return f"{verb[0]}: exit code {result.code}"
-    if result.code == 1 and verb[0] not in ("verify", "fit"):
-        return f"{verb[0]}: a gate of no kind: {result.err[-200:]}"
-    if (result.code == 0) != (not told):
-        return f"{verb[0]}: exit code {result.code} with {told}"
-    if result.code == 2 and len(told) != 1:
+    told = [line for line in result.stderr.splitlines() if line.startswith("tinyseg: ")]
+    if result.returncode not in (0, 1, 2):
+        return f"{verb[0]}: exit code {result.returncode}"
+    if result.returncode == 1 and verb[0] not in ("verify", "fit"):
+        return f"{verb[0]}: a gate of no kind: {result.stderr[-200:]}"
+    if (result.returncode == 0) != (not told):
+        return f"{verb[0]}: exit code {result.returncode} with {told}"
+    if result.returncode == 2 and len(told) != 1:
         return f"{verb[0]}: {len(told)} lines of error"
     return None
 

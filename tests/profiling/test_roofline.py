@@ -5,7 +5,7 @@ import pytest
 
 from tests import fixtures
 from tests.fixtures import Draft, one_operator
-from tinyseg.profiling.roofline import CORES, Core, bound_cycles
+from tinyseg.profiling.roofline import CORES, PeakRates, bound_cycles
 from tinyseg.tflite import Operator, Tensor, TfliteModel
 from tinyseg.tflite.ops.registry import cost
 
@@ -46,29 +46,29 @@ def test_bounds_by_hand(core, convolution, addition):
 
 
 def test_the_slower_of_computing_and_moving_counts():
-    assert bound_cycles(CONVOLUTION, Core("", 1296, 4)) == 79
-    assert bound_cycles(CONVOLUTION, Core("", 1296, 1)) == 316
-    assert bound_cycles(CONVOLUTION, Core("", 1, 1)) == 1296
+    assert bound_cycles(CONVOLUTION, PeakRates("", 1296, 4)) == 79
+    assert bound_cycles(CONVOLUTION, PeakRates("", 1296, 1)) == 316
+    assert bound_cycles(CONVOLUTION, PeakRates("", 1, 1)) == 1296
 
 
 def test_wider_elements_move_more_bytes():
     def traffic(dtype):
         shapes = (0, 1, 4), (1, 1, 4)
         both = [tensor(*shape, dtype=dtype) for shape in shapes]
-        return bound_cycles(operator("RELU", both[:1], both[1]), Core("", 1, 1))
+        return bound_cycles(operator("RELU", both[:1], both[1]), PeakRates("", 1, 1))
 
     assert [traffic(t) for t in ("int8", "int16", "float32", "int64")] == [8, 16, 32, 64]
 
 
 def test_an_input_read_twice_moves_once():
     data = tensor(0, 1, 4)
-    assert bound_cycles(operator("MUL", [data, data], tensor(1, 1, 4)), Core("", 1, 1)) == 8
+    assert bound_cycles(operator("MUL", [data, data], tensor(1, 1, 4)), PeakRates("", 1, 1)) == 8
 
 
 def test_absent_bias_moves_nothing():
     dense = operator("FULLY_CONNECTED", [tensor(0, 1, 8), tensor(1, 2, 8), None], tensor(2, 1, 2))
     # 8 + 16 + 2 bytes against 16 MACs.
-    assert bound_cycles(dense, Core("", 1, 1)) == 26
+    assert bound_cycles(dense, PeakRates("", 1, 1)) == 26
 
 
 def test_int4_weights_move_half_a_byte_each():
@@ -76,7 +76,7 @@ def test_int4_weights_move_half_a_byte_each():
     content = one_operator("FULLY_CONNECTED", [Draft([1, 8]), weights], Draft([1, 2]))
     dense = TfliteModel.parse(content).operators[0]
     # 8 + 8 + 2 bytes against 16 MACs.
-    assert bound_cycles(dense, Core("", 1, 1)) == 18
+    assert bound_cycles(dense, PeakRates("", 1, 1)) == 18
 
 
 def test_ceilings_are_those_of_the_cores():

@@ -11,7 +11,7 @@ from tests import fixtures
 from tests.fixtures import Draft, one_operator
 from tinyseg.errors import InputError
 from tinyseg.runtime.keras import KerasRunner
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
@@ -98,13 +98,13 @@ def test_keras_runner_is_the_network():
     assert runner.output.shape == (1, fixtures.SIZE, fixtures.SIZE, 1)
     assert runner.input.dtype == runner.output.dtype == "float32"
     np.testing.assert_allclose(
-        predict(runner, images), network(images, training=False).numpy(), atol=1e-5
+        network_outputs(runner, images), network(images, training=False).numpy(), atol=1e-5
     )
 
 
 def test_integer_network_follows_the_float_network(model):
     images = fixtures.pictures(3, seed=9)
-    difference = predict(TfliteRunner(model), images) - predict(
+    difference = network_outputs(TfliteRunner(model), images) - network_outputs(
         KerasRunner(fixtures.network()), images
     )
     assert np.abs(difference).mean() < 0.01

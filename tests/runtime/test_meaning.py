@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import special
 
-from tinyseg.runtime.meaning import Head, Layout, Meaning, enlarge, plain
+from tinyseg.runtime.meaning import Head, MapLayout, Meaning, enlarge, plain
 
 RNG = np.random.default_rng(5)
 LOGITS = RNG.normal(0, 2, (2, 4, 6, 3)).astype(np.float32)
-MAP = Layout(4, 6, 3)
+MAP = MapLayout(4, 6, 3)
 
 
 def test_probabilities_stay_as_they_are():
@@ -22,7 +22,7 @@ def test_probabilities_stay_as_they_are():
     ("order", "layout"),
     [
         ((0, 1, 2, 3), MAP),
-        ((0, 3, 1, 2), Layout(4, 6, 3, first=True)),
+        ((0, 3, 1, 2), MapLayout(4, 6, 3, first=True)),
     ],
 )
 def test_layouts(order, layout):
@@ -38,7 +38,7 @@ def test_logits_become_probabilities():
 
 
 def test_the_background_of_two_classes_is_no_region():
-    meaning = Meaning(Head.SOFTMAX_LOGITS, Layout(4, 6, 2), classes=2)
+    meaning = Meaning(Head.SOFTMAX_LOGITS, MapLayout(4, 6, 2), classes=2)
     found = meaning.regions_of(LOGITS[..., :2])
     expected = special.softmax(LOGITS[..., :2], -1)[..., 1:]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -53,7 +53,7 @@ def test_the_likeliest_of_several_classes_decides(head):
         Head.SOFTMAX_LOGITS: LOGITS,
         Head.LABELS: likeliest,
     }[head]
-    layout = Layout(4, 6, 1) if head is Head.LABELS else MAP
+    layout = MapLayout(4, 6, 1) if head is Head.LABELS else MAP
     meaning = Meaning(head, layout, classes=3)
     marked = meaning.regions_of(values) > 0.5
     np.testing.assert_array_equal(marked[..., 0], likeliest == 1)
@@ -67,7 +67,7 @@ def test_images_with_a_region_for_each_class_have_no_background():
     assert meaning.marking(2).regions == 2
     marked = meaning.marking(3).regions_of(special.softmax(LOGITS, -1)) > 0.5
     np.testing.assert_array_equal(marked.argmax(-1), LOGITS.argmax(-1))
-    assert Meaning(Head.LABELS, Layout(4, 6, 1)).marking(4).classes == 5
+    assert Meaning(Head.LABELS, MapLayout(4, 6, 1)).marking(4).classes == 5
 
 
 def test_one_probability_of_an_image_is_two_classes():
@@ -93,7 +93,7 @@ def test_a_single_value_tells_foreground_where_one_does(threshold):
         values = LOGITS if head is Head.LOGITS else special.expit(LOGITS)
         marked = meaning.regions_of(values) > threshold
         np.testing.assert_array_equal(values > meaning.bound(threshold), marked)
-    assert Meaning(Head.LABELS, Layout(4, 6, 1), classes=2).bound(threshold) == 0.5
+    assert Meaning(Head.LABELS, MapLayout(4, 6, 1), classes=2).bound(threshold) == 0.5
     assert Meaning(Head.NONE).bound(threshold) is None
 
 

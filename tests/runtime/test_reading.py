@@ -3,7 +3,7 @@
 import pytest
 
 from tinyseg.errors import InputError
-from tinyseg.runtime.meaning import Head, Layout
+from tinyseg.runtime.meaning import Head, MapLayout
 from tinyseg.runtime.reading import layout_of, read
 from tinyseg.tflite.border import Outline, Range
 
@@ -22,13 +22,13 @@ def found(*outlines, **options):
 @pytest.mark.parametrize(
     ("shape", "layout"),
     [
-        ((8, 6, 3), Layout(8, 6, 3)),
-        ((3, 8, 6), Layout(8, 6, 3, first=True)),
-        ((8, 6), Layout(8, 6, 1)),
-        ((4, 3, 2), Layout(4, 3, 2)),
-        ((48,), Layout(8, 6, 1)),
-        ((48, 2), Layout(8, 6, 2)),
-        ((2, 48), Layout(8, 6, 2, first=True)),
+        ((8, 6, 3), MapLayout(8, 6, 3)),
+        ((3, 8, 6), MapLayout(8, 6, 3, first=True)),
+        ((8, 6), MapLayout(8, 6, 1)),
+        ((4, 3, 2), MapLayout(4, 3, 2)),
+        ((48,), MapLayout(8, 6, 1)),
+        ((48, 2), MapLayout(8, 6, 2)),
+        ((2, 48), MapLayout(8, 6, 2, first=True)),
         ((6, 8, 1), None),
         ((1, 1, 5), None),
         ((10,), None),
@@ -129,6 +129,6 @@ def test_of_several_masks_the_user_chooses():
     masks = outline((8, 6, 1), "sigmoid"), outline((4, 3, 1), "sigmoid")
     with pytest.raises(InputError, match=r"2 outputs could be meant .*--mask-output N"):
         found(*masks)
-    assert found(*masks, output=1).layout == Layout(4, 3, 1)
+    assert found(*masks, output=1).layout == MapLayout(4, 3, 1)
     with pytest.raises(InputError, match="it has outputs 0 to 1"):
         found(*masks, output=2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests import fixtures
 from tinyseg.errors import InputError
-from tinyseg.runtime.runner import TensorSpec, border, predict
+from tinyseg.runtime.runner import TensorSpec, border, network_outputs
 from tinyseg.tflite import TfliteModel
 
 # With the batch of 1; no test depends on it.
@@ -160,5 +160,5 @@ class Doubler:
 
 def test_predict_quantizes_runs_and_dequantizes():
     # 1.0 is stored as 4 + 3 = 7, which the output reads as (7 + 1) / 2 = 4.
-    outputs = predict(Doubler(), np.float32([[1.0, -0.5]]))
+    outputs = network_outputs(Doubler(), np.float32([[1.0, -0.5]]))
     assert outputs.tolist() == [[4.0, 1.0]]

@@ -13,15 +13,10 @@ from tinyseg.steps.distill import distill
 from tinyseg.steps.networks import successor
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
-from tinyseg.training import fit as training
-from tinyseg.training.fit import rows_to_learn
+from tinyseg.training import loop as training
+from tinyseg.training.loop import rows_to_learn
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

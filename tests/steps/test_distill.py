@@ -1,23 +1,15 @@
 """Distillation and binarization of whole runs, from the command line to the report of sizes."""
 
-import contextlib
 import csv
 import dataclasses
-import io
 import json
-import os
-import shutil
-import sys
-from pathlib import Path
-from typing import NamedTuple
 from unittest import mock
 
 import pytest
 
-from tests.cli.test_cli import assert_bad_input, tinyseg
-from tinyseg import cli
+from tests.cli.test_cli import assert_bad_input
+from tests.steps.transfer import SOURCE, built, ok, run
 from tinyseg import plan as plans
-from tinyseg.cli import terminal
 from tinyseg.errors import InputError
 from tinyseg.steps import distill as distilling
 from tinyseg.steps.distill import distill, teachers_of
@@ -25,64 +17,9 @@ from tinyseg.steps.networks import successor
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.packing import is_packed, packed_bits
-from tinyseg.training import fit as training
+from tinyseg.training import loop as training
 
-SOURCE = "phantom:count=12,size=32"
 HINTED = ("encoder", "decoder")
-
-
-class Result(NamedTuple):
-    """What a command has left, as ``subprocess`` tells it."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(*arguments, cwd):
-    """Run a command in this process: importing TensorFlow takes longer than most of them do."""
-    code, out, err = 0, io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(cwd),
-        mock.patch.dict(os.environ, TINYSEG_CACHE=str(Path(cwd) / "cache")),
-        mock.patch.object(sys, "argv", ["tinyseg", *map(str, arguments)]),
-        # It takes over what the whole process prints.
-        mock.patch.object(terminal, "quiet"),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-    return Result(code, out.getvalue(), err.getvalue())
-
-
-def ok(result):
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
-
-
-def built(home, model, step="float"):
-    return home / "build" / model / "phantom-count-12-size-32" / step
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A folder with a trained teacher and a student of two epochs for each phase."""
-    folder = tmp_path_factory.mktemp("transfer")
-    trained = tinyseg(
-        "train", "unet", "--data", SOURCE, "--size", 32, "--epochs", 1,
-        "--set", "model.arguments.base_width=4", "--set", "model.arguments.depth=1", cwd=folder,
-    )  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
-    distilled = tinyseg(
-        "distill", "unet", "lw_unet", "--data", SOURCE, "--epochs", 1, "--json",
-        "--set", "distillation.encoder_epochs=2", "--set", "distillation.decoder_epochs=1",
-        cwd=folder,
-    )  # fmt: skip
-    (folder / "distilled.json").write_text(json.dumps(ok(distilled)))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +90,7 @@ def test_interrupted_run_goes_on_where_it_stopped(home, student, monkeypatch):
             distill(*student)
     (first,) = rows(folder / "encoder")
     with monkeypatch.context() as patch:
-        patch.setattr(training, "fit", at_once)
+        patch.setattr(training, "train_network", at_once)
         with pytest.raises(KeyboardInterrupt):
             distill(*student)
     assert rows(folder / "encoder")[0] == first
@@ -331,73 +268,3 @@ def test_folders_without_a_report_are_named(home, tmp_path):
     (tmp_path / "report.json").write_text("{")
     assert_bad_input(run("report", tmp_path, cwd=home), "report.json")
     assert_bad_input(run("report", "nonet", cwd=home), "nonet", "blu_net")
-
-
-BAD = {
-    "unknown student": (["distill", "unet", "nonet"], ["nonet", "lw_unet"]),
-    "unknown teacher": (["distill", "nonet", "lw_unet"], ["nonet"]),
-    "no teacher": (["distill", "attention_unet", "lw_unet"], ["attention_unet", "weights"]),
-    "no weights": (["distill", "no.h5", "lw_unet"], ["no.h5"]),
-    "other classes": (
-        ["distill", "unet", "lw_unet", "--set", "model.arguments.classes=2"],
-        ["1 classes", "model.arguments.classes"],
-    ),
-    "other size": (
-        ["distill", "unet", "lw_unet", "--set", "preprocessing.height=64"],
-        ["32x32x1", "64x32x1"],
-    ),
-    "resolution": (
-        ["distill", "unet", "lw_unet", "--set", "distillation.hints={encoder1_conv1: "
-         "bottleneck_conv1}"],
-        ["encoder1_conv1", "same resolution"],
-    ),
-    "no such layer": (
-        ["distill", "unet", "lw_unet", "--set", "distillation.hints={nowhere: encoder1_conv1}"],
-        ["nowhere", "distillation.hints"],
-    ),
-    "method": (["distill", "unet", "lw_unet", "--method", "magic"], ["magic"]),
-    "method in plan": (
-        ["distill", "unet", "lw_unet", "--set", "distillation.method=magic"],
-        ["distillation.method", "magic"],
-    ),
-    "no levels": (
-        ["binarize", "lw_unet", "--set", "model.arguments.conv_levels=0"],
-        ["encoder1_conv1", "at least 1"],
-    ),
-    "not binarized": (["binarize", "lw_unet", "--target", "unet"], ["unet", "blu_net"]),
-    "unknown target": (["binarize", "lw_unet", "--target", "nonet"], ["nonet"]),
-    "no counterpart": (
-        ["binarize", "lw_unet", "--set", "model.arguments.depth=2"],
-        ["encoder2_conv1", "no such layer"],
-    ),
-    "width": (
-        ["binarize", "lw_unet", "--set", "model.arguments.base_width=8"],
-        ["encoder1_conv1", "base width"],
-    ),
-    "ordinary source": (["binarize", "unet"], ["bottleneck_conv1", "unet"]),
-    "one bit": (["quantize", "lw_unet", "--weights-bits", 1], ["--weights-bits", "1"]),
-    "nine bits": (["quantize", "lw_unet", "--weights-bits", 9], ["--weights-bits", "9"]),
-    "bits in plan": (
-        ["quantize", "lw_unet", "--no-profile", "--set", "quantization.weight_bits=1"],
-        ["quantization.weight_bits", "1"],
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_ends_in_one_line(home, case, tmp_path):
-    arguments, words = BAD[case]
-    places = ["--data", SOURCE, "-o", tmp_path / "out"]
-    result = run(*arguments, *places, cwd=home)
-    assert_bad_input(result, *words)
-    assert not list(tmp_path.glob("out/*.h5"))
-
-
-def test_bad_input_in_a_process_of_its_own(home):
-    shutil.rmtree(home / "elsewhere", ignore_errors=True)
-    assert_bad_input(
-        tinyseg("distill", "unet", "lw_unet", "--data", SOURCE, "-o", "elsewhere",
-                "--set", "model.arguments.classes=2", cwd=home),
-        "classes",
-    )  # fmt: skip
-    assert not (home / "elsewhere").exists()

@@ -14,7 +14,7 @@ from tinyseg.steps.budget import Budget
 from tinyseg.steps.candidates import Candidate, Grid, candidates, front
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.lowering import lower
 
 TINY = {"separable": True}
@@ -90,7 +90,7 @@ def test_nothing_fits_a_tiny_budget():
 
 def test_strips_are_used_only_if_needed(model):
     whole = lower(model).model
-    arena = predict(whole).needed
+    arena = predict_arena(whole).needed
     lowered, fits = fit_file(model, Budget(arena, 1 << 20))
     assert fits
     assert lowered.model.content == whole.content

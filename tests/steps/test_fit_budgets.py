@@ -20,7 +20,7 @@ from tinyseg.steps.candidates import Candidate, Grid, candidates, front
 from tinyseg.steps.convert import to_integers
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.arena.placement import least_arena
 from tinyseg.tflite.input_size import with_input_size
 from tinyseg.tflite.lowering import lower
@@ -32,7 +32,7 @@ TARGETS = ("host", "cortex_m", "cortex_m55")
 
 
 def needed(model, target):
-    return predict(model, target).needed
+    return predict_arena(model, target).needed
 
 
 def wide_in_the_middle():
@@ -65,7 +65,7 @@ def strips(chain):
 def test_budget_of_a_board_is_for_its_kernels_and_without_the_frame(chain):
     # The frame is the input, 64 x 64 x 2, not the output of 8 x 8 x 1.
     for name, target in (("rp2040_pico", "cortex_m"), ("stm32n6570_dk", "cortex_m55")):
-        board = boards.load(name)
+        board = boards.load_board(name)
         left = board.budget()
         assert left.arena != left.model
         assert Budget.of(board) == Budget(left.arena, left.model, target)
@@ -77,10 +77,10 @@ def test_boards_hold_what_their_own_kernels_need():
     """At 104 x 104 the host's kernels need more than some boards have, the boards' own do not."""
     model = with_input_size(TfliteModel.parse(fixtures.quantized()), 104, 104)
     frame, file = 104 * 104 * 3, len(model.content)
-    real = [name for name in boards.names() if boards.load(name).machine is None]
+    real = [name for name in boards.board_names() if boards.load_board(name).machine is None]
     expected, by_host = [], []
     for name in real:
-        board, left = boards.load(name), boards.load(name).budget()
+        board, left = boards.load_board(name), boards.load_board(name).budget()
         for found, target in ((expected, board.target), (by_host, "host")):
             if needed(model, target) <= left.arena - frame and file <= left.model:
                 found.append(name)
@@ -93,7 +93,9 @@ def test_boards_that_are_too_small_or_emulated_are_left_out():
     held = boards_that_hold(model)
     assert held
     assert "rp2040_pico" not in held
-    assert not {name for name in boards.names() if boards.load(name).machine} & set(held)
+    assert not {name for name in boards.board_names() if boards.load_board(name).machine} & set(
+        held
+    )
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -2,16 +2,14 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
 import tf_keras as keras
 
 from tests import fixtures
 from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.steps.foreign import AREA, PHANTOM, convolution, head, write
 from tests.tflite.test_metadata import ONE
 from tinyseg.errors import InputError
 from tinyseg.runtime.meaning import Head
@@ -27,37 +25,10 @@ from tinyseg.steps.session import Session
 from tinyseg.steps.verify import verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.metadata import NAME
-from tinyseg.verification.gates import Gate
 
 layers = keras.layers
-PHANTOM = "phantom:count=24,size=32"
-AREA = 697
 
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch, tmp_path_factory):
-    """Files lie in a folder of each test; decoded images are shared."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path_factory.getbasetemp() / "foreign"))
-
-
-@pytest.fixture(scope="module")
-def disk(tmp_path_factory):
-    """A bright disk of 697 pixels."""
-    rows, columns = np.mgrid[:64, :64]
-    inside = (columns - 30) ** 2 + (rows - 34) ** 2 < 15**2
-    assert inside.sum() == AREA
-    path = tmp_path_factory.mktemp("disk") / "disk.png"
-    cv2.imwrite(str(path), np.where(inside, 200, 60).astype(np.uint8))
-    return path
-
-
-def write(path, model, low=0.0, high=1.0, **settings):
-    """Convert a network, calibrated with values between two ends."""
-    shape = (8, *model.input_shape[1:])
-    values = np.random.default_rng(0).random(shape) * (high - low) + low
-    Path(path).write_bytes(fixtures.convert(model, values.astype(np.float32), **settings))
-    return Path(path)
+pytestmark = pytest.mark.usefixtures("foreign_home")
 
 
 def thresholding(low, high, channels=1, rescale=None, activation="sigmoid"):
@@ -70,14 +41,6 @@ def thresholding(low, high, channels=1, rescale=None, activation="sigmoid"):
     smooth.set_weights([kernel, np.array([1 - (low + high) / (high - low)])])
     decide.set_weights([np.full((1, 1, 1, 1), 30), np.array([-30])])
     return model
-
-
-def head(make, batch=1):
-    """A network that ends as told; weights are random."""
-    keras.utils.set_random_seed(1)
-    source = layers.Input((32, 32, 1), batch_size=batch)
-    features = layers.Conv2D(4, 3, padding="same", activation="relu")(source)
-    return keras.Model(source, make(features))
 
 
 def area(session, disk):
@@ -118,7 +81,7 @@ def test_channels_with_a_mean_each_are_recognised(disk):
 
 def test_a_range_that_tells_nothing_is_asked_for(disk):
     path = write("net.tflite", thresholding(0, 4), 0, 4)
-    with pytest.raises(InputError, match="tells no usual preprocessing; state --scale"):
+    with pytest.raises(InputError, match="is that of no usual preprocessing; state --scale"):
         predict(Session.open(path), [disk])
     stated = Stated(scale=4 / 255, offset=0.0)
     assert area(Session.open(path).stating(stated), disk) == pytest.approx(AREA, abs=25)
@@ -185,80 +148,6 @@ def test_a_batch_on_the_command_line(disk, tmp_path):
     path = write("four.tflite", head(lambda x: layers.Conv2D(1, 1, activation="sigmoid")(x), 4))
     for options in (["verify", path, "--data", PHANTOM], ["predict", path, disk]):
         assert_bad_input(tinyseg(*options, cwd=tmp_path), "batch of 4; export with a batch of 1")
-
-
-def convolution(channels, activation=None):
-    return layers.Conv2D(channels, 1, activation=activation)
-
-
-def labels(channels, kind=tf.int32):
-    take = layers.Lambda(lambda x: tf.argmax(x, -1, output_type=kind))
-    return lambda x: take(convolution(channels)(x))
-
-
-def edges(shape, dtype=None):
-    """A kernel that makes values of both signs."""
-    kernel = np.zeros(shape, np.float32)
-    kernel[1, 0], kernel[1, 2] = -1, 1
-    return tf.constant(kernel, dtype)
-
-
-HEADS = {
-    "no axis": (lambda x: layers.Reshape((32, 32))(convolution(1, "sigmoid")(x)), 1),
-    "flat": (lambda x: layers.Reshape((1024,))(convolution(1, "sigmoid")(x)), 1),
-    "channels first": (lambda x: layers.Permute((3, 1, 2))(convolution(2, "softmax")(x)), 1),
-    "half": (lambda x: layers.MaxPooling2D()(convolution(1, "sigmoid")(x)), 1),
-    "logits": (layers.Conv2D(1, 3, padding="same", kernel_initializer=edges), 1),
-    "softmax": (convolution(2, "softmax"), 1),
-    "softmax of three": (convolution(3, "softmax"), 2),
-    "labels": (labels(2), 1),
-    "labels of three": (labels(3), 2),
-}
-
-
-def converted(name):
-    make, regions = HEADS[name]
-    integers = {} if name.startswith("labels") else {"inference_output_type": tf.int8}
-    settings = integers or {"inference_output_type": tf.float32}
-    return write("net.tflite", head(make), **settings), regions
-
-
-@pytest.mark.parametrize("name", HEADS)
-def test_heads_of_every_kind(name, disk):
-    path, regions = converted(name)
-    rows, _ = predict(Session.open(path), [disk])
-    assert [row["region"] for row in rows] == list(range(1, regions + 1))
-    verdict = verify(Session.open_file(path, PHANTOM), 1)
-    # Random weights may mark every pixel, which is not asked for here.
-    assert {missed.gate for missed in verdict.missed} <= {Gate.TRIVIAL}
-    assert verdict.bit_exact
-    assert verdict.arena.total > 0
-    if regions == 1:
-        scores = evaluate(Session.open(path, PHANTOM), backend="reference")
-        assert 0 <= scores["dice"] <= 1
-        assert verdict.task == "segmentation"
-    else:
-        assert verdict.task is None
-        assert "it tells 2 regions, the images 1" in " ".join(verdict.warnings)
-        with pytest.raises(InputError, match="the images ask for"):
-            evaluate(Session.open(path, PHANTOM))
-
-
-def test_the_background_of_a_softmax_is_no_region(disk):
-    """The same network with a sigmoid, and with a softmax of 0 and its logit, gives one mask."""
-    logit = head(lambda x: convolution(1)(x))
-    two = layers.Concatenate()([logit.output * 0.0, logit.output])
-    softmax = keras.Model(logit.input, layers.Softmax()(two))
-    sigmoid = keras.Model(logit.input, layers.Activation("sigmoid")(logit.output))
-    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32), np.uint8)
-    from tinyseg.steps.predict import probabilities
-
-    one, other = (
-        probabilities(Session.open(write(f"{net.name}.tflite", net)), images)
-        for net in (sigmoid, softmax)
-    )
-    assert one.shape == other.shape == (3, 32, 32, 1)
-    np.testing.assert_allclose(one, other, atol=0.05)
 
 
 NEITHER = {

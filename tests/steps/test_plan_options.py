@@ -19,18 +19,13 @@ from tinyseg.steps.evaluate import score
 from tinyseg.steps.images import divide_images
 from tinyseg.steps.networks import equalized
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.packing import unpacked
 from tinyseg.zoo import build
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SOURCE = "phantom:count=20,size=48"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +201,7 @@ def test_lowering(plan, convert):
         for how in ways:
             made = lowered(content, changed(plan, quantization__lower=how))
             assert (made == content) is (how == ways[0])
-            needs[how] = predict(TfliteModel.parse(made)).needed
+            needs[how] = predict_arena(TfliteModel.parse(made)).needed
         assert needs[ways[1]] < needs[ways[0]]
     with pytest.raises(InputError, match=r"quantization\.lower: 'all' is unknown"):
         convert(lower="all")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.tflite.drafts import File, on_tflm, options
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.functions import known, table
+from tinyseg.tflite.functions import table, tabled
 
 VALUES = np.arange(-128, 128).astype(np.int8).reshape(1, 16, 16, 1)
 SCALES = st.floats(1e-3, 0.5).map(np.float32).map(float)
@@ -29,7 +29,7 @@ def of_operator(name, source, target, setting=None):
     return made.ravel(), table(TfliteModel.parse(content).operators[0])
 
 
-@pytest.mark.parametrize("name", [name for name in known() if name != "LEAKY_RELU"])
+@pytest.mark.parametrize("name", [name for name in tabled() if name != "LEAKY_RELU"])
 @settings(max_examples=25)
 @given(scale=SCALES, zero=ZERO_POINTS, ratio=st.floats(0.1, 4), target_zero=ZERO_POINTS)
 def test_equals_tflm(name, scale, zero, ratio, target_zero):

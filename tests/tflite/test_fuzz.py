@@ -14,7 +14,7 @@ import pytest
 from tests import fixtures
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering import lower
@@ -72,7 +72,7 @@ def _complaint(content):
     try:
         model = TfliteModel.parse(content, "fuzzed.tflite")
         usable(model)
-        predict(model)
+        predict_arena(model)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             lower(model)

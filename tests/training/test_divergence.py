@@ -17,14 +17,9 @@ from tinyseg.training.divergence import (
     SteadyAdam,
     first_layer_without_bounds,
 )
-from tinyseg.training.fit import fit, run_epochs
+from tinyseg.training.loop import run_epochs, train_network
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def lesions(folder, count=24, side=32):
@@ -68,7 +63,7 @@ def test_the_first_layer_that_overflows_is_named(tmp_path):
     model = small(plan)
     model.get_layer("first").set_weights([np.full((3, 3, 1, 3), 3e38), np.zeros(3)])
     with pytest.raises(Diverged, match=r"epoch 1, step 1: .*first in layer first, with") as caught:
-        fit(model, plan, *parts_of(plan), tmp_path)
+        train_network(model, plan, *parts_of(plan), tmp_path)
     assert caught.value.found.learning_rate == 0.5
 
 

@@ -187,7 +187,7 @@ def test_images_that_do_not_suit_are_told_from_the_file(relu):
     assert str(caught.value) == "net.tflite: takes (6, 5, 1) but the images are (8, 9, 1)"
     regions = store(np.zeros((2, *SHAPE, 1), np.uint8), np.zeros((2, *SHAPE, 3)))
     for images, words in (
-        (regions, "it tells 1 regions, the images 3; give images of as many with --data"),
+        (regions, "it has 1 regions, the images 3; give images of as many with --data"),
         (classified(2), "its output is sigmoid (a probability for each region), the images are for "
          "classification"),
     ):  # fmt: skip

@@ -46,7 +46,7 @@ class FlashTool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Region:
+class MemoryRegion:
     """Memory of a board.
 
     Attributes:
@@ -61,7 +61,7 @@ class Region:
 
 
 @dataclasses.dataclass(frozen=True)
-class Budget:
+class Room:
     """What a network may take of a board; firmware's own share is not in it.
 
     Attributes:
@@ -99,7 +99,7 @@ class Board:
     title: str
     core: str
     clock_hz: int
-    memory: Mapping[str, Region] = dataclasses.field(hash=False)
+    memory: Mapping[str, MemoryRegion] = dataclasses.field(hash=False)
     roles: Mapping[str, str] = dataclasses.field(hash=False)
     sources: tuple[str, ...]
     stack: Size = Size(16 << 10)
@@ -124,7 +124,7 @@ class Board:
 
     @property
     def target(self) -> str:
-        """The build of TFLM for its core, see :func:`tinyseg.tflite.arena.memory.predict`."""
+        """The build of TFLM for its core, see :func:`tinyseg.tflite.arena.memory.predict_arena`."""
         return "cortex_m55" if self.core in ("cortex-m55", "cortex-m85") else "cortex_m"
 
     @property
@@ -142,18 +142,18 @@ class Board:
         """Bytes of the largest RAM in one piece: no tensor arena is larger."""
         return max(region.length for region in self._of(RAM_KINDS))
 
-    def region(self, role: str) -> Region:
+    def region(self, role: str) -> MemoryRegion:
         """Return the region of a role."""
         return self.memory[self.roles[role]]
 
-    def budget(self) -> Budget:
+    def budget(self) -> Room:
         """Return what is left for a network.
 
         Where firmware's code lies in the model's memory, :data:`CODE_BYTES` are off; where its
         variables and stack lie in the arena's, :data:`DATA_BYTES` and the stack are. If model and
         arena share a memory, each figure is for the other being empty.
         """
-        return Budget(self._left("MODEL"), self._left("ARENA"))
+        return Room(self._left("MODEL"), self._left("ARENA"))
 
     def need_port(self) -> None:
         """Raise an InputError unless there is firmware for it."""
@@ -161,7 +161,7 @@ class Board:
         if not self.ported:
             core = f"; {self.emulated_by} emulates its core" if self.emulated_by else ""
             raise InputError(
-                f"{self.name}: there is no firmware for it yet, docs/porting_a_board.md tells how "
+                f"{self.name}: there is no firmware for it yet, docs/porting_a_board.md says how "
                 f"to write it{core}"
             )
 
@@ -185,7 +185,7 @@ class Board:
             "sources": list(self.sources),
         }
 
-    def _of(self, kinds: tuple[str, ...]) -> list[Region]:
+    def _of(self, kinds: tuple[str, ...]) -> list[MemoryRegion]:
         return [region for region in self.memory.values() if region.kind in kinds]
 
     def _left(self, role: str) -> int:
@@ -196,13 +196,13 @@ class Board:
         return max(0, self.memory[name].length - taken)
 
 
-def names() -> list[str]:
+def board_names() -> list[str]:
     """Return the names of all boards, those that installed packages add among them."""
     ours = (path.stem for path in Path(__file__).parent.glob("*.toml"))
-    return sorted({*ours, *extensions.names(GROUP)})
+    return sorted({*ours, *extensions.registered_names(GROUP)})
 
 
-def load(name: str) -> Board:
+def load_board(name: str) -> Board:
     """Return a board.
 
     Raises:
@@ -210,9 +210,9 @@ def load(name: str) -> Board:
     """
     path = _definition(name)
     if path is None:
-        raise InputError(
-            f"board '{name}' is unknown; choose from {', '.join(names())}{meant(name, names())}"
-        )
+        known = ", ".join(board_names())
+        hint = meant(name, board_names())
+        raise InputError(f"board '{name}' is unknown; choose from {known}{hint}")
     try:
         values = _tuples(tomllib.loads(path.read_text()))
         config = dacite.Config(strict=True, type_hooks={Size: bytes_of})
@@ -228,7 +228,7 @@ def load(name: str) -> Board:
 def _definition(name: str) -> Path | None:
     """Return a board's TOML file; None if there is no such board."""
     ours = {path.stem: path for path in Path(__file__).parent.glob("*.toml")}
-    return ours.get(name) or extensions.load(GROUP, name, Path)
+    return ours.get(name) or extensions.registered(GROUP, name, Path)
 
 
 def _tuples(value: Any) -> Any:
@@ -264,7 +264,7 @@ def _check(board: Board) -> None:
     _check_roles(board)
 
 
-def _check_memory(memory: Mapping[str, Region]) -> None:
+def _check_memory(memory: Mapping[str, MemoryRegion]) -> None:
     kinds = (*FLASH_KINDS, *RAM_KINDS)
     for name, region in memory.items():
         # They become names in the linker script, where roles are aliases.

@@ -24,7 +24,7 @@ _UNDEFINED = re.compile(r"undefined reference to `([^']+)'")
 SELFTEST, FIRMWARE = "selftest", "firmware"
 
 
-def build(board: Board, folder: str | Path, sources: str | Path | None = None) -> Image:
+def compile_firmware(board: Board, folder: str | Path, sources: str | Path | None = None) -> Image:
     """Compile firmware.
 
     Args:

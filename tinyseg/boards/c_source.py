@@ -22,7 +22,7 @@ from tinyseg.preprocessing import normalise
 from tinyseg.runtime.meaning import Head, Meaning
 from tinyseg.runtime.runner import TensorSpec, border
 from tinyseg.tflite import Operator, TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.border import image_shape
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import op_of, registration
@@ -69,7 +69,7 @@ class ArenaSize:
         margin = MARGIN + _kernel_scratch(model)
         return cls(
             measured,
-            _round_up(max(measured, predict(model).needed) + margin),
+            _round_up(max(measured, predict_arena(model).needed) + margin),
             f"{measured:,} measured in TFLM on the host, {margin:,} of margin for other kernels",
         )
 
@@ -85,7 +85,7 @@ class ArenaSize:
         Raises:
             InputError: the file lacks what a kernel needs.
         """
-        plan = predict(model, target)
+        plan = predict_arena(model, target)
         return cls(plan.total, _round_up(plan.needed), f"{plan.total:,} predicted for {board}")
 
 

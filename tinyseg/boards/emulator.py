@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinyseg.boards.board import Board, load
+from tinyseg.boards.board import Board, load_board
 from tinyseg.boards.tools import need
 from tinyseg.errors import InputError
 from tinyseg.runtime.device import Device, SocketPort
@@ -39,7 +39,7 @@ def emulated(board: Board) -> Board:
         return board
     board.need_port()
     if board.emulated_by:
-        return load(board.emulated_by)
+        return load_board(board.emulated_by)
     raise InputError(f"{board.name}: QEMU has no board with its {board.core} core")
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from tinyseg import presets
 from tinyseg.boards import c_source, emulator, program_source
-from tinyseg.boards.board import Board, load
-from tinyseg.boards.build import build
+from tinyseg.boards.board import Board, load_board
+from tinyseg.boards.build import compile_firmware
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
-from tinyseg.boards.pieces import Piece, pieces
+from tinyseg.boards.pieces import FreeMemory, pieces
+from tinyseg.boards.program_source import Borders
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.compiler import integer
 from tinyseg.engine.cores import core_of
@@ -25,7 +26,7 @@ from tinyseg.runtime.meaning import Meaning
 from tinyseg.runtime.protocol import Code
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import Operator, TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.ops.registry import FIRMWARE_OPS
 
 # What runs the network: our own engine, or TensorFlow Lite Micro.
@@ -33,8 +34,6 @@ OWN, TFLM = "tinyseg", "tflm"
 ENGINES = (OWN, TFLM)
 # A request's type, sequence number and checksum, and room for the shortest requests.
 _FRAME_BYTES = 128
-# How input and output of a file are read.
-_Ends = tuple[PreprocessingPlan | None, Meaning | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +114,7 @@ def make(
 
 def compile_for(
     model: TfliteModel, board: Board, max_work: float = 1.0
-) -> tuple[Compiled, list[Piece]]:
+) -> tuple[Compiled, list[FreeMemory]]:
     """Compile a file for a board's memories.
 
     Args:
@@ -136,7 +135,7 @@ def compile_for(
 
 
 def _with_own(
-    model: TfliteModel, ends: _Ends, board: Board, max_work: float
+    model: TfliteModel, ends: Borders, board: Board, max_work: float
 ) -> tuple[Image, ArenaSize]:
     program, left = compile_for(model, board, max_work)
     sections = [piece.section for piece in left]
@@ -145,14 +144,14 @@ def _with_own(
     name = Path(model.path).stem
     program_source.export(program, ends, sections, sources, name)
     size = ArenaSize(program.ram, program.ram, "planned, no margin")
-    return build(board, folder / "cmake", sources), size
+    return compile_firmware(board, folder / "cmake", sources), size
 
 
-def _with_tflm(model: TfliteModel, ends: _Ends, board: Board) -> tuple[Image, ArenaSize]:
+def _with_tflm(model: TfliteModel, ends: Borders, board: Board) -> tuple[Image, ArenaSize]:
     arena = host_arena(model)
     if board.machine or board.emulated_by:
         machine = emulator.emulated(board)
-        needed = predict(model, machine.target).needed
+        needed = predict_arena(model, machine.target).needed
         arena = _measure(model, ends, machine, arena, needed)
     return _compile(model, ends, board, arena), arena
 
@@ -171,7 +170,7 @@ def booted(
     Raises:
         InputError: as of :func:`make`.
     """
-    machine = emulator.emulated(load(board))
+    machine = emulator.emulated(load_board(board))
     made = make(model, preprocessing, machine, engine, meaning, max_work)
     with emulator.start(machine, made.image.elf) as device:
         yield DeviceRunner(device, model)
@@ -189,7 +188,7 @@ def host_arena(model: TfliteModel) -> ArenaSize:
 
 def _measure(
     model: TfliteModel,
-    ends: _Ends,
+    ends: Borders,
     board: Board,
     guess: ArenaSize,
     needed: int,
@@ -211,12 +210,12 @@ def _measure(
     return ArenaSize.on_device(info.arena_used, board.name, needed)
 
 
-def _compile(model: TfliteModel, ends: _Ends, board: Board, arena: ArenaSize) -> Image:
+def _compile(model: TfliteModel, ends: Borders, board: Board, arena: ArenaSize) -> Image:
     folder = _folder(model, board, TFLM)
     sources = folder / "generated"
     preprocessing, meaning = ends
     c_source.export(model, preprocessing, arena, sources, Path(model.path).stem, meaning)
-    return build(board, folder / "cmake", sources)
+    return compile_firmware(board, folder / "cmake", sources)
 
 
 def _folder(model: TfliteModel, board: Board, engine: str) -> Path:

@@ -26,7 +26,7 @@ def choose(board: Board, tool: str | None = None) -> FlashTool:
     board.need_port()
     if not board.flash:
         raise InputError(
-            f"{board.name}: no tool is known that flashes it; docs/porting_a_board.md tells how to "
+            f"{board.name}: no tool is known that flashes it; docs/porting_a_board.md says how to "
             "state one"
         )
     known = {option.tool: option for option in board.flash}

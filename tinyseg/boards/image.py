@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tinyseg.boards.board import Board, Region
+from tinyseg.boards.board import Board, MemoryRegion
 from tinyseg.boards.tools import need
 from tinyseg.errors import InputError
 
@@ -100,7 +100,7 @@ def footprint(image: Image, board: Board) -> Footprint:
     return Footprint(sum(sizes.get(name, 0) for name in constant), model, data, usages)
 
 
-def _home(address: int, regions: Mapping[str, Region]) -> str | None:
+def _home(address: int, regions: Mapping[str, MemoryRegion]) -> str | None:
     for name, region in regions.items():
         if region.origin <= address < region.origin + region.length:
             return name

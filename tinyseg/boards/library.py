@@ -28,7 +28,7 @@ _FILES = {
 
 
 def export(
-    compiled: Compiled, ends: program_source.Ends, folder: str | Path, name: str
+    compiled: Compiled, ends: program_source.Borders, folder: str | Path, name: str
 ) -> list[Path]:
     """Write program, runtime, CMake project, Zephyr module, Arduino library and an example.
 

@@ -11,7 +11,7 @@ _MOST = 8
 _ALIGNMENT = 16
 
 
-class Piece(NamedTuple):
+class FreeMemory(NamedTuple):
     """Memory for a program.
 
     Attributes:
@@ -25,7 +25,7 @@ class Piece(NamedTuple):
     memory: str
 
 
-def pieces(board: Board, taken: int) -> list[Piece]:
+def pieces(board: Board, taken: int) -> list[FreeMemory]:
     """Return what is left of a board's memories, that of the tensor arena first, then the largest.
 
     Args:
@@ -43,6 +43,6 @@ def pieces(board: Board, taken: int) -> list[Piece]:
         outside = region.kind != RAM_KINDS[0]
         left = max(left, 0)
         order = (name != arena, outside, -left)
-        found.append((order, Piece(left // _ALIGNMENT * _ALIGNMENT, section, name)))
+        found.append((order, FreeMemory(left // _ALIGNMENT * _ALIGNMENT, section, name)))
     chosen = [piece for _, piece in sorted(found, key=lambda item: item[0])]
     return [piece for piece in chosen if piece.bytes > 0][:_MOST] or chosen[:1]

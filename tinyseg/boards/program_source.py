@@ -14,7 +14,7 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.meaning import Meaning
 
 # How input and output are read.
-Ends = tuple[PreprocessingPlan | None, Meaning | None]
+Borders = tuple[PreprocessingPlan | None, Meaning | None]
 FILES = ("model_data.h", "model_program.h", "model_program.cc")
 
 
@@ -33,7 +33,7 @@ class RegionSource:
 
 def export(
     compiled: Compiled,
-    ends: Ends,
+    ends: Borders,
     sections: list[str],
     folder: str | Path,
     name: str,
@@ -58,7 +58,7 @@ def export(
     return render(places, values(compiled, ends, sections, name))
 
 
-def values(compiled: Compiled, ends: Ends, sections: list[str], name: str) -> dict[str, Any]:
+def values(compiled: Compiled, ends: Borders, sections: list[str], name: str) -> dict[str, Any]:
     """Return what the templates write of a program; see :func:`export`."""
     needed = {node.kernel for node in compiled.program.nodes if node.kernel is not None}
     regions = zip(compiled.placement.regions, sections, strict=True)

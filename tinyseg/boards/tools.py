@@ -47,7 +47,7 @@ def need(name: str) -> str:
     """Return the path of an executable.
 
     Raises:
-        InputError: it is missing; the message tells what to install.
+        InputError: it is missing; the message says what to install.
     """
     path = shutil.which(name)
     if path is None:
@@ -59,8 +59,8 @@ def need(name: str) -> str:
 def survey() -> list[Tool]:
     """Look for every tool, those that flash boards among them."""
     wanted = list(_TOOLS)
-    for name in boards.names():
-        for flash in boards.load(name).flash:
+    for name in boards.board_names():
+        for flash in boards.load_board(name).flash:
             if flash.tool != "uf2":
                 wanted.append((flash.tool, f"flash {name}", flash.package))
     found: dict[str, Tool] = {}

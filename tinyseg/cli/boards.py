@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 def _with_firmware(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """Refuse a board without firmware before anything of the model is looked for."""
-    from tinyseg.boards import load
+    from tinyseg.boards import load_board
 
-    load(value).need_port()
+    load_board(value).need_port()
     return value
 
 
@@ -53,7 +53,7 @@ def boards(as_json: bool) -> None:
     """
     from tinyseg import boards as known
 
-    rows = [known.load(name) for name in known.names()]
+    rows = [known.load_board(name) for name in known.board_names()]
     if as_json:
         terminal.print_json([board.as_dict() for board in rows])
         return

@@ -34,7 +34,7 @@ def device() -> None:
 @BAUD
 @JSON
 def device_info(port: str, baud: int | None, as_json: bool) -> None:
-    """Show what a device tells of itself."""
+    """Show what a device says of itself."""
     from tinyseg.steps import device as step
 
     record = step.device_info(port, baud or step.BAUD)

@@ -89,7 +89,7 @@ def fit(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a network fit a board, or tell why it cannot and which sizes would.
+    """Make a network fit a board, or say why it cannot and which sizes would.
 
     The file is lowered first, then cut into strips. What is still too large needs another base
     width, depth or input size: those that fit are proposed, their cost computed without training.

@@ -42,7 +42,7 @@ from tinyseg.errors import InputError
     help="Measure it too: on this machine, or on an emulated board if one is named.",
 )
 @click.option(
-    "--passes", is_flag=True, help="Tell too what each pass of 'tinyseg lower' would save (slow)."
+    "--passes", is_flag=True, help="Show too what each pass of 'tinyseg lower' would save (slow)."
 )
 @OUTPUT
 @JSON

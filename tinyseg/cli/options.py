@@ -132,9 +132,9 @@ def _emulated_board(
     """Refuse a board that cannot be emulated before the long work starts, not after it."""
     if name is None:
         return None
-    from tinyseg.boards import emulator, load
+    from tinyseg.boards import emulator, load_board
 
-    return emulator.emulated(load(name)).name
+    return emulator.emulated(load_board(name)).name
 
 
 ON = click.option(
@@ -184,7 +184,7 @@ _STATED = (
     click.option(
         "--head",
         type=click.Choice(HEAD_NAMES),
-        help="What the output means; found from its shape, type and operators where they tell.",
+        help="What the output means; found from its shape, type and operators where they say it.",
     ),
     click.option(
         "--mask-output",
@@ -233,8 +233,8 @@ def print_trained(result: Trained, as_json: bool) -> None:
         terminal.print_json(result.as_dict())
         return
     if scores := result.validation:
-        told = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
-        click.echo(f"validation {told}")
+        shown = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
+        click.echo(f"validation {shown}")
     click.echo(f"weights: {result.weights}")
 
 

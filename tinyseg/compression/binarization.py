@@ -34,7 +34,7 @@ class _Scale(NamedTuple):
 
 
 def is_binarized(model: keras.Model) -> bool:
-    """Tell whether a network has residual-binarized kernels or activations."""
+    """Return whether a network has residual-binarized kernels or activations."""
     return any(isinstance(layer, ResidualSign | ResidualBinaryKernels) for layer in model.layers)
 
 

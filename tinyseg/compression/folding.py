@@ -10,7 +10,7 @@ for its integer form looks its value up in a table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +25,7 @@ from tinyseg.zoo.blocks.residual_binary_convolution import (
     ResidualBinarySeparableConv2D,
 )
 
-Layer = keras.layers.Layer
+Layer: TypeAlias = keras.layers.Layer
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose)
 # Compared by exact type: a subclass computes something else.
 _FOLDABLE = (keras.layers.SeparableConv2D, *CONVOLUTIONS)
@@ -144,7 +144,7 @@ def _copy(
 
 def _signs(model: keras.Model, consumers: dict[str, list[Layer]]) -> dict[str, ResidualSign]:
     """Return the residual sign that follows each convolution, by the convolution's name."""
-    pairs = {}
+    pairs: dict[str, ResidualSign] = {}
     for layer in model.layers:
         if type(layer) in (*_FOLDABLE, *_BINARY) and _activation(layer) == "linear":
             sign = _only_consumer(consumers[layer.name], ResidualSign)
@@ -190,7 +190,7 @@ def _only_consumer(consumers: list[Layer], kind: type | tuple[type, ...]) -> Lay
 
 def _foldable(model: keras.Model, consumers: dict[str, list[Layer]]) -> dict[str, Layer]:
     """Return the batch normalization that belongs to each convolution, by its name."""
-    pairs = {}
+    pairs: dict[str, Layer] = {}
     for layer in model.layers:
         if type(layer) in _FOLDABLE:
             norm = _only_consumer(consumers[layer.name], keras.layers.BatchNormalization)
@@ -201,7 +201,7 @@ def _foldable(model: keras.Model, consumers: dict[str, list[Layer]]) -> dict[str
 
 def _fused_activations(model: keras.Model, consumers: dict[str, list[Layer]]) -> dict[str, str]:
     """Return names of convolutions and of the ReLU layers that they take over."""
-    pairs = {}
+    pairs: dict[str, str] = {}
     for layer in model.layers:
         if type(layer) not in _FOLDABLE:
             continue

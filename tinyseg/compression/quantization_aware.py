@@ -247,7 +247,7 @@ def quantization_aware(
     """
     check_bits(weight_bits)
     for layer in model.layers:
-        # By exact type: a subclass computes something else. Networks within are told of later.
+        # By exact type: a subclass computes something else. Networks within are named later.
         known = type(layer) in (*_SAME_SCALE, *_OWN_SCALE, *FOLDED, keras.layers.InputLayer)
         if not known and not isinstance(layer, keras.Model | keras.layers.Dropout):
             kind = getattr(layer, "kind", type(layer).__name__)

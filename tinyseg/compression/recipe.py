@@ -26,7 +26,7 @@ class Recipe(NamedTuple):
 
     @property
     def max_drop(self) -> float:
-        """The most by which mean Dice may fall from float to integer, unless told otherwise."""
+        """The most by which mean Dice may fall from float to integer, unless another is given."""
         return 0.005 if self.method == "qat" else 0.01
 
 

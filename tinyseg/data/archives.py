@@ -37,7 +37,7 @@ class _Member(NamedTuple):
 
 
 def is_archive(name: str) -> bool:
-    """Tell from its name whether a file is an archive that can be unpacked."""
+    """Return, by its name, whether a file is an archive that can be unpacked."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
@@ -45,7 +45,7 @@ def unpack_archive(archive: Path, folder: Path) -> None:
     """Unpack a ``.zip``, ``.tar`` or ``.tar.gz`` file.
 
     Args:
-        archive: told apart by content, not by name.
+        archive: distinguished by content, not by name.
         folder: an empty folder, to be thrown away if this raises.
 
     Raises:

@@ -35,7 +35,7 @@ class Ranges:
 
 
 MILD = Ranges(12, 0.08, (0.85, 1.2), (0.75, 1.3), 0.12)
-# A teacher tells of more than was outlined: the more views, the more of it a student sees.
+# A teacher shows more than was outlined: the more views, the more of it a student sees.
 WIDE = Ranges(15, 0.1, (0.75, 1.4), (0.7, 1.4), 0.12, stretch=0.15, bend=0.01, gamma=0.3)
 # Displacements are drawn on a grid of so many points a side.
 _BENDS = 4

@@ -126,9 +126,9 @@ def check(name_or_path: str | os.PathLike[str]) -> DataReport:
         label_fractions={label: count / len(dataset) for label, count in counts.items()},
         imbalance=imbalance(counts),
         task=dataset.task,
-        regions=_regions(dataset, [fact for fact in facts if fact.regions is not None]),
+        regions=_regions(dataset, facts),
         sizes=_sizes([fact.shape for fact in facts if fact.shape]),
-        foreground=_foreground([fact for fact in facts if fact.foreground is not None]),
+        foreground=_foreground(facts),
         duplicates=pairs,
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "error")),
     )
@@ -164,11 +164,11 @@ def _surveyed(dataset: Dataset) -> tuple[Dataset, list[Problem]]:
 
 
 def _find_duplicates(facts: list[Facts]) -> tuple[Duplicate, ...]:
-    readable = [fact for fact in facts if fact.shape]
+    readable = [(f.sample, f.signature) for f in facts if f.signature is not None]
     if not readable:
         return ()
-    samples = [fact.sample for fact in readable]
-    return doubts.find_duplicates(samples, np.stack([fact.signature for fact in readable]))
+    samples, signatures = zip(*readable, strict=True)
+    return doubts.find_duplicates(samples, np.stack(signatures))
 
 
 def _sizes(shapes: list[tuple[int, int]]) -> dict[str, Any] | None:
@@ -182,15 +182,18 @@ def _sizes(shapes: list[tuple[int, int]]) -> dict[str, Any] | None:
 
 
 def _regions(dataset: Dataset, facts: list[Facts]) -> dict[str, float]:
-    if not facts:
+    known = [(f.regions, f.shape) for f in facts if f.regions is not None and f.shape]
+    if not known:
         return {}
-    shares = sum(fact.regions for fact in facts) / np.prod([f.shape for f in facts], axis=1).sum()
+    counts, shapes = zip(*known, strict=True)
+    shares = np.sum(counts, axis=0) / np.prod(shapes, axis=1).sum()
     return dict(zip(dataset.regions, shares.tolist(), strict=True))
 
 
 def _foreground(facts: list[Facts]) -> dict[str, float] | None:
-    if not facts:
+    known = [(f.foreground, f.shape) for f in facts if f.foreground is not None and f.shape]
+    if not known:
         return None
-    counts = np.array([fact.foreground for fact in facts], float)
-    areas = np.prod([fact.shape for fact in facts], axis=1)
+    counts = np.array([marked for marked, _ in known], float)
+    areas = np.prod([shape for _, shape in known], axis=1)
     return {"mean": float((counts / areas).mean()), "pooled": float(counts.sum() / areas.sum())}

@@ -15,7 +15,7 @@ _MAGIC_AT, _MAGIC = 128, b"DICM"
 
 
 def is_dicom(stream: IO[bytes], path: Path) -> bool:
-    """Tell from its content, or else its name, whether a file is DICOM; the stream is rewound."""
+    """Return, by its content or else its name, whether a file is DICOM; the stream is rewound."""
     stream.seek(_MAGIC_AT)
     found = stream.read(len(_MAGIC)) == _MAGIC
     stream.seek(0)
@@ -23,12 +23,12 @@ def is_dicom(stream: IO[bytes], path: Path) -> bool:
 
 
 def pages(path: Path) -> int:
-    """Return the number of frames, 1 where it cannot be told."""
+    """Return the number of frames, 1 where it is not known."""
     try:
         with path.open("rb") as stream:
             header = _pydicom(path).dcmread(stream, stop_before_pixels=True)
         return max(int(header.get("NumberOfFrames") or 1), 1)
-    except Exception:  # What is wrong with the file is told when it is decoded.
+    except Exception:  # What is wrong with the file is said when it is decoded.
         return 1
 
 
@@ -45,7 +45,7 @@ def open_dicom(stream: IO[bytes], path: Path, page: int, most_pixels: int) -> Im
 
     Raises:
         InputError: pydicom is not installed, or the file is damaged, of a kind that it does not
-            decode, or of values whose range nothing tells.
+            decode, or of values whose range nothing says.
     """
     pydicom = _pydicom(path)
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -36,7 +38,7 @@ class Facts:
     regions: np.ndarray | None = None
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
-    def add(self, severity: str, path: object, *messages: str) -> None:
+    def add(self, severity: Literal["error", "warning"], path: object, *messages: str) -> None:
         """Add a problem for each message about a file."""
         self.problems += [Problem(severity, str(path), message) for message in messages]
 
@@ -89,7 +91,7 @@ def _open(dataset: Dataset, facts: Facts) -> tuple[np.ndarray | None, np.ndarray
     sample, masks = facts.sample, facts.sample.masks if dataset.regions else ()
     image = _decode(facts, sample.path, lambda: dataset.read_image(sample))
     arrays = [
-        _decode(facts, path, lambda path=path: dataset.read_mask(path, sample)) for path in masks
+        _decode(facts, path, functools.partial(dataset.read_mask, path, sample)) for path in masks
     ]
     turned = any(
         "EXIF orientation" in doubt.message and doubt.path in map(str, sample.files)
@@ -103,7 +105,8 @@ def _open(dataset: Dataset, facts: Facts) -> tuple[np.ndarray | None, np.ndarray
             facts.add("error", path, f"{message}; export both at {cure}")
     broken = any(problem.severity == "error" for problem in facts.problems)
     unknown = broken or not masks or dataset.reading.question
-    return image, None if unknown else np.any(arrays, axis=0)
+    read = [mask for mask in arrays if mask is not None]
+    return image, None if unknown else np.any(read, axis=0)
 
 
 def _decode(facts: Facts, path: Path, read: Callable[[], np.ndarray]) -> np.ndarray | None:

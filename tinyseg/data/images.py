@@ -40,7 +40,7 @@ DAMAGES = (
 
 
 def is_image(path: Path) -> bool:
-    """Tell from its name whether a file is an image that is read."""
+    """Return, by its name, whether a file is an image that is read."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 

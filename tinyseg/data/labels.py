@@ -118,7 +118,7 @@ def _coded_spans(spans: Spans) -> Spans:
 # What the values say
 
 
-def decide(found: Sequence[Levels]) -> MaskRule:
+def suggested_rule(found: Sequence[Levels]) -> MaskRule:
     """Return the rule that the masks of a data set suggest.
 
     Args:
@@ -160,7 +160,7 @@ def _need_background(found: Sequence[Levels], whites: Mapping[str, float]) -> No
 
     without = [held for held in found if lacks(held)]
     several = [held for held in without if held.form != "plain"]
-    # A few that the objects fill are no doubt; a sample of one tells nothing.
+    # A few that the objects fill are no doubt; a sample of one says nothing.
     if without and len(without) == len(found):
         _ask(without[0], f"holds {_listed(without[0].values)} and no 0, nor does any other mask")
     if 10 * len(several) > sum(held.form != "plain" for held in found):
@@ -179,7 +179,7 @@ def _plain_rule(plain: Sequence[Levels]) -> MaskRule:
 
 
 def _is_white(held: Levels) -> bool:
-    """Tell whether a mask's only value can be what it draws white with: 1, or a bright grey."""
+    """Return whether a mask's only value can be what it draws white with: 1, or a bright grey."""
     value = held.values[0]
     return value == 1 or (held.kind == "grey" and value >= WHITES[held.depth] / 2)
 
@@ -231,7 +231,7 @@ def _refuse_mixture(
 
 
 def _are_instances(labelled: Sequence[Levels]) -> bool:
-    """Tell whether labels count: 1 to another number in each mask, each label one object."""
+    """Return whether labels count: 1 to another number in each mask, each label one object."""
     counts = {len(held.values) for held in labelled}
     numbered = bool(labelled) and all(held.instances for held in labelled)
     return numbered and len(counts) > 2 and max(counts) > 3

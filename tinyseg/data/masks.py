@@ -144,7 +144,7 @@ def _colours(pixels: np.ndarray, lossy: bool) -> MaskPixels:
 
 
 def _even(values: np.ndarray) -> bool:
-    """Tell whether colours or indices are labels: one alone, or several that fill areas."""
+    """Return whether colours or indices are labels: one alone, or several that fill areas."""
     colours = np.unique(values[values > 0])
     if len(colours) <= 1:
         return True
@@ -187,7 +187,7 @@ def levels(pixels: MaskPixels, path: Path) -> Levels:
 
 
 def _form(pixels: MaskPixels, marked: np.ndarray) -> Form:
-    """Tell labels from shades.
+    """Distinguish labels from shades.
 
     Args:
         pixels: of the mask.
@@ -220,7 +220,7 @@ def _flat_shares(values: np.ndarray, judged: np.ndarray) -> np.ndarray:
 
 
 def _plateau(values: np.ndarray) -> bool:
-    """Tell whether there is an even area between a quarter and three quarters of the range."""
+    """Return whether there is an even area between a quarter and three quarters of the range."""
     wide = values.astype(np.float32)
     low, high = wide.min(), wide.max()
     square = np.ones((3, 3), np.uint8)
@@ -232,7 +232,7 @@ def _plateau(values: np.ndarray) -> bool:
 
 
 def _numbered(values: np.ndarray, marked: tuple[float, ...]) -> bool:
-    """Tell whether the values are 1, 2, 3 and so on and each of them is one connected area."""
+    """Return whether the values are 1, 2, 3 and so on and each of them is one connected area."""
     if marked != tuple(range(1, len(marked) + 1)):
         return False
     parts = (cv2.connectedComponents((values == value).astype(np.uint8))[0] - 1 for value in marked)

@@ -1,4 +1,4 @@
-"""What is wrong or doubtful about a data set, and how it is told."""
+"""What is wrong or doubtful about a data set, and how it is said."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def survey(pictures: Sequence[Place], masks: Sequence[Place], wanted: str, where
         rule = labels.chosen(wanted, found)
     else:
         try:
-            rule = labels.decide(found)
+            rule = labels.suggested_rule(found)
         except InputError as error:
             question = str(error)
     doubts += [Problem("warning", where, note) for note in rule.notes]
@@ -120,7 +120,7 @@ def _look_at_picture(place: Place) -> _Picture:
             seen.kind = images.deep_kind(decoded)
             if seen.kind:
                 seen.greatest = float(images.deep_values(decoded, path).max())
-    except Exception:  # Decoders raise anything; reading the file tells of it.
+    except Exception:  # Decoders raise anything; reading the file says so.
         seen.kind = ""
     return seen
 

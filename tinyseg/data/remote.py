@@ -87,7 +87,7 @@ def _key(place: str, sha256: str) -> str:
 
 
 def _whole(home: Path) -> bool:
-    """Tell whether a fetched copy still holds every file at its size."""
+    """Return whether a fetched copy still holds every file at its size."""
     try:
         manifest = files.read_json(home / _MANIFEST)
         sizes = manifest["files"].items()

@@ -68,7 +68,7 @@ def _depth(sample: Sample, counts: dict[Path, int]) -> int:
 
 
 def pages(path: Path) -> int:
-    """Return the number of pages of one size in a file, 1 where that cannot be told."""
+    """Return the number of pages of one size in a file, 1 where that is not known."""
     try:
         with path.open("rb") as stream:
             if dicom.is_dicom(stream, path):
@@ -81,5 +81,5 @@ def pages(path: Path) -> int:
                     if image.size != size:  # Smaller copies of the same picture.
                         return 1
                 return count
-    except Exception:  # What is wrong with the file is told when it is decoded.
+    except Exception:  # What is wrong with the file is said when it is decoded.
         return 1

@@ -227,7 +227,7 @@ def _fill(folder: Path, dataset: Dataset, preprocessing: PreprocessingPlan) -> N
 
 
 def _whole_doubts(dataset: Dataset, signatures: np.ndarray) -> Iterator[Problem]:
-    """Tell what is doubtful about the dataset as a whole; near-duplicates are never parted."""
+    """Say what is doubtful about the dataset as a whole; near-duplicates are never parted."""
     pairs = doubts.find_duplicates(dataset.samples, signatures)
     where = str(dataset.root or dataset.name)
     for message in (*doubts.of_opposed(pairs), *doubts.of_balance(dataset.label_counts)):

@@ -101,7 +101,7 @@ def _spread(dataset: Dataset, count: int) -> list[Sample]:
 def _measure(dataset: Dataset, count: int) -> tuple[dict[str, Any], list[Shown]]:
     """Return the intensities of some samples, and ``count`` samples to show.
 
-    What cannot be read is left out: the check tells of it.
+    What cannot be read is left out: the check names it.
     """
     shown = _spread(dataset, count)
     names = {sample.name for sample in shown}

@@ -13,7 +13,7 @@ _LITTER = re.compile(r"\..*|__MACOSX|Thumbs\.db|ehthumbs\.db|desktop\.ini|@eaDir
 
 
 def is_litter(name: str) -> bool:
-    """Tell whether a file or folder of that name is hidden or an operating system's."""
+    """Return whether a file or folder of that name is hidden or an operating system's."""
     return _LITTER.fullmatch(name) is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Builder:
         kernel: Kernel | None,
         links: tuple[Link, ...],
         params: tuple[int | Data, ...] = (),
-        **facts: int,
+        **facts: Any,
     ) -> int:
         """Add the node that computes a tensor.
 

@@ -44,8 +44,9 @@ def _add(builder: Builder, operator: Operator) -> None:
     if rule is None:
         raise refuse(builder.model, operator, "the engine has no such operator")
     for tensor in (*operator.inputs, *operator.outputs):
-        computed = tensor is not None and not tensor.constant
-        if computed and tensor.dtype != "int8" and operator.opcode not in INDICES:
+        if tensor is None or tensor.constant:
+            continue
+        if tensor.dtype != "int8" and operator.opcode not in INDICES:
             raise refuse(builder.model, operator, f"it computes with {tensor.dtype}")
     try:
         rule(builder, operator)

@@ -212,7 +212,7 @@ def main(names: tuple[str, ...], seeds: int, output: Path, fresh: bool) -> None:
 def _write(results: dict[str, Any], seeds: int, output: Path) -> None:
     from tinyseg.experiments import render
 
-    render.table(results, seeds, output / "blu_chain.md")
+    render.write_table(results, seeds, output / "blu_chain.md")
     render.plot(results, output / "blu_chain.png")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from tinyseg import plan as plans
 from tinyseg import presets
 from tinyseg.experiments.jobs import Jobs
-from tinyseg.experiments.runs import RECIPES, of_files, quantize, score
+from tinyseg.experiments.runs import RECIPE_NAMES, of_files, quantize_and_score, score_file
 from tinyseg.plan import Plan
 from tinyseg.steps.distill import distill
 from tinyseg.steps.session import Session
@@ -75,7 +75,7 @@ def _to_quantize() -> dict[str, tuple]:
     """Return the jobs that quantize every student by every recipe."""
     return {
         f"final {role} {recipe} {seed}": (
-            quantize,
+            quantize_and_score,
             (
                 weights(role, seed),
                 folder(f"{role}_{recipe}", seed),
@@ -83,7 +83,7 @@ def _to_quantize() -> dict[str, tuple]:
             ),
         )
         for role in STUDENTS
-        for recipe, full_name in RECIPES.items()
+        for recipe, full_name in RECIPE_NAMES.items()
         for seed in range(SEEDS)
     }
 
@@ -123,7 +123,7 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
     counted = {"teacher": range(effort.teachers), **dict.fromkeys(STUDENTS, seeds)}
     tested = jobs.run(
         {
-            f"final test {role} {seed}": (score, (weights(role, seed), "test"))
+            f"final test {role} {seed}": (score_file, (weights(role, seed), "test"))
             for role, numbers in counted.items()
             for seed in numbers
         }
@@ -135,7 +135,7 @@ def compare(jobs: Jobs, student: Plan, teacher: Plan) -> dict[str, Any]:
     quantized = {
         f"{role}_{recipe}": [made[f"final {role} {recipe} {seed}"] for seed in seeds]
         for role in STUDENTS
-        for recipe in RECIPES
+        for recipe in RECIPE_NAMES
     }
     runs |= {role: [run["test"] for run in results] for role, results in quantized.items()}
     return {

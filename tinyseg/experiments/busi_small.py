@@ -24,7 +24,13 @@ from tinyseg import plan as plans
 from tinyseg.cli import terminal
 from tinyseg.experiments import FRESH, OUTPUT, busi_final, render
 from tinyseg.experiments.jobs import Jobs
-from tinyseg.experiments.runs import RECIPES, headline, of_files, quantize, score
+from tinyseg.experiments.runs import (
+    RECIPE_NAMES,
+    headline,
+    of_files,
+    quantize_and_score,
+    score_file,
+)
 from tinyseg.plan import Plan
 from tinyseg.steps.distill import distill
 from tinyseg.steps.images import open_images
@@ -40,7 +46,7 @@ STUDENTS = ("scratch", "hinted")
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
+class Contender:
     """A network that may be chosen.
 
     Attributes:
@@ -57,17 +63,17 @@ class Candidate:
 
 
 CANDIDATES = {
-    "attention_unet_ds": Candidate(
+    "attention_unet_ds": Contender(
         "attention_unet_ds", {"base_width": 8, "depth": 3, "dropout": 0.0}
     ),
-    "lw_unet": Candidate("lw_unet", {"base_width": 7, "depth": 4}),
-    "tiny_unet": Candidate("tiny_unet", {"base_width": 16, "receptive_fields": 2}),
-    "unet": Candidate("unet", {"base_width": 5, "depth": 3}),
+    "lw_unet": Contender("lw_unet", {"base_width": 7, "depth": 4}),
+    "tiny_unet": Contender("tiny_unet", {"base_width": 16, "receptive_fields": 2}),
+    "unet": Contender("unet", {"base_width": 5, "depth": 3}),
 }
 # Of these the one with the best validation Dice teaches.
 TEACHERS = {
-    "unet": Candidate("unet", {"base_width": 8, "depth": 4}, learning_rate=1e-3),
-    "lw_unet": Candidate("lw_unet", {"base_width": 16, "depth": 4}, learning_rate=1e-3),
+    "unet": Contender("unet", {"base_width": 8, "depth": 4}, learning_rate=1e-3),
+    "lw_unet": Contender("lw_unet", {"base_width": 16, "depth": 4}, learning_rate=1e-3),
 }
 
 
@@ -82,7 +88,7 @@ class Effort:
     aware: int = 8
 
 
-def candidate_plan(candidate: Candidate, epochs: int, *, fold: int = 0, seed: int = 0) -> Plan:
+def candidate_plan(candidate: Contender, epochs: int, *, fold: int = 0, seed: int = 0) -> Plan:
     """Return the plan by which a network is trained from scratch."""
     return plans.from_mapping(
         {
@@ -107,7 +113,7 @@ def candidate_plan(candidate: Candidate, epochs: int, *, fold: int = 0, seed: in
             },
             # As it is published.
             "quantization": {
-                "recipe": RECIPES["qat"],
+                "recipe": RECIPE_NAMES["qat"],
                 "epochs": Effort.aware,
                 "lower": "patches",
                 "equalize": True,
@@ -203,14 +209,14 @@ def _to_quantize() -> dict[str, tuple]:
     """Return the jobs that quantize the students with hints by every recipe."""
     return {
         f"hinted {recipe} {seed}": (
-            quantize,
+            quantize_and_score,
             (
                 _weights("hinted", f"seed{seed}"),
                 WORK / recipe / f"seed{seed}",
                 {"quantization.recipe": full_name},
             ),
         )
-        for recipe, full_name in RECIPES.items()
+        for recipe, full_name in RECIPE_NAMES.items()
         for seed in range(SEEDS)
     }
 
@@ -230,7 +236,7 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
         }
     )
     taught = {each: headline(trained[f"teacher {each}"]["validation"]) for each in TEACHERS}
-    teacher = max(taught, key=taught.get)
+    teacher = max(taught, key=taught.__getitem__)
     trained |= jobs.run(
         {f"hinted {seed}": (train_hinted, (name, teacher, seed, effort)) for seed in seeds}
     )
@@ -238,9 +244,9 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     tested = jobs.run(
         {
             "test nothing": (score_nothing, ()),
-            "test teacher": (score, (_weights("teacher", presets.slug(teacher)), "test")),
+            "test teacher": (score_file, (_weights("teacher", presets.slug(teacher)), "test")),
             **{
-                f"test {role} {seed}": (score, (_weights(role, f"seed{seed}"), "test"))
+                f"test {role} {seed}": (score_file, (_weights(role, f"seed{seed}"), "test"))
                 for role in STUDENTS
                 for seed in seeds
             },
@@ -250,7 +256,7 @@ def compare(jobs: Jobs, name: str, effort: Effort) -> dict[str, Any]:
     runs |= {role: [tested[f"test {role} {seed}"] for seed in seeds] for role in STUDENTS}
     quantized = {
         f"hinted_{recipe}": [made[f"hinted {recipe} {seed}"] for seed in seeds]
-        for recipe in RECIPES
+        for recipe in RECIPE_NAMES
     }
     runs |= {role: [run["test"] for run in results] for role, results in quantized.items()}
     validated = {"teacher": [trained[f"teacher {teacher}"]], **quantized}

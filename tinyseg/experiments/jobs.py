@@ -54,7 +54,7 @@ class Jobs:
 
 
 def _use_one_core() -> None:
-    """Tell TensorFlow, which is not imported yet, to use one thread."""
+    """Make TensorFlow, which is not imported yet, use one thread."""
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ[name] = "1"
 

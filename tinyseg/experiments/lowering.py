@@ -21,11 +21,11 @@ from tinyseg.cli import terminal
 from tinyseg.data.store import open_store
 from tinyseg.experiments import OUTPUT
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
-from tinyseg.runtime.runner import TensorSpec, predict
+from tinyseg.runtime.runner import Runner, TensorSpec, network_outputs
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict as predict_memory
+from tinyseg.tflite.arena.memory import predict_arena as predict_memory
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import MAX_WORK, PASSES, PATCHES, Lowered, lower
 from tinyseg.tflite.lowering.concatenations import split_depthwise
@@ -54,8 +54,8 @@ def measure(path: Path, images: int) -> dict[str, Any]:
     forms = {"exact": lower(model), "strips": lower(model, patches=True)}
     inputs = _inputs(model, images)
     expected = {
-        "TFLM": predict(TflmRunner(model), inputs),
-        "TFLite": predict(TfliteRunner(model), inputs),
+        "TFLM": network_outputs(TflmRunner(model), inputs),
+        "TFLite": network_outputs(TfliteRunner(model), inputs),
     }
     result: dict[str, Any] = {
         "file": path.name,
@@ -74,12 +74,13 @@ def measure(path: Path, images: int) -> dict[str, Any]:
 def _run(
     lowered: Lowered, inputs: np.ndarray, expected: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
-    runners = {"TFLM": TflmRunner(lowered.model), "TFLite": TfliteRunner(lowered.model)}
+    tflm = TflmRunner(lowered.model)
+    runners: dict[str, Runner] = {"TFLM": tflm, "TFLite": TfliteRunner(lowered.model)}
     equal = {
-        name: int((predict(runner, inputs) == expected[name]).all(axis=(1, 2, 3)).sum())
+        name: int((network_outputs(runner, inputs) == expected[name]).all(axis=(1, 2, 3)).sum())
         for name, runner in runners.items()
     }
-    arena = runners["TFLM"].arena
+    arena = tflm.arena
     return {
         "steps": [step._asdict() for step in lowered.steps],
         "arena_bytes": arena.total,

@@ -40,7 +40,7 @@ _GAINS = {
 }
 
 
-def table(results: dict[str, Any], seeds: int, path: Path) -> None:
+def write_table(results: dict[str, Any], seeds: int, path: Path) -> None:
     """Write the chain's scores as Markdown.
 
     Args:

@@ -157,7 +157,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def final_tables(experiment: Mapping[str, Any]) -> list[str]:
-    """Return what is told of the final networks of the experiment ``busi_small``."""
+    """Return what is said of the final networks of the experiment ``busi_small``."""
     final = experiment["final"]
     parameters = count(experiment["candidates"][experiment["winner"]]["parameters"])
     return [

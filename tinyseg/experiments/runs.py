@@ -10,10 +10,10 @@ from tinyseg.steps.evaluate import evaluate
 from tinyseg.steps.quantize import quantize as run
 from tinyseg.steps.session import Session
 
-RECIPES = {"ptq": "static_wi8_ai8", "qat": "qat_wi8_ai8"}
+RECIPE_NAMES = {"ptq": "static_wi8_ai8", "qat": "qat_wi8_ai8"}
 
 
-def quantize(weights: Path, folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
+def quantize_and_score(weights: Path, folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Quantize a network whatever that costs in Dice, score and verify its file.
 
     Args:
@@ -28,16 +28,17 @@ def quantize(weights: Path, folder: Path, changes: Mapping[str, Any]) -> dict[st
     session = Session.open(weights, changes=changes)
     made = run(session, folder, verify_images=8, max_drop=1.0, profiled=False)
     check = made.verification
+    assert check.arena is not None  # TFLM runs what it verifies here.
     return {
         "test": made.test.integers,
         "bytes": made.file_bytes,
         "arena_bytes": check.arena.total,
         "bit_exact": check.bit_exact,
-        "validation": score(made.path, "validation") if made.data.validation else {},
+        "validation": score_file(made.path, "validation") if made.data.validation else {},
     }
 
 
-def score(file: Path, part: str) -> dict[str, Any]:
+def score_file(file: Path, part: str) -> dict[str, Any]:
     """Score weights or a ``.tflite`` file on a part of its data; count a network's parameters."""
     session = Session.open(file)
     scores = evaluate(session, part)
@@ -52,7 +53,7 @@ def headline(scores: Mapping[str, Any]) -> float:
 
 
 def of_files(quantized: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Return what the results of :func:`quantize` tell of the files."""
+    """Return what the results of :func:`quantize_and_score` say of the files."""
     keys = ("bytes", "arena_bytes", "bit_exact")
     return {
         role: [{key: run[key] for key in keys} for run in all_] for role, all_ in quantized.items()

@@ -104,7 +104,7 @@ def accuracy(runs: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(header, rows)
 
 
-def cost(runs: Sequence[Mapping[str, Any]]) -> str:
+def cost_table(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return what the published files take, and where they run."""
     header = (
         "network", "data", "recipe", "file, bytes", "tensor arena, bytes", "loss of Dice",
@@ -160,7 +160,7 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
         "work, not how well a network does on patients.",
         accuracy(runs),
         "## What the files take",
-        cost(runs),
+        cost_table(runs),
     ]
     if experiment:
         parts += [
@@ -171,7 +171,7 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
     return "\n\n".join(parts) + "\n"
 
 
-def front(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None) -> str:
+def readme_tables(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None) -> str:
     """Return the results that stand in the README."""
     parts = [overview(runs)]
     if experiment:
@@ -198,13 +198,13 @@ def wanted(root: Path) -> dict[Path, str]:
     experiment = files.read_json(stored) if stored.is_file() else None
     readme = root / "README.md"
     return {
-        readme: insert(readme.read_text(), front(runs, experiment)),
+        readme: insert(readme.read_text(), readme_tables(runs, experiment)),
         root / "docs/results.md": page(runs, experiment),
     }
 
 
 def main(root: Path = Path(__file__).parents[2], check: bool = False) -> int:
-    """Write the tables below ``root``, or only tell which are stale.
+    """Write the tables below ``root``, or only say which are stale.
 
     Returns:
         Exit status: 1 if there are stale ones and they were not to be written.

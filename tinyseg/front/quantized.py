@@ -19,7 +19,7 @@ from tinyseg.steps.session import Session
 if TYPE_CHECKING:
     import numpy as np
 
-    from tinyseg.steps.memory import Arena
+    from tinyseg.steps.memory import ArenaFacts
     from tinyseg.verification.verify import Verification
 
 
@@ -202,7 +202,7 @@ class Quantized:
         measure: bool = False,
         passes: bool = False,
         folder: str | os.PathLike[str] | None = None,
-    ) -> Arena:
+    ) -> ArenaFacts:
         """Predict which tensors fill the tensor arena of TensorFlow Lite Micro, and draw them.
 
         Example:
@@ -214,7 +214,7 @@ class Quantized:
             target: build of TensorFlow Lite Micro: ``host``, ``cortex_m`` or ``cortex_m55``.
             board: predict for this one instead.
             measure: run the file too, here or in the board's firmware.
-            passes: tell what each pass of :meth:`lower` would save.
+            passes: show what each pass of :meth:`lower` would save.
             folder: where page and pictures go; None for ``build/memory``.
 
         Returns:

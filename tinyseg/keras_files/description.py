@@ -36,7 +36,7 @@ class Description(NamedTuple):
 
 
 def is_model(path: str | Path) -> bool:
-    """Tell whether a path is that of a whole Keras model: file, or folder of a SavedModel."""
+    """Return whether a path is that of a whole Keras model: file, or folder of a SavedModel."""
     path = Path(path)
     if path.is_dir():
         return (path / GRAPH).is_file()
@@ -54,7 +54,7 @@ def is_model(path: str | Path) -> bool:
 
 
 def looks_like_model(name: str) -> bool:
-    """Tell whether a name can only mean a Keras file or a folder, not a network of the zoo."""
+    """Return whether a name can only mean a Keras file or a folder, not a network of the zoo."""
     return name.endswith(SUFFIXES) or (Path(name) / GRAPH).is_file()
 
 

@@ -97,7 +97,7 @@ def steps(model: Any) -> Iterator[tuple[Any, Any, Any, list[Any]]]:
 
 
 def is_graph(model: Any) -> bool:
-    """Tell whether a layer is a network whose layers are known."""
+    """Return whether a layer is a network whose layers are known."""
     model = getattr(model, "_functional", None) or model
     return isinstance(getattr(model, "_nodes_by_depth", None), dict)
 
@@ -234,7 +234,7 @@ class _Builder:
 
 
 def _is_tensor(value: Any) -> bool:
-    """Tell whether a value stands for one that comes when the network runs."""
+    """Return whether a value stands for one that comes when the network runs."""
     return isinstance(value, _KerasTensor)
 
 
@@ -243,7 +243,7 @@ def _is_last(layer: Any) -> bool:
 
 
 def _has_twin(layer: Any) -> bool:
-    """Tell whether Keras 2 has a layer that computes what one of Keras 3 does."""
+    """Return whether Keras 2 has a layer that computes what one of Keras 3 does."""
     if not hasattr(layer, "stateless_call") or not hasattr(keras.layers, type(layer).__name__):
         return False
     if not type(layer).__module__.startswith("keras.") or type(layer).__name__ == "Lambda":

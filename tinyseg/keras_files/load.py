@@ -56,7 +56,7 @@ def open_model(path: str | Path, unsafe: bool = False) -> Opened:
         graph = read_graph(path, unsafe)
         return Opened(graph, _image_shape(path, graph.image_shape), str(path))
     if not unsafe:
-        safety.check(described.config, path)
+        safety.check_safety(described.config, path)
     try:
         model = _saved(path, described, unsafe)
     # Whatever Keras raises on a file: it has no error of its own for a damaged one.
@@ -90,7 +90,7 @@ def opened(model: Any, path: str) -> Opened:
     return Opened(model, _image_shape(path, tuple(model.inputs[0].shape)), path)
 
 
-def build(source: Opened, shape: tuple[int, int, int], name: str) -> keras.Model:
+def flat_network(source: Opened, shape: tuple[int, int, int], name: str) -> keras.Model:
     """Return the flat network of Keras 2 in float32, see :func:`tinyseg.keras_files.flat.flatten`.
 
     Args:
@@ -148,7 +148,7 @@ def pixel_range(source: Opened) -> tuple[float, float, str] | None:
 
 
 def _says(layer: Any, args: Any, kwargs: Any) -> bool | None:
-    """Tell whether a layer takes 0..255, or 0..1; None if it says neither."""
+    """Return whether a layer takes 0..255, or 0..1; None if it says neither."""
     kind = type(layer).__name__
     if kind == "Rescaling":
         return bool(np.max(np.abs(np.asarray(layer.scale))) <= _PIXEL_FACTOR)

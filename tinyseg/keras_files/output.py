@@ -46,7 +46,7 @@ def with_probabilities(network: keras.Model, path: str) -> keras.Model:
     if masks and channels > 1:
         raise InputError(
             f"{path}: ends in {channels} channels of scores (layer '{layer}'), and whether they "
-            "exclude each other is not told; save keras.Model(model.input, keras.layers.Activation"
+            "exclude each other is not said; save keras.Model(model.input, keras.layers.Activation"
             "('softmax')(model.output)), or the same with 'sigmoid'"
         )
     added = "sigmoid" if channels == 1 else "softmax"

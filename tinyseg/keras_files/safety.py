@@ -33,7 +33,7 @@ _SINGLE_FUNCTIONS = {
 _MODULES = ("layers", "initializers", "regularizers", "constraints", "activations")
 
 
-def check(config: dict[str, Any], path: object) -> None:
+def check_safety(config: dict[str, Any], path: object) -> None:
     """Refuse a description that names code or what Keras itself does not know.
 
     Args:

@@ -17,7 +17,7 @@ from tinyseg.tflite.ops.registry import cost
 
 
 @dataclasses.dataclass(frozen=True)
-class Core:
+class PeakRates:
     """Peak rates of a processor core.
 
     Attributes:
@@ -34,14 +34,14 @@ class Core:
 # Peak rates after Arm's Technical Reference Manuals: one 32-bit load or store a cycle on M4 and
 # M33, a 64-bit path on M7, 64 bits a cycle (two beats of MVE) on M55.
 CORES = {
-    "cortex_m4": Core("Cortex-M4", 2, 4),
-    "cortex_m33": Core("Cortex-M33", 2, 4),
-    "cortex_m7": Core("Cortex-M7", 2, 8),
-    "cortex_m55": Core("Cortex-M55", 8, 8),
+    "cortex_m4": PeakRates("Cortex-M4", 2, 4),
+    "cortex_m33": PeakRates("Cortex-M33", 2, 4),
+    "cortex_m7": PeakRates("Cortex-M7", 2, 8),
+    "cortex_m55": PeakRates("Cortex-M55", 8, 8),
 }
 
 
-def bound_cycles(operator: Operator, core: Core) -> int:
+def bound_cycles(operator: Operator, core: PeakRates) -> int:
     """Return the least number of cycles that an operator can take on a core."""
     compute = cost(operator).macs / core.macs_per_cycle
     memory = _traffic(operator) / core.bytes_per_cycle

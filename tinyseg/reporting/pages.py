@@ -44,6 +44,6 @@ def with_captions(images: Mapping[str, bytes], captions: Mapping[str, str]) -> l
 
 
 def data_uri(name: str, image: bytes) -> str:
-    """Return the content of an image file, whose suffix tells its kind, as an address."""
+    """Return the content of an image file, whose suffix says its kind, as an address."""
     kind = _KINDS[PurePath(name).suffix]
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

@@ -22,14 +22,14 @@ from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
 
 _TRIES = 3
-# Of an element type, in what a device tells of itself.
+# Of an element type, in what a device says of itself.
 _INT8 = 1
 # How many times a timeout may pass while bytes arrive.
 _PATIENCE = 4
 _TICKS = struct.Struct("<Q")
 # Short requests are answered at once, however slow the network is: all tries together.
 _QUICK_SECONDS = 10.0
-# After so long without an answer a line tells what is waited for.
+# After so long without an answer a line says what is waited for.
 _TOLD_SECONDS = {True: 1.0, False: 10.0}
 _PIECE = 1024
 _PIECE_SECONDS = 10.0
@@ -108,7 +108,7 @@ def open_port(name: str, baud: int = 115200) -> Iterator[Port]:
 
 
 class _Wait:
-    """How long a request is waited for, and the line that tells so once.
+    """How long a request is waited for, and the line that says so once.
 
     Args:
         name: of the device.
@@ -123,7 +123,7 @@ class _Wait:
         self._start, self._told = time.monotonic(), False
 
     def over(self) -> bool:
-        """Tell whether the time of a short request is up; say once that it is waited for."""
+        """Return whether the time of a short request is up; say once that it is waited for."""
         spent = time.monotonic() - self._start
         if spent > _TOLD_SECONDS[self._quick] and not self._told:
             self._told = True
@@ -167,7 +167,7 @@ class Device:
         return self._ask(Request.PING, body)
 
     def info(self) -> DeviceInfo:
-        """Return what the device tells of itself.
+        """Return what the device says of itself.
 
         Raises:
             InputError: no answer, or one of another version.
@@ -282,7 +282,7 @@ class DeviceRunner:
         progress: called after each image.
 
     Attributes:
-        info: what the device told of itself.
+        info: what the device said of itself.
         unit: of work: ``instructions`` on an emulated device, else ``cycles``.
         work: of each inference.
         operator_work: of each operator, of the last inference; empty if TFLM was built without.

@@ -39,7 +39,7 @@ HEADS = {
 }
 
 
-class Layout(NamedTuple):
+class MapLayout(NamedTuple):
     """How a map of pixels is stored.
 
     Attributes:
@@ -73,7 +73,7 @@ class Meaning:
     """
 
     head: Head
-    layout: Layout | None = None
+    layout: MapLayout | None = None
     classes: int = 0
     background: bool = True
     output: int = 0
@@ -162,7 +162,7 @@ class Meaning:
     def bound(self, threshold: float) -> float | None:
         """Return the real output above which an element is foreground.
 
-        None if no single value tells, as where the likeliest of several classes decides.
+        None if no single value does, as where the likeliest of several classes decides.
         """
         if self.head is Head.LOGITS:
             with np.errstate(divide="ignore"):
@@ -188,7 +188,7 @@ class Meaning:
 def plain(shape: tuple[int, ...]) -> Meaning:
     """Return the reading of probabilities ``(n, height, width, regions)`` or ``(n, classes)``."""
     if len(shape) == 4:
-        return Meaning(Head.SIGMOID, Layout(*shape[1:]))
+        return Meaning(Head.SIGMOID, MapLayout(*shape[1:]))
     return Meaning(Head.CLASSES, classes=max(2, shape[1]))
 
 

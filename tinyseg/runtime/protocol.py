@@ -1,6 +1,6 @@
 """Frames and messages of the firmware's serial protocol; ``firmware/core`` is the other side.
 
-A frame is ``00 | COBS(type, sequence, body, CRC-32) | 00``. docs/firmware.md tells each body.
+A frame is ``00 | COBS(type, sequence, body, CRC-32) | 00``. docs/firmware.md describes each body.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Frame:
     body: bytes = b""
 
     def answers(self, request: Frame) -> bool:
-        """Tell whether this is the reply to a request, or the error it met."""
+        """Return whether this is the reply to a request, or the error it met."""
         return self.sequence == request.sequence and self.kind in (request.kind | _REPLY, ERROR)
 
 
@@ -93,7 +93,7 @@ def decode(line: bytes) -> Frame | None:
 
 @dataclasses.dataclass(frozen=True)
 class DeviceInfo:
-    """What a device tells of itself.
+    """What a device says of itself.
 
     Attributes:
         protocol: version of the protocol.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyseg.errors import InputError
-from tinyseg.runtime.meaning import HEADS, Head, Layout, Meaning
+from tinyseg.runtime.meaning import HEADS, Head, MapLayout, Meaning
 from tinyseg.tflite.border import Outline, Range, image_shape, outlines
 from tinyseg.tflite.model import TfliteModel
 
@@ -25,7 +25,7 @@ def meaning_of(model: TfliteModel, head: Head | None = None, output: int | None 
         output: which output; None for the one that is a mask, or else classes.
 
     Raises:
-        InputError: it cannot be told, or the output cannot be what the user says.
+        InputError: it is not known, or the output cannot be what the user says.
     """
     shape = image_shape(model.inputs[0].shape) if len(model.inputs) == 1 else None
     return read(model.path, outlines(model), shape and shape[:2], head, output)
@@ -54,10 +54,10 @@ def read(
         raise InputError(f"{path}: {_OUTPUT} {output}: it has outputs 0 to {len(found) - 1}")
     readings = [_Reading(path, number, found[number], size) for number in numbers]
     if head is not None:
-        told = [reading for reading in readings if reading.refusal(head) is None]
-        if not told:
+        fitting = [reading for reading in readings if reading.refusal(head) is None]
+        if not fitting:
             raise InputError(readings[0].refusal(head))
-        return _only(path, [reading.as_told(head) for reading in told], readings)
+        return _only(path, [reading.as_stated(head) for reading in fitting], readings)
     known = [meaning for reading in readings if (meaning := reading.guess()) is not None]
     for task in ("segmentation", "classification"):
         if chosen := [meaning for meaning in known if meaning.task == task]:
@@ -92,11 +92,11 @@ class _Reading:
         self._layout = None if size is None else layout_of(outline.shape, size)
 
     def guess(self) -> Meaning | None:
-        """Return what the output is, None if it is neither mask nor classes or cannot be told."""
+        """Return what the output is, None if it is neither mask nor classes or is not known."""
         head = self._mask_head(self._layout) if self._layout else self._image_head()
-        return None if head is None else self.as_told(head)
+        return None if head is None else self.as_stated(head)
 
-    def as_told(self, head: Head) -> Meaning:
+    def as_stated(self, head: Head) -> Meaning:
         """Return the reading of a head that fits, see :meth:`refusal`."""
         layout = None if head in (Head.CLASSES, Head.NONE) else self._layout
         classes = 0
@@ -134,17 +134,17 @@ class _Reading:
         return None
 
     def ask(self) -> None:
-        """Raise an InputError if the output could be a mask, but which kind cannot be told."""
+        """Raise an InputError if the output could be a mask, but which kind is not known."""
         if self._layout is not None:
             fitting = [head for head in HEADS if self.refusal(head) is None]
             choices = ", ".join(f"{head} ({HEADS[head]})" for head in fitting)
-            raise InputError(f"{self._where} does not tell what it means; say --head: {choices}")
+            raise InputError(f"{self._where} does not say what it means; say --head: {choices}")
 
     @property
     def _activation(self) -> str:
         return self.outline.activation
 
-    def _mask_head(self, layout: Layout) -> Head | None:
+    def _mask_head(self, layout: MapLayout) -> Head | None:
         if self._holds_labels():
             return Head.LABELS if layout.channels == 1 else None
         alone = layout.channels == 1
@@ -184,7 +184,7 @@ def _within_unit(limits: Range) -> bool:
     return _UNIT[0] <= limits.low and limits.high <= _UNIT[1]
 
 
-def layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | None:
+def layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> MapLayout | None:
     """Return how an output stores a map of an image; None if its shape is not that of one.
 
     Args:
@@ -194,20 +194,20 @@ def layout_of(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | None:
     sizes = shape[1:]
     pixels = size[0] * size[1]
     if len(sizes) == 3 and _similar(sizes[:2], size):
-        return Layout(*sizes)
+        return MapLayout(*sizes)
     if len(sizes) == 3 and _similar(sizes[1:], size):
-        return Layout(sizes[1], sizes[2], sizes[0], first=True)
+        return MapLayout(sizes[1], sizes[2], sizes[0], first=True)
     if len(sizes) == 2 and sizes[0] == pixels:
-        return Layout(*size, sizes[1])
+        return MapLayout(*size, sizes[1])
     if len(sizes) == 2 and sizes[1] == pixels:
-        return Layout(*size, sizes[0], first=True)
+        return MapLayout(*size, sizes[0], first=True)
     if len(sizes) == 2 and _similar(sizes, size):
-        return Layout(*sizes, 1)
-    return Layout(*size, 1) if sizes == (pixels,) and pixels > 1 else None
+        return MapLayout(*sizes, 1)
+    return MapLayout(*size, 1) if sizes == (pixels,) and pixels > 1 else None
 
 
 def _similar(sides: tuple[int, ...], size: tuple[int, int]) -> bool:
-    """Tell whether a map has the proportions of an image."""
+    """Return whether a map has the proportions of an image."""
     if min(sides) < 2:
         return False
     height, width = (side / whole for side, whole in zip(sides, size, strict=True))

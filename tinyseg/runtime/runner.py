@@ -75,7 +75,7 @@ class Runner(Protocol):
         ...
 
 
-def predict(runner: Runner, images: np.ndarray) -> np.ndarray:
+def network_outputs(runner: Runner, images: np.ndarray) -> np.ndarray:
     """Run float32 network inputs and return float32 outputs, whatever the backend stores."""
     return runner.output.dequantize(runner.run(stored(runner.input, images)))
 

@@ -70,7 +70,7 @@ def score_outputs(images: ImageStore, outputs: np.ndarray, threshold: float) -> 
 
 
 def lesions(scores: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the scores of the images with a lesion, which are all where none are told apart.
+    """Return the scores of the images with a lesion, which are all where none are distinguished.
 
     By these networks are compared: the Dice of an image without lesion is 1 or 0, as one pixel
     decides.

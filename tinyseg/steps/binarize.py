@@ -41,7 +41,7 @@ def binarize(
         InputError: unusable settings or images, or networks that do not match.
     """
     from tinyseg.compression.binarization import transfer_weights
-    from tinyseg.training.fit import fit, new_network
+    from tinyseg.training.loop import new_network, train_network
 
     settings = plan.binarization
     source = source.named(settings.source)
@@ -56,5 +56,5 @@ def binarize(
     images = session.images
     transfer_weights(trained, network, images.calibration(session.plan))
     start = validation_scores(network, session)
-    fit(network, session.plan, images.part("train"), images.part("validation"), folder)
+    train_network(network, session.plan, images.part("train"), images.part("validation"), folder)
     return Binarized(**vars(finish(network, session, folder)), start=start)

@@ -23,7 +23,7 @@ Numbers = float | tuple[float, ...]
 
 
 class UntoldError(InputError):
-    """A file does not tell what becomes of pixels."""
+    """A file does not say what becomes of pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ def settle_input(
         stated: what the user says, before all else.
 
     Raises:
-        InputError: it cannot be told, or contradicts what the file's input can hold.
+        InputError: it is not known, or contradicts what the file's input can hold.
     """
     need_image(model)
     limits = input_range(model)
@@ -110,7 +110,7 @@ def need_image(model: TfliteModel) -> None:
 
 
 def takes_image(model: TfliteModel) -> bool:
-    """Tell whether the one input of a file is an image."""
+    """Return whether the one input of a file is an image."""
     return len(model.inputs) == 1 and image_shape(model.inputs[0].shape) is not None
 
 
@@ -121,7 +121,7 @@ def settle_output(model: TfliteModel, stored: bool, stated: Stated) -> Meaning:
         model, stored, stated: as of :func:`settle_input`.
 
     Raises:
-        InputError: it cannot be told, or is not what the user says.
+        InputError: it is not known, or is not what the user says.
     """
     found = meaning_of(model, stated.head, stated.output)
     if not stored and stated.head is None:
@@ -142,8 +142,8 @@ def _found(model: TfliteModel, limits: Range | None, channels: int) -> tuple[Sca
         return Scaling(_numbers(1 / std), _numbers(-mean / std)), f"its metadata ({NAME})"
     if limits is None:
         return None, "it does not state the range of its input"
-    told = f"its input's range of {_text(limits)}"
-    return convention(limits, channels), told
+    source = f"its input's range of {_text(limits)}"
+    return convention(limits, channels), source
 
 
 def _hold(path: str, scaling: Scaling, channels: int, limits: Range | None, source: str) -> None:
@@ -171,8 +171,9 @@ def _question(limits: Range | None, why: str) -> str:
     if limits.symmetric:
         guess = Scaling(limits.high / 255, 0.0)
     return (
-        f"{why} tells no usual preprocessing; state --scale and --offset (input = pixel 0..255 * "
-        f"scale + offset; {guess.scale_text} and {guess.offset_text} if that range is 0..255)"
+        f"{why} is that of no usual preprocessing; state --scale and --offset (input = pixel "
+        f"0..255 * scale + offset; {guess.scale_text} and {guess.offset_text} if that range "
+        "is 0..255)"
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from tinyseg.boards.board import Board, load, names
+from tinyseg.boards.board import Board, board_names, load_board
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Budget:
     Attributes:
         ram: bytes of the tensor arena.
         flash: bytes of the ``.tflite`` file.
-        target: build of TFLM, as for :func:`tinyseg.tflite.arena.memory.predict`.
+        target: build of TFLM, as for :func:`tinyseg.tflite.arena.memory.predict_arena`.
     """
 
     ram: int
@@ -31,20 +31,20 @@ class Budget:
         return cls(max(left.arena - frame, 0), left.model, board.target)
 
     def holds(self, arena: int, file: int) -> bool:
-        """Tell whether a network fits."""
+        """Return whether a network fits."""
         return arena <= self.ram and file <= self.flash
 
 
 def arena_of(model: TfliteModel, target: str) -> int:
     """Return the bytes of the smallest arena in which a file runs."""
-    return predict(model, target).needed
+    return predict_arena(model, target).needed
 
 
 def boards_that_hold(model: TfliteModel) -> list[str]:
     """Return the names of the boards, emulated machines aside, that a file fits as it is."""
     found = []
-    for name in names():
-        board = load(name)
+    for name in board_names():
+        board = load_board(name)
         if board.machine is None:
             budget = Budget.of(board, model)
             if budget.holds(arena_of(model, budget.target), len(model.content)):

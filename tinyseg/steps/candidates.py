@@ -134,7 +134,7 @@ def _largest(
 def front(found: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates that no other one exceeds in width, depth and input size at once.
 
-    More of each is taken to be more accurate; only training tells by how much. The candidate
+    More of each is taken to be more accurate; only training shows by how much. The candidate
     with the most work, the largest network that fits, comes first.
     """
 

@@ -1,4 +1,4 @@
-"""The usual ways from pixels to a network's input, told by the range that the input can hold."""
+"""The usual ways from pixels to a network's input, known by the range that the input can hold."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _near(value: float, wanted: float, limits: Range) -> bool:
 
 
 def fits(low: float, high: float, limits: Range) -> bool:
-    """Tell whether an input that holds a range can be that of pixels.
+    """Return whether an input that holds a range can be that of pixels.
 
     Calibration stores what images reach, and 0. So nothing may lie beyond the pixels, dark images
     may leave a part of the range above unused, and the darkest pixel is nearly black.

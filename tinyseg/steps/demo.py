@@ -22,7 +22,7 @@ from tinyseg.reporting.overlay import overlay
 from tinyseg.reporting.pages import data_uri, render
 from tinyseg.runtime import Runner
 from tinyseg.runtime.meaning import Meaning, plain
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.steps.predict import describe, read_input
 from tinyseg.steps.session import Session
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 2**20
 
 
-def compare(
+def segment_by_each(
     path: Path,
     preprocessing: PreprocessingPlan,
     networks: Mapping[str, Runner],
@@ -68,7 +68,7 @@ def compare(
     results, decisions = [], []
     for title, runner in networks.items():
         start = time.perf_counter()
-        outputs = predict(runner, pixels[None])
+        outputs = network_outputs(runner, pixels[None])
         elapsed = time.perf_counter() - start
         reading = meaning or plain(outputs.shape)
         decisions.append(reading.regions_of(outputs)[0] > preprocessing.threshold)
@@ -136,8 +136,8 @@ def create_app(
     """Return the page's server.
 
     ``GET /`` is the page; ``POST /segment?name=FILE`` takes the bytes of an image file and answers
-    what :func:`compare` returns, or status 400, or 413 above ``MAX_BYTES``, and ``{"error": one
-    line}``.
+    what :func:`segment_by_each` returns, or status 400, or 413 above ``MAX_BYTES``, and
+    ``{"error": one line}``.
 
     Raises:
         InputError: Starlette is not installed.
@@ -152,7 +152,7 @@ def create_app(
 
     for runner in networks.values():
         # The first run of a Keras network takes seconds.
-        predict(runner, np.zeros((1, *preprocessing.input_shape), np.float32))
+        network_outputs(runner, np.zeros((1, *preprocessing.input_shape), np.float32))
     page = render("demo.html", title=title, preprocessing=preprocessing)
     one_at_a_time = threading.Lock()  # Interpreters hold one image's tensors.
 
@@ -162,7 +162,7 @@ def create_app(
             path.write_bytes(content)
             try:
                 with one_at_a_time:
-                    return compare(path, preprocessing, networks, whites, meaning)
+                    return segment_by_each(path, preprocessing, networks, whites, meaning)
             except InputError as error:
                 raise InputError(str(error).replace(str(path), name)) from None
 

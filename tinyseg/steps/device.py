@@ -18,7 +18,7 @@ from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
 from tinyseg.runtime.meaning import Meaning
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.steps.predict import refuse_same_names, whites_of
 from tinyseg.steps.session import Session
 
@@ -76,7 +76,7 @@ def run_images(
         timeout: seconds that an inference may take.
 
     Returns:
-        What the device told of itself, and a record for each image.
+        What the device said of itself, and a record for each image.
 
     Raises:
         InputError: the file makes no masks; no device, another model on it, an unreadable image,
@@ -120,7 +120,7 @@ def _host_bits(
     host: Runner, image: np.ndarray, preprocessing: PreprocessingPlan, bound: float
 ) -> np.ndarray:
     """Return of each output value of one image whether it is foreground, bool ``(n,)``."""
-    return predict(host, normalise(image, preprocessing)[None]).ravel() > bound
+    return network_outputs(host, normalise(image, preprocessing)[None]).ravel() > bound
 
 
 def _masks(bits: np.ndarray, meaning: Meaning) -> np.ndarray:

@@ -62,13 +62,13 @@ def distill(
         InputError: unusable settings or images, or networks that do not match.
     """
     from tinyseg.compression import distillation
-    from tinyseg.training.fit import new_network
+    from tinyseg.training.loop import new_network
 
     settings = plan.distillation
     _check(plan)
     teacher = teacher.named(settings.teacher)
     for path in settings.ensemble:
-        Session.open(path)  # Tells of a file that is not there or not what its plan describes.
+        Session.open(path)  # Refuses a file that is not there or not what its plan describes.
     recorded = dataclasses.replace(
         settings,
         teacher_sha256=files.sha256(settings.teacher),
@@ -140,13 +140,13 @@ def learn_masks(
     Args:
         student: its weights are trained.
         teachers: trained; they stay as they are.
-        plan, training, validation, folder: as of :func:`tinyseg.training.fit.fit`.
+        plan, training, validation, folder: as of :func:`tinyseg.training.loop.train_network`.
     """
     from tinyseg.compression.distillation import SoftMaskLearner, SoftMaskLoss
-    from tinyseg.training.fit import Learner, fit, mask_losses, run_epochs
+    from tinyseg.training.loop import Learner, mask_losses, run_epochs, train_network
 
     if not teachers:
-        fit(student, plan, training, validation, folder)
+        train_network(student, plan, training, validation, folder)
         return
     loss = SoftMaskLoss(plan.distillation.teacher_weight, plan.training.dice_weight)
     learner = SoftMaskLearner(teachers, student)
@@ -168,7 +168,7 @@ def _learn_hints(
 ) -> None:
     from tinyseg.training.callbacks import VALIDATION_LOSS
     from tinyseg.training.divergence import Diverged
-    from tinyseg.training.fit import Learner, run_epochs
+    from tinyseg.training.loop import Learner, run_epochs
 
     training, validation = parts
     learns = Learner(learner, {}, student)

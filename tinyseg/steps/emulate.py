@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinyseg.boards import emulator
-from tinyseg.boards.board import Board, load
+from tinyseg.boards.board import Board, load_board
 from tinyseg.boards.firmware import OWN, Firmware
 from tinyseg.errors import InputError
 from tinyseg.runtime.device import DeviceRunner
-from tinyseg.runtime.runner import predict, random_inputs
+from tinyseg.runtime.runner import network_outputs, random_inputs
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.evaluate import score
 from tinyseg.steps.firmware import make_firmware
@@ -38,7 +38,7 @@ def emulated_firmware(
     Raises:
         InputError: no such board, none that emulates it, or it cannot run the file.
     """
-    return make_firmware(session, emulator.emulated(load(board)).name, engine, max_work)
+    return make_firmware(session, emulator.emulated(load_board(board)).name, engine, max_work)
 
 
 def serve(board: Board, elf: Path, port: int) -> None:
@@ -85,7 +85,7 @@ def emulate(
         scores = None
         if chosen is None:
             inputs = random_inputs(runner.input, count)
-            predict(runner, inputs)
+            network_outputs(runner, inputs)
         else:
             inputs = chosen.inputs(session.preprocessing)
             scores, _ = score(runner, chosen, session.preprocessing, meaning)
@@ -124,10 +124,10 @@ def _compared(runner: DeviceRunner, model: TfliteModel, inputs: np.ndarray) -> d
     if any(operator.opcode in FIRMWARE_OPS for operator in model.operators):
         return {"images": 0, "equal": True, "text": "TFLM on the host lacks an operator of ours"}
     host = TflmRunner(model)
-    expected, made = predict(host, inputs), predict(runner, inputs)
+    expected, made = network_outputs(host, inputs), network_outputs(runner, inputs)
     differing = int((made != expected).sum())
-    told = f"{differing:,} differ" if differing else "equal"
-    text = f"{told}, from those of TFLM on the host" if differing else f"{told} to TFLM's"
+    verdict = f"{differing:,} differ" if differing else "equal"
+    text = f"{verdict}, from those of TFLM on the host" if differing else f"{verdict} to TFLM's"
     return {
         "images": len(inputs),
         "equal": differing == 0,

@@ -55,7 +55,7 @@ class Ends:
         """From an image to the network's input.
 
         Raises:
-            InputError: the input is no image, or what becomes of pixels cannot be told or
+            InputError: the input is no image, or what becomes of pixels is not known or
                 contradicts the file.
         """
         planned = self.plan.preprocessing
@@ -68,7 +68,7 @@ class Ends:
         """What the output of a network or file means.
 
         Raises:
-            InputError: it cannot be told, or is not what the user says.
+            InputError: it is not known, or is not what the user says.
         """
         if self.is_file:
             return settle_output(self.integers, self._is_stored, self.stated)
@@ -77,7 +77,7 @@ class Ends:
         return keras_meaning(self.network, None if self._of_zoo else self.stated.head)
 
     def meaning_or_none(self, note: Callable[[str], None] = log.warning) -> Meaning:
-        """Return the meaning of an output for what does not need it; what cannot be told is noted.
+        """Return the meaning of an output for what does not need it; what is not known is noted.
 
         Raises:
             InputError: the user said something of the output that does not hold.
@@ -100,11 +100,27 @@ class Ends:
         """The meaning of an output of masks or classes.
 
         Raises:
-            InputError: the output is neither, or cannot be told.
+            InputError: the output is neither, or is not known.
         """
         if self.meaning.task is None:
             raise InputError(f"{self.path}: its output is neither masks nor classes; say --head")
         return self.meaning
+
+    @property
+    def task(self) -> str:
+        """``segmentation`` or ``classification``: as the zoo says, else by the output.
+
+        Raises:
+            InputError: the output is neither masks nor classes, or is not known.
+        """
+        if self._of_zoo:
+            return zoo.network(self.plan.model.name).task
+        if self.own or not self.is_file:
+            shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
+            return "segmentation" if len(shape) == 4 else "classification"
+        task = self.reading.task
+        assert task is not None  # Of a reading it is known.
+        return task
 
     @property
     def _is_stored(self) -> bool:

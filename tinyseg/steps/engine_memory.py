@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyseg import presets
 from tinyseg.boards import emulator
-from tinyseg.boards.board import load
+from tinyseg.boards.board import load_board
 from tinyseg.boards.firmware import OWN, booted, compile_for
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.compiler import compile_model
@@ -81,9 +81,9 @@ def engine_memory(
         made = compiled(model, None, max_work, core)
         memories: list[tuple[str, int | None]] = [(_UNLIMITED, None)]
     else:
-        made, left = compile_for(model, load(board), max_work)
+        made, left = compile_for(model, load_board(board), max_work)
         memories = [(piece.memory, piece.bytes) for piece in left]
-        core = core_of(load(board).core)
+        core = core_of(load_board(board).core)
     values = facts(made, memories)
     values.update(board=board, core=core.value, front=None, measured=None)
     if with_front:
@@ -210,7 +210,7 @@ def _measure(
         sizes = [(tensor.shape, tensor.dtype) for tensor in made.integer.inputs]
         used = HostProgram(made).used([np.zeros(*size) for size in sizes])
         return {"by": "the engine on this machine", "ram_bytes": sum(used), "stack_bytes": None}
-    machine = emulator.emulated(load(board)).name
+    machine = emulator.emulated(load_board(board)).name
     with booted(model, None, machine, OWN, Meaning(Head.NONE), max_work) as runner:
         predict(runner, random_inputs(runner.input, 1))
         info = runner.refresh()

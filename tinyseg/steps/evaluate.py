@@ -12,7 +12,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.meaning import Meaning, plain
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
@@ -64,7 +64,10 @@ def score(
     Raises:
         InputError: the network's output is not of the images' kind.
     """
-    outputs, threshold = predict(runner, images.inputs(preprocessing)), preprocessing.threshold
+    outputs, threshold = (
+        network_outputs(runner, images.inputs(preprocessing)),
+        preprocessing.threshold,
+    )
     found = deciding(meaning or plain(outputs.shape), outputs, images)
     if found.shape != images.targets.shape:
         raise InputError(

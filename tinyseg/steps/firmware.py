@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyseg import presets
 from tinyseg.boards import c_source, firmware, library
 from tinyseg.boards import flash as flashing
-from tinyseg.boards.board import FlashTool, load
+from tinyseg.boards.board import FlashTool, load_board
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import OWN, TFLM, Firmware
 from tinyseg.engine.compiled import compiled
@@ -55,7 +55,7 @@ def export_c(
     if arena:
         size = ArenaSize(arena, arena, "as asked")
     elif board:
-        size = ArenaSize.predicted(model, load(board).target, board)
+        size = ArenaSize.predicted(model, load_board(board).target, board)
     else:
         size = firmware.host_arena(model)
     folder = folder or presets.BUILD / "c" / name
@@ -79,7 +79,7 @@ def _export_library(
 ) -> tuple[list[Path], ArenaSize]:
     model = session.model
     if board:
-        made, _ = firmware.compile_for(model, load(board), max_work)
+        made, _ = firmware.compile_for(model, load_board(board), max_work)
     else:
         made = compiled(model, max_work=max_work)
     preprocessing = session.preprocessing if session.takes_image else None
@@ -103,7 +103,7 @@ def make_firmware(
         InputError: no such board, no firmware for it, a missing tool, or a file that cannot run on
             or does not fit the board.
     """
-    target = load(board)
+    target = load_board(board)
     target.need_port()
     need_own(engine, max_work)
     deployable(session.model)
@@ -157,5 +157,5 @@ def prepare_flash(
     Raises:
         InputError: as of :func:`make_firmware`, or the board does not know the tool.
     """
-    chosen = flashing.choose(load(board), tool)
+    chosen = flashing.choose(load_board(board), tool)
     return Flashing(make_firmware(session, board, engine, max_work), chosen)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyseg import files, presets
 from tinyseg import plan as plans
-from tinyseg.boards.board import bytes_of, load
+from tinyseg.boards.board import bytes_of, load_board
 from tinyseg.errors import InputError
 from tinyseg.keras_files.description import looks_like_model
 from tinyseg.plan import Plan
@@ -57,7 +57,7 @@ class Limits:
         """
         if self.board is None and (self.ram is None or self.flash is None):
             raise InputError("fit: name a --board, or both --ram and --flash")
-        budget = Budget.of(load(self.board), model) if self.board else Budget(0, 0)
+        budget = Budget.of(load_board(self.board), model) if self.board else Budget(0, 0)
         try:
             return Budget(
                 budget.ram if self.ram is None else bytes_of(self.ram),

@@ -146,8 +146,8 @@ def open_images(
     known, found = plan.data.classes, images.store.classes
     if known and known != found:
         raise InputError(
-            f"{plan.data.source}: holds {', '.join(found)}, {plan.model.name} was trained to tell "
-            f"{', '.join(known)}; choose images of these classes"
+            f"{plan.data.source}: holds {', '.join(found)}, {plan.model.name} was trained to "
+            f"distinguish {', '.join(known)}; choose images of these classes"
         )
     chosen = dataclasses.replace(plan.data, classes=found, whites=images.store.whites)
     return dataclasses.replace(plan, data=chosen), images
@@ -178,7 +178,7 @@ def sample(images: ImageStore, count: int) -> ImageStore:
     rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
     marked = np.flatnonzero(images.masks.any((1, 2, 3)))
     if len(marked) and len(rows) and not np.isin(rows, marked).any():
-        # Without any foreground among them nothing could be told of a network.
+        # Without any foreground among them nothing could be said of a network.
         rows[np.abs(rows - marked[0]).argmin()] = marked[0]
     return images.select([images.names[row] for row in rows])
 

@@ -13,7 +13,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.reporting import inside, pages
 from tinyseg.runtime.keras import KerasRunner
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.scoring.scores import decide, score_each
 from tinyseg.steps.images import sample
 from tinyseg.steps.session import Session
@@ -112,7 +112,7 @@ def first_kernel(model: keras.Model) -> np.ndarray:
 
 
 def _outputs(model: keras.Model, images: ImageStore, plan: Plan) -> np.ndarray:
-    return predict(KerasRunner(model), images.inputs(plan.preprocessing))
+    return network_outputs(KerasRunner(model), images.inputs(plan.preprocessing))
 
 
 def _panels(model: keras.Model, images: ImageStore, plan: Plan) -> list[inside.Panel]:

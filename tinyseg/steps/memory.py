@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinyseg import presets
-from tinyseg.boards.board import load
+from tinyseg.boards.board import load_board
 from tinyseg.boards.firmware import TFLM, booted
 from tinyseg.errors import InputError
 from tinyseg.progress import counter
 from tinyseg.runtime.meaning import Head, Meaning
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import facts, predict
+from tinyseg.tflite.arena.memory import facts, predict_arena
 from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.lowering import lower
 
 
-class Arena(NamedTuple):
+class ArenaFacts(NamedTuple):
     """The tensor arena of a file.
 
     Attributes:
@@ -50,12 +50,12 @@ def memory(
     measure: bool = False,
     passes: bool = False,
     folder: Path | None = None,
-) -> Arena:
+) -> ArenaFacts:
     """Predict which tensors fill the arena of a file, and draw them.
 
     Args:
         model: parsed file.
-        target: build of TFLM, see :func:`tinyseg.tflite.arena.memory.predict`.
+        target: build of TFLM, see :func:`tinyseg.tflite.arena.memory.predict_arena`.
         board: predict for this one instead.
         measure: measure it too, on this machine or on an emulated board.
         passes: work out what each pass of lowering saves (slow).
@@ -65,17 +65,17 @@ def memory(
         InputError: no such board, or a file that is damaged or that TFLM does not run.
     """
     if board is not None:
-        target = load(board).target
+        target = load_board(board).target
     elif measure and target != "host":
         raise InputError(f"--measure for {target} needs an emulated board: add --board")
     deployable(model)
     # Drawing takes a while to import; damaged files need none.
     from tinyseg.reporting import memory_chart
 
-    values = facts(model, predict(model, target))
+    values = facts(model, predict_arena(model, target))
     values["measured"] = _measure(model, board) if measure else None
     savings = _savings(model) if passes else None
-    return Arena(
+    return ArenaFacts(
         values,
         savings,
         memory_chart.tables(values, savings or []),

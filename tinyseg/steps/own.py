@@ -69,7 +69,7 @@ def parse_name(name: str) -> tuple[str, str | None]:
 
 
 def is_file(name: str) -> bool:
-    """Tell whether a name is that of a Keras file, of a SavedModel, or of integers."""
+    """Return whether a name is that of a Keras file, of a SavedModel, or of integers."""
     return name.endswith(".tflite") or looks_like_model(name)
 
 
@@ -210,7 +210,7 @@ def _flat(network: Any, changes: Mapping[str, Any]) -> tuple[keras.Model, Plan]:
 
     opened = load.opened(network, network.name)
     plan = plan_of(opened, changes)
-    return load.build(opened, plan.preprocessing.input_shape, plan.model.name), plan
+    return load.flat_network(opened, plan.preprocessing.input_shape, plan.model.name), plan
 
 
 def _digest(network: keras.Model) -> str:

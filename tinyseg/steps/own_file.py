@@ -60,7 +60,7 @@ def plan_of(opened: Opened, changes: Mapping[str, Any], file: str = "") -> Plan:
         log.info("%s: takes %s, as its layer %s says", opened.path, taken, layer)
     elif not any(changes.get(f"preprocessing.{key}") is not None for key in ("scale", "offset")):
         log.info(
-            "%s: no layer tells the range of its input; taking pixels / 255. If it learned from "
+            "%s: no layer says the range of its input; taking pixels / 255. If it learned from "
             "others, --set preprocessing.scale=... --set preprocessing.offset=...",
             opened.path,
         )
@@ -115,9 +115,9 @@ def load_own(plan: Plan, path: str | Path, unsafe: bool = False) -> keras.Model:
         unsafe: see :func:`tinyseg.keras_files.load.open_model`.
 
     Raises:
-        InputError: as of that function and of :func:`tinyseg.keras_files.load.build`.
+        InputError: as of that function and of :func:`tinyseg.keras_files.load.flat_network`.
     """
     from tinyseg.keras_files import load
 
     opened = load.open_model(path, unsafe)
-    return load.build(opened, plan.preprocessing.input_shape, plan.model.name)
+    return load.flat_network(opened, plan.preprocessing.input_shape, plan.model.name)

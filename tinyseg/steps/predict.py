@@ -97,7 +97,7 @@ def probabilities(
         found = find_images(Path(place) for place in places)
         whites = whites_of(found, session)
         inputs = [read_input(path, preprocessing, whites)[1] for path in found]
-    outputs = runners.predict(session.runner(backend), np.stack(inputs))
+    outputs = runners.network_outputs(session.runner(backend), np.stack(inputs))
     return reading.without_background(reading.probabilities(outputs))
 
 
@@ -141,7 +141,7 @@ def predict_files(
         image, pixels = read_input(path, preprocessing, whites)
         remarks = pixel_doubts(Sample(path.stem, image=path), image, None)
         doubts += [Problem("warning", str(path), remark) for remark in remarks]
-        outputs = runners.predict(runner, pixels[None])
+        outputs = runners.network_outputs(runner, pixels[None])
         reading = meaning or plain(outputs.shape)
         found = reading.regions_of(outputs, image.shape[:2])[0]
         if found.ndim == 3:

@@ -106,7 +106,7 @@ def _plan_of_run(run: Path, changes: Mapping[str, Any]) -> Plan:
 
 
 def _generated(plan: Plan) -> bool:
-    """Tell whether the images are of nobody."""
+    """Return whether the images are of nobody."""
     return plan.data.source.startswith("phantom")
 
 

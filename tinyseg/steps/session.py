@@ -260,22 +260,6 @@ class Session(Ends):
         return images
 
     @property
-    def task(self) -> str:
-        """``segmentation`` or ``classification``: as the zoo says, else by the output.
-
-        Raises:
-            InputError: the output is neither masks nor classes, or cannot be told.
-        """
-        if self._of_zoo:
-            return zoo.network(self.plan.model.name).task
-        if self.own or not self.is_file:
-            shape = self.model.outputs[0].shape if self.is_file else self.network.output_shape
-            return "segmentation" if len(shape) == 4 else "classification"
-        task = self.reading.task
-        assert task is not None  # Of a reading it is known.
-        return task
-
-    @property
     def same_data(self) -> bool:
         """Whether the images are those that the network was trained with."""
         found = self.images.store.fingerprint
@@ -352,16 +336,14 @@ class Session(Ends):
         fallback: Plan | None = None,
         changes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Session:
-        """Return this session with the plan of its file."""
+        """Return this session with the plan of its file, or one made from it."""
         if not self.file.exists():
             raise InputError(f"{self.path}: no such file")
-        plan = self.trained or fallback or self._plan_in_file(changes)
+        plan = self.trained or fallback
+        if plan is None and self.is_file:
+            plan = plan_in_file(self.integers)
+        elif plan is None:
+            plan = plan_of_file(self.file, changes, self.unsafe)
         self.plan = plans.override(plan, {"data.source": source, **changes})
         self.own = bool(self.plan.model.file)
         return self
-
-    def _plan_in_file(self, changes: Mapping[str, Any]) -> Plan:
-        """Make a plan for a file that came without one, from the file itself."""
-        if not self.is_file:
-            return plan_of_file(self.file, changes, self.unsafe)
-        return plan_in_file(self.integers)

@@ -55,17 +55,17 @@ def train(
     Raises:
         InputError: unusable plan, images or split file, or a folder with another run.
     """
-    from tinyseg.training.fit import fit, new_network
+    from tinyseg.training.loop import new_network, train_network
 
-    # A published plan names the weights that it led to, and the classes that these tell.
+    # A published plan names the weights that it led to, and the classes that these say.
     data_plan = dataclasses.replace(plan.data, classes=(), whites={})
     session = Session(dataclasses.replace(plan, weights="", data=data_plan), split_file=split_file)
-    build(*plan.network)  # Tells of wrong arguments before images are decoded.
+    build(*plan.network)  # Refuses wrong arguments before images are decoded.
     images = session.images
     session.plan = with_outputs(session.plan, images.store)
     folder = folder or session.run_folder("float")
     model = new_network(session.plan)
-    fit(model, session.plan, images.part("train"), images.part("validation"), folder)
+    train_network(model, session.plan, images.part("train"), images.part("validation"), folder)
     return finish(model, session, folder)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyseg.tflite.arithmetic import half_away
 from tinyseg.tflite.nodes import Tensor
 from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
@@ -17,7 +18,7 @@ _RANGES = {
 }
 
 
-def clamp(tensor: Tensor, options: Any) -> tuple[int, int]:
+def clamp_range(tensor: Tensor, options: Any) -> tuple[int, int]:
     """Return the least and the most that an operator's fused activation leaves of its output.
 
     As ``CalculateActivationRangeQuantized`` of TFLite.
@@ -38,16 +39,11 @@ def clamp(tensor: Tensor, options: Any) -> tuple[int, int]:
     low, high = _RANGES[activation]
 
     def stored(real: float) -> int:
-        return zero + _round(np.float32(real) / np.float32(tensor.scales[0]))
+        return zero + int(half_away(np.float32(real) / np.float32(tensor.scales[0])))
 
     return max(stored(low), _LEAST), _MOST if high is None else min(stored(high), _MOST)
 
 
 def is_valid(options: Any) -> bool:
-    """Tell whether an operator's padding is VALID: none."""
+    """Return whether an operator's padding is VALID: none."""
     return options.padding == Padding.VALID
-
-
-def _round(real: np.float32) -> int:
-    """Round half away from zero."""
-    return int(np.trunc(np.float64(real) + np.copysign(0.5, np.float64(real))))

@@ -11,12 +11,36 @@ import numpy as np
 ADD_SHIFT = 20
 
 
+def half_away(reals: np.ndarray | np.floating) -> np.ndarray:
+    """Round to int64, half away from zero, as ``TfLiteRound``."""
+    wide = np.asarray(reals, np.float64)
+    return np.trunc(wide + np.copysign(0.5, wide)).astype(np.int64)
+
+
+def high_product(a: np.ndarray, b: np.ndarray | int, bits: int = 31) -> np.ndarray:
+    """Return ``a * b / 2**bits`` as gemmlowp's ``SaturatingRoundingDoublingHighMul`` rounds it.
+
+    Args:
+        a, b: fixed-point numbers, int64.
+        bits: 31 for those of 32 bits, 15 for those of 16.
+    """
+    product = np.asarray(a, np.int64) * b
+    half = 1 << (bits - 1)
+    # The division truncates towards zero.
+    nudged = product + np.where(product >= 0, half, 1 - half)
+    return np.sign(nudged) * (np.abs(nudged) >> bits)
+
+
+def divide_by_power(values: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
+    """Return ``values / 2**exponent``, half away from zero: gemmlowp's ``RoundingDivideByPOT``."""
+    mask = (np.int64(1) << exponent) - 1
+    return (values >> exponent) + ((values & mask) > (mask >> 1) + (values < 0))
+
+
 def quantize_multiplier(real: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """Return factors as multipliers and shifts: ``multiplier * 2**(shift - 31)``, int64 arrays."""
     fraction, shift = np.frexp(np.asarray(real, np.float64))
-    # Half away from zero, as TfLiteRound.
-    scaled = fraction * 2.0**31
-    multiplier = np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int64)
+    multiplier = half_away(fraction * 2.0**31)
     shift = shift.astype(np.int64)
     full = np.abs(multiplier) == 1 << 31
     multiplier, shift = (
@@ -37,15 +61,8 @@ def multiply(values: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> n
     Returns:
         int64 values.
     """
-    product = (values << np.maximum(shift, 0)) * multiplier
-    # SaturatingRoundingDoublingHighMul: the division truncates towards zero.
-    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    high = np.sign(nudged) * (np.abs(nudged) >> 31)
-    # RoundingDivideByPOT: half away from zero.
-    right = np.maximum(-shift, 0)
-    mask = (np.int64(1) << right) - 1
-    threshold = (mask >> 1) + (high < 0)
-    return (high >> right) + ((high & mask) > threshold)
+    high = high_product(values << np.maximum(shift, 0), multiplier)
+    return divide_by_power(high, np.maximum(-shift, 0))
 
 
 def clamp(values: np.ndarray, low: int = -128, high: int = 127) -> np.ndarray:

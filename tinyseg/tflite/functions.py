@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyseg.tflite.arithmetic import clamp, multiply, quantize_multiplier
+from tinyseg.tflite.arithmetic import (
+    clamp,
+    divide_by_power,
+    half_away,
+    high_product,
+    multiply,
+    quantize_multiplier,
+)
 from tinyseg.tflite.nodes import Operator, Tensor
 
 _STORED = np.arange(-128, 128, dtype=np.int64)
@@ -32,7 +39,7 @@ def table(operator: Operator) -> np.ndarray:
     return _FUNCTIONS[operator.opcode](operator)
 
 
-def known() -> list[str]:
+def tabled() -> list[str]:
     """Return the operators that :func:`table` takes."""
     return sorted(_FUNCTIONS)
 
@@ -62,7 +69,7 @@ def _relu(operator: Operator) -> np.ndarray:
 def _relu6(operator: Operator) -> np.ndarray:
     """Clamp, without a change of scale: TFLM's kernel has none."""
     scale, zero, _, _ = _scales(operator)
-    six = zero + int(_half_away(np.asarray(np.float32(6) / np.float32(scale))))
+    six = zero + int(half_away(np.asarray(np.float32(6) / np.float32(scale))))
     return clamp(_STORED, max(zero, -128), min(six, 127))
 
 
@@ -82,7 +89,7 @@ def _elu(operator: Operator) -> np.ndarray:
     reals = np.float32(scale) * (_STORED - zero).astype(np.float32)
     reals = np.where(reals < 0, np.expm1(reals), reals).astype(np.float32)
     inverse = np.float32(1) / np.float32(target)
-    return clamp(_half_away(reals * inverse) + target_zero)
+    return clamp(half_away(reals * inverse) + target_zero)
 
 
 def _logistic(operator: Operator) -> np.ndarray:
@@ -103,7 +110,7 @@ def _saturating(
     values = _STORED - zero
     inside = np.abs(values) < radius
     fixed = multiply(np.where(inside, values, 0), multiplier, shift)
-    results = _divide_by_power(function(fixed), 31 - bits) + zero_point
+    results = divide_by_power(function(fixed), 31 - bits) + zero_point
     limits = np.where(values > 0, 127, -128)
     return clamp(np.where(inside, results, limits))
 
@@ -115,19 +122,19 @@ def _hard_swish(operator: Operator) -> np.ndarray:
     output, output_shift = _sixteen(*quantize_multiplier(np.float64(fine / np.float32(target))))
     relu, relu_shift = _sixteen(*quantize_multiplier(np.float64(fine / np.float32(3 / 32768.0))))
     values = (_STORED - zero) * 128
-    scaled = _high_product16(values, output)
+    scaled = high_product(values, output, bits=15)
     gate = values
     if relu_shift > 0:
         gate = _saturate16(gate << (relu_shift - 1))
-    gate = _high_product16(gate, relu)
+    gate = high_product(gate, relu, bits=15)
     if relu_shift > 0:
         gate = _saturate16(gate << 1)
     elif relu_shift < 0:
-        gate = _divide_by_power(gate, -relu_shift)
+        gate = divide_by_power(gate, -relu_shift)
     gate = (gate + (1 << 15)) >> 1
     # SaturatingDoublingHighMul, which truncates.
     product = np.sign(gate * scaled) * ((np.abs(gate * scaled) * 2) >> 16)
-    results = _divide_by_power(product, -output_shift) if output_shift < 0 else product
+    results = divide_by_power(product, -output_shift) if output_shift < 0 else product
     return clamp(results + target_zero)
 
 
@@ -150,12 +157,12 @@ def _inverse_root(value: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
         return np.array(_ONE), np.array(bits)
     pairs = (32 - value.bit_length() - 1) // 2 - 1
     fixed = np.array((value << 2 * pairs) >> 1)
-    half, three_halves = _divide_by_power(fixed, 1), np.array((1 << 28) + (1 << 27))
+    half, three_halves = divide_by_power(fixed, 1), np.array((1 << 28) + (1 << 27))
     x = np.array(1 << 28)
     for _ in range(5):
-        cube = _shifted_left(_product(_product(x, x), x), 6)
-        x = _shifted_left(_product(three_halves, x) - _product(half, cube), 3)
-    return _product(x, 1518500250), np.array(bits - (11 - pairs))
+        cube = _shifted_left(high_product(high_product(x, x), x), 6)
+        x = _shifted_left(high_product(three_halves, x) - high_product(half, cube), 3)
+    return high_product(x, 1518500250), np.array(bits - (11 - pairs))
 
 
 def _sixteen(multiplier: np.ndarray, shift: np.ndarray) -> tuple[int, int]:
@@ -169,13 +176,6 @@ def _saturate16(values: np.ndarray) -> np.ndarray:
     return np.clip(values, -(1 << 15), (1 << 15) - 1)
 
 
-def _high_product16(values: np.ndarray, multiplier: int) -> np.ndarray:
-    """Gemmlowp's SaturatingRoundingDoublingHighMul of int16."""
-    product = values * multiplier
-    nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
-    return np.sign(nudged) * (np.abs(nudged) >> 15)
-
-
 _FUNCTIONS: dict[str, Callable[[Operator], np.ndarray]] = {
     "ELU": _elu,
     "HARD_SWISH": _hard_swish,
@@ -187,24 +187,6 @@ _FUNCTIONS: dict[str, Callable[[Operator], np.ndarray]] = {
     "RSQRT": _rsqrt,
     "TANH": _tanh,
 }
-
-
-def _half_away(reals: np.ndarray) -> np.ndarray:
-    wide = np.asarray(reals, np.float64)
-    return np.trunc(wide + np.copysign(0.5, wide)).astype(np.int64)
-
-
-def _divide_by_power(values: np.ndarray, exponent: int) -> np.ndarray:
-    """Gemmlowp's RoundingDivideByPOT: half away from zero."""
-    mask = (1 << exponent) - 1
-    return (values >> exponent) + ((values & mask) > (mask >> 1) + (values < 0))
-
-
-def _product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
-    """Gemmlowp's SaturatingRoundingDoublingHighMul."""
-    product = np.asarray(a, np.int64) * b
-    nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    return np.sign(nudged) * (np.abs(nudged) >> 31)
 
 
 def _shifted_left(values: np.ndarray, exponent: int) -> np.ndarray:
@@ -233,7 +215,7 @@ def exponential(values: np.ndarray, integer_bits: int) -> np.ndarray:
     for exponent, multiplier in zip(range(-2, 5), factors, strict=True):
         if integer_bits > exponent:
             set_ = (remainder & (1 << (fraction + exponent))) != 0
-            result = np.where(set_, _product(result, multiplier), result)
+            result = np.where(set_, high_product(result, multiplier), result)
     return np.where(values == 0, _ONE, result)
 
 
@@ -241,10 +223,10 @@ def _exponential_of_quarter(a: np.ndarray) -> np.ndarray:
     """Return exp of numbers in [-1/4, 0)."""
     constant, third = 1895147668, 715827883
     x = a + (1 << 28)
-    x2 = _product(x, x)
-    x3, x4 = _product(x2, x), _product(x2, x2)
-    tail = _divide_by_power(_product(_divide_by_power(x4, 2) + x3, third) + x2, 1)
-    return constant + _product(x + tail, constant)
+    x2 = high_product(x, x)
+    x3, x4 = high_product(x2, x), high_product(x2, x2)
+    tail = divide_by_power(high_product(divide_by_power(x4, 2) + x3, third) + x2, 1)
+    return constant + high_product(x + tail, constant)
 
 
 def _reciprocal(a: np.ndarray) -> tuple[np.ndarray, int]:
@@ -252,9 +234,9 @@ def _reciprocal(a: np.ndarray) -> tuple[np.ndarray, int]:
     total = a + _ONE
     half = (total + np.where(total >= 0, 1, -1)) // 2
     one = 1 << 29
-    x = 1515870810 + _product(half, -1010580540)
+    x = 1515870810 + high_product(half, -1010580540)
     for _ in range(3):
-        x = x + _shifted_left(_product(x, one - _product(half, x)), 2)
+        x = x + _shifted_left(high_product(x, one - high_product(half, x)), 2)
     return x, one
 
 

@@ -189,7 +189,7 @@ def activation(name: str, shape: Sequence[int], like: Tensor) -> Tensor:
 
 
 def is_constant(tensor: Tensor | None) -> bool:
-    """Tell whether the file holds a tensor's content."""
+    """Return whether the file holds a tensor's content."""
     return tensor is not None and tensor.constant
 
 

@@ -218,7 +218,7 @@ def _check_operator(operator: Operator) -> list[Finding]:
 
 def _check_support(operator: Operator) -> tuple[Severity, str] | None:
     kernel = missing_kernel(operator)
-    # Of an element type that nobody knows its own finding tells.
+    # Of an element type that nobody knows its own finding says so.
     if kernel is None or kernel.startswith("type_"):
         return None
     return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; {op_of(operator).instead}"

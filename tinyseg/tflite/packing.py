@@ -58,7 +58,7 @@ def pack(content: bytes) -> bytes:
     specs = [spec.Tensor(0, index, [form.method()]) for index, form in forms.items()]
     try:
         with warnings.catch_warnings():
-            # It tells of weights that share their bytes with others and stay as they are.
+            # It names weights that share their bytes with others and stay as they are.
             warnings.simplefilter("ignore")
             compressed = compress(_with_builtin_codes(content), specs)
     # The package's reader checks no more than the schema's, so damage surfaces as anything.
@@ -100,7 +100,7 @@ def unpacked(model: TfliteModel) -> TfliteModel:
 
 
 def is_packed(model: TfliteModel) -> bool:
-    """Tell whether a file holds packed weights."""
+    """Return whether a file holds packed weights."""
     return any(_decodes(operator) for operator in model.operators)
 
 

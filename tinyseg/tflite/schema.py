@@ -98,7 +98,7 @@ def pack_aligned(model: ModelT) -> bytes:
 
 
 def has_empty_union(part: Any) -> bool:
-    """Tell whether a union has a type and no value, which makes TFLM's alignment tool crash.
+    """Return whether a union has a type and no value, which makes TFLM's alignment tool crash.
 
     Args:
         part: a model that is to be written, or any part of one.

@@ -1,4 +1,4 @@
-"""Training that went wrong: found at its first step, told with the layer, and never resumed."""
+"""Training that went wrong: found at its first step, named with the layer, and never resumed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def refuse_diverged(folder: Path, state: Path) -> None:
 
 
 class SteadyAdam(keras.optimizers.Adam):
-    """Adam that leaves the weights alone where a gradient is not finite, so that they can tell why.
+    """Adam that leaves the weights alone where a gradient is not finite, so that they show why.
 
     Attributes:
         culprit: name of the weight next to the loss whose gradient was not finite; empty if all
@@ -184,5 +184,5 @@ def _listed(outputs: Any, count: int) -> Sequence[Any]:
 
 
 def _finite(values: Iterable[tf.Tensor]) -> list[bool]:
-    """Tell of each tensor of numbers whether all of them are finite."""
+    """Say of each tensor of numbers whether all of them are finite."""
     return [bool(tf.reduce_all(tf.math.is_finite(tf.cast(value, tf.float32)))) for value in values]

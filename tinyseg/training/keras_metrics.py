@@ -31,7 +31,7 @@ class LesionDice(keras.metrics.Mean):
     """Mean of :func:`image_dice` over the images whose mask is not empty; 0 if all are.
 
     The Dice of an empty mask is 1 or 0, as one pixel decides: on a small validation part such
-    images would drown what the others tell.
+    images would drown what the others show.
     """
 
     def __init__(self, name: str = "lesion_dice") -> None:

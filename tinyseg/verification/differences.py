@@ -22,7 +22,7 @@ def first_difference(model: TfliteModel, image: np.ndarray) -> str:
 
     Returns:
         The rest of a sentence on the outputs, empty if every operator agrees or the interpreters
-        do not tell.
+        do not say.
     """
     model = unpacked(model)
     try:

@@ -35,4 +35,4 @@ def mismatch(meaning: Meaning, images: ImageStore) -> str | None:
         given, what = meaning.marking(wanted).regions, "regions"
     if given == wanted:
         return None
-    return f"it tells {given} {what}, the images {wanted}; give images of as many with --data"
+    return f"it has {given} {what}, the images {wanted}; give images of as many with --data"

@@ -19,7 +19,7 @@ def missed_trivial(
 
     Masks have to be better than none at all, by Dice over the images with a lesion, and must not
     mark every pixel; classes must not all be the same. Where no image has foreground, or all are of
-    one class, that cannot be told: of masks that fails too, for predicting nothing is right there.
+    one class, nothing can be said: of masks that fails too, for predicting nothing is right there.
 
     Args:
         path: of the file.

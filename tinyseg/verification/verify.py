@@ -15,7 +15,7 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.meaning import Head, Meaning, plain
-from tinyseg.runtime.runner import TensorSpec, border, predict, random_inputs
+from tinyseg.runtime.runner import TensorSpec, border, network_outputs, random_inputs
 from tinyseg.runtime.runner import stored as stored_input
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
@@ -225,7 +225,7 @@ class _Trial:
         """Run images on every backend that there is; TFLM and a board if it ``runs`` there."""
         with _Interpreters(self._model, inputs, start=runs) as interpreters:
             if float_runner is not None:
-                self.outputs["float"] = predict(float_runner, inputs)
+                self.outputs["float"] = network_outputs(float_runner, inputs)
             if float_twin is not None:
                 self.sqnr = layer_sqnr(float_twin, self._model, inputs[0])
             if not runs:

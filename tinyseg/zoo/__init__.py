@@ -93,7 +93,7 @@ _GIVEN = ("input_shape", "name")
 
 def names() -> list[str]:
     """Return the names of all networks, those that installed packages add last."""
-    return list(dict.fromkeys([*NETWORKS, *extensions.names(GROUP)]))
+    return list(dict.fromkeys([*NETWORKS, *extensions.registered_names(GROUP)]))
 
 
 def network(name: str) -> Network:
@@ -102,7 +102,7 @@ def network(name: str) -> Network:
     Raises:
         InputError: no such network, or a package's that cannot be imported.
     """
-    entry = NETWORKS.get(name) or extensions.load(GROUP, name, Network)
+    entry = NETWORKS.get(name) or extensions.registered(GROUP, name, Network)
     if entry is None:
         raise InputError(
             f"{name}: no such network or Keras file; choose from {', '.join(names())}, or give a "

@@ -20,7 +20,7 @@ _MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 
 
 def lacks_head(model: keras.Model, file: h5py.File) -> bool:
-    """Tell whether a weights file has the first layers of a network but not the last ones."""
+    """Return whether a weights file has the first layers of a network but not the last ones."""
     layers = [_text(name) for name in file.attrs.get("layer_names", ())]
     stored = {name for name in layers if len(file[name].attrs["weight_names"])}
     weighted = [layer.name for layer in model.layers if layer.weights]

@@ -81,7 +81,7 @@ def lw_unet(
 
 
 def in_first_stage(name: str) -> bool:
-    """Tell whether a layer is of the first encoder stage, whose convolutions stay ordinary."""
+    """Return whether a layer is of the first encoder stage, whose convolutions stay ordinary."""
     return name.startswith("encoder1_")
 
 

@@ -22,8 +22,8 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.convert import to_integers
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import MemoryPlan, buffers, facts, predict
-from tinyseg.tflite.arena.planner import Buffer, live_bytes, plan
+from tinyseg.tflite.arena.memory import MemoryPlan, buffers, facts, predict_arena
+from tinyseg.tflite.arena.planner import PlannedBuffer, live_bytes, plan
 from tinyseg.tflite.packing import is_packed
 from tinyseg.zoo import build
 from tinyseg.zoo.blocks.residual_binary_convolution import fit_gammas
@@ -73,7 +73,7 @@ def requests(draw, offline=False):
     times = st.tuples(st.integers(-2, 12), st.integers(-2, 12)).map(sorted)
     places = st.none() | sizes if offline else st.none()
     rows = draw(st.lists(st.tuples(sizes, times, places), max_size=30))
-    return [Buffer(size, *ends, offset=place) for size, ends, place in rows]
+    return [PlannedBuffer(size, *ends, offset=place) for size, ends, place in rows]
 
 
 @settings(max_examples=200)
@@ -96,14 +96,19 @@ def test_what_lives_together_lies_apart(requests):
 
 
 def test_live_bytes_by_hand():
-    requests = [Buffer(32, -1, 1), Buffer(64, 0, 2), Buffer(16, 1, 1), Buffer(160, -2, -2)]
+    requests = [
+        PlannedBuffer(32, -1, 1),
+        PlannedBuffer(64, 0, 2),
+        PlannedBuffer(16, 1, 1),
+        PlannedBuffer(160, -2, -2),
+    ]
     assert live_bytes(requests, 4) == [96, 112, 64, 0]
 
 
 def test_planner_is_fast_with_three_thousand_buffers():
     rng = np.random.default_rng(0)
     spans = [(i // 2, i // 2 + int(rng.choice([1, 2, 50, 500]))) for i in range(3000)]
-    requests = [Buffer(16 * int(rng.integers(1, 2000)), *span) for span in spans]
+    requests = [PlannedBuffer(16 * int(rng.integers(1, 2000)), *span) for span in spans]
     start = time.perf_counter()
     plan(requests)
     assert time.perf_counter() - start < 2
@@ -153,7 +158,7 @@ SLOW = {"blu_net"}
 )
 def test_arena_is_that_of_tflm(name):
     model = TfliteModel.parse(FILES[name](), f"{name}.tflite")
-    predicted, measured = predict(model), TflmRunner(model).arena
+    predicted, measured = predict_arena(model), TflmRunner(model).arena
     assert (predicted.head, predicted.tail) == (measured.head, measured.tail)
     assert predicted.total == measured.total
 
@@ -166,7 +171,7 @@ def test_packed_file_is_packed():
 def test_plan_is_consistent(name):
     model = TfliteModel.parse(FILES[name]())
     for target in ("host", "cortex_m", "cortex_m55"):
-        made = predict(model, target)
+        made = predict_arena(model, target)
         assert len(made.live) == len(model.operators)
         assert made.lower_bound == max(made.live) == made.live[made.peak_operator]
         assert made.lower_bound <= made.head
@@ -180,7 +185,7 @@ def test_plan_is_consistent(name):
 
 def test_facts_are_plain_and_add_up():
     model = TfliteModel.parse(fixtures.quantized(), "net.tflite")
-    made = predict(model)
+    made = predict_arena(model)
     values = facts(model, made)
     assert values["total_bytes"] == values["head_bytes"] + values["tail_bytes"] == made.total
     rows = values["buffers"]
@@ -222,14 +227,14 @@ def long_chain():
 
 def test_graph_of_1500_operators(long_chain):
     start = time.perf_counter()
-    predicted = predict(long_chain)
+    predicted = predict_arena(long_chain)
     assert time.perf_counter() - start < 2
     measured = TflmRunner(long_chain).arena
     assert (predicted.head, predicted.tail) == (measured.head, measured.tail)
 
 
 def test_planning_many_small_tensors_needs_more_than_running(long_chain):
-    predicted = predict(long_chain)
+    predicted = predict_arena(long_chain)
     assert predicted.needed > predicted.total + 100_000
     runtime.Interpreter.from_bytes(long_chain.content, arena_size=predicted.needed)
     with pytest.raises(RuntimeError):
@@ -271,14 +276,14 @@ def own_plan(model, graph):
 @pytest.mark.parametrize("change", [unused_tensor, two_outputs, fallow_input, own_plan])
 def test_uncommon_graphs(change, capfd):
     model = edited(change)
-    predicted = predict(model)
+    predicted = predict_arena(model)
     assert (predicted.head, predicted.tail) == measure(model.content, capfd)
 
 
 def test_plan_for_another_graph_is_damage():
     model = edited(lambda model, graph: add_plan(model, [0, 1]))
     with pytest.raises(tinyseg.errors.InputError, match=r"chain.tflite.*plan.*damaged"):
-        predict(model)
+        predict_arena(model)
 
 
 def test_variable_tensors_are_kept_in_the_tail(capfd):
@@ -289,7 +294,7 @@ def test_variable_tensors_are_kept_in_the_tail(capfd):
         tensor.buffer, tensor.isVariable = 0, True
 
     model = edited(change)
-    predicted = predict(model)
+    predicted = predict_arena(model)
     assert (predicted.head, predicted.tail) == measure(model.content, capfd)
 
 
@@ -316,4 +321,4 @@ def test_arena_on_a_board_is_what_it_uses(board, target, tmp_path, monkeypatch):
     model = TfliteModel.parse(fixtures.quantized(), "attention_unet_ds.tflite")
     preprocessing = PreprocessingPlan(fixtures.SIZE, fixtures.SIZE, 3)
     with firmware.booted(model, preprocessing, board, "tflm") as runner:
-        assert runner.refresh().arena_used == predict(model, target).total
+        assert runner.refresh().arena_used == predict_arena(model, target).total

@@ -7,7 +7,7 @@ from tests import fixtures, foreign_files, mlperf_tiny
 from tests.tflite.drafts import File, options
 from tests.tflite.measured import measure
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import facts, predict
+from tinyseg.tflite.arena.memory import facts, predict_arena
 
 SHAPE = (1, 4, 4, 4)
 
@@ -33,7 +33,7 @@ def test_options_of_odd_sizes_move_others_by_no_more_than_their_own_alignment(ca
     source = file.tensor(SHAPE)
     kinds = random.choice(["MEAN", "TANH", "MUL", "ADD"], 7)
     content = file.content([source], [chain(file, source, ["MEAN", "TANH", *kinds])])
-    plan = predict(TfliteModel.parse(content))
+    plan = predict_arena(TfliteModel.parse(content))
     assert (plan.head, plan.tail) == measure(content, capfd)
 
 
@@ -54,21 +54,21 @@ def test_options_of_fully_connected_layers_are_aligned_to_eight(capfd, first, la
         options("Softmax", beta=1),
     )
     content = file.content([source], [x])
-    plan = predict(TfliteModel.parse(content))
+    plan = predict_arena(TfliteModel.parse(content))
     assert (plan.head, plan.tail) == measure(content, capfd)
 
 
 @pytest.mark.parametrize("make", foreign_files.SOUND.values(), ids=foreign_files.SOUND)
 def test_files_of_the_world_of_tflm(capfd, make):
     content = foreign_files.content_of(make)
-    plan = predict(TfliteModel.parse(content))
+    plan = predict_arena(TfliteModel.parse(content))
     assert (plan.head, plan.tail) == measure(content, capfd)
 
 
 @pytest.mark.parametrize("name", mlperf_tiny.NETWORKS)
 def test_networks_of_mlperf_tiny(capfd, name):
     content = mlperf_tiny.int8_file(name)
-    plan = predict(TfliteModel.parse(content))
+    plan = predict_arena(TfliteModel.parse(content))
     assert (plan.head, plan.tail) == measure(content, capfd)
 
 
@@ -76,6 +76,6 @@ def test_what_nobody_counted_is_named():
     draft = fixtures.Draft((1, 16), "int16")
     content = fixtures.one_operator("CUSTOM", [draft], draft, custom="SignalWindow")
     model = TfliteModel.parse(content)
-    assert facts(model, predict(model))["uncounted"] == ["SignalWindow"]
+    assert facts(model, predict_arena(model))["uncounted"] == ["SignalWindow"]
     plain = TfliteModel.parse(foreign_files.content_of(foreign_files.svdf))
-    assert facts(plain, predict(plain))["uncounted"] == []
+    assert facts(plain, predict_arena(plain))["uncounted"] == []

@@ -8,12 +8,12 @@ from tests.tflite import drafts
 from tests.tflite.drafts import File, conv, options
 from tests.tflite.measured import measure
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import facts, predict
+from tinyseg.tflite.arena.memory import facts, predict_arena
 from tinyseg.tflite.model import OFFLINE_PLAN
 
 
 def assert_measured(content, capture):
-    predicted = predict(TfliteModel.parse(content))
+    predicted = predict_arena(TfliteModel.parse(content))
     assert measure(content, capture) == (predicted.head, predicted.tail)
     return predicted
 
@@ -73,7 +73,7 @@ def test_a_variable_lies_in_the_tail_unless_the_file_places_it(placed):
         words = [1, 0, count, *[-1] * (count - 1), 512]
         drafts.add_metadata(model, OFFLINE_PLAN, np.array(words, "<i4").tobytes())
         content = fixtures.pack(model)
-    made = predict(TfliteModel.parse(content))
+    made = predict_arena(TfliteModel.parse(content))
     found = [(b.size, b.offset) for b in made.buffers if b.tensor.index == state]
     assert found == ([(112, 512)] if placed else [])
 
@@ -85,5 +85,5 @@ def test_facts_of_an_operator_without_outputs():
     file.operator("ASSIGN_VARIABLE", [image, end], end)
     file.graph.operators[1].outputs = []
     model = TfliteModel.parse(file.content([image], [end]))
-    rows = facts(model, predict(model))["operators"]
+    rows = facts(model, predict_arena(model))["operators"]
     assert [row["layer"] for row in rows] == [f"tensor_{end}", ""]

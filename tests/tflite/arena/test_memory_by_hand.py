@@ -11,8 +11,8 @@ from tests.tflite.drafts import File, conv, options
 from tests.tflite.measured import measure
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import buffers, facts, predict
-from tinyseg.tflite.arena.planner import Buffer, align
+from tinyseg.tflite.arena.memory import buffers, facts, predict_arena
+from tinyseg.tflite.arena.planner import PlannedBuffer, align
 from tinyseg.tflite.arena.tail import operator_overhead, persistent_bytes
 from tinyseg.tflite.model import OFFLINE_PLAN
 
@@ -71,11 +71,11 @@ ARM_SETUP = align(grown(ARM)) + align(12 * (3 + 12) + 24 * (7 + 3) + 4) + align(
 
 
 def test_tail_and_planning_by_hand(content, model, capfd):
-    host = predict(model)
+    host = predict_arena(model)
     assert (host.tail, host.setup) == (grown(HOST + HOST_BORDER), HOST_SETUP)
     assert measure(content, capfd) == (host.head, host.tail)
     for target in ("cortex_m", "cortex_m55"):
-        arm = predict(model, target)
+        arm = predict_arena(model, target)
         assert (arm.tail, arm.setup) == (grown(ARM + ARM_BORDER), ARM_SETUP)
         assert arm.target == target
     assert host.total == host.head + host.tail
@@ -110,7 +110,7 @@ def test_lives_of_buffers_by_hand(model, target):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_peak_by_hand(model, target):
-    made = predict(model, target)
+    made = predict_arena(model, target)
     first = IMAGE + PLAIN + FIELD.get(target, 0)
     second = PLAIN + LARGE + (HOST_SCRATCH if target == "host" else ARM_SCRATCH)
     assert made.live == (first, second)
@@ -128,13 +128,13 @@ def test_lower_bound_counts_what_lives_before_the_first_operator():
     file = File()
     one, large = file.tensor((1, 4, 4, 1)), file.tensor((1, 40, 40, 1))
     content = file.content([one, large], [conv(file, one, 1)])
-    made = predict(TfliteModel.parse(content))
+    made = predict_arena(TfliteModel.parse(content))
     assert made.live == (32,)
     assert made.lower_bound == made.head == 1616
 
 
 def test_facts_by_hand(model):
-    made = predict(model, "cortex_m")
+    made = predict_arena(model, "cortex_m")
     values = facts(model, made)
     rows = values.pop("buffers")
     scratch = {"shape": None, "dtype": "bytes"}
@@ -213,7 +213,7 @@ def test_own_plan_by_hand(rest):
     model = with_words(PLAN, rest)
     places = {b.tensor.name: b.offset for b in buffers(model) if b.tensor is not None}
     assert places == {"image": 512, "net/conv/BiasAdd": 1024, "net/up/stack": 0}
-    made = predict(model)
+    made = predict_arena(model)
     assert made.offsets == (512, 1024, 0, 160)
     assert made.head == 1024 + PLAIN
 
@@ -223,7 +223,7 @@ def test_own_plan_by_hand(rest):
 )
 def test_damaged_plan(words):
     with pytest.raises(InputError, match=r"net.tflite: its offline memory plan .* damaged"):
-        predict(with_words(words))
+        predict_arena(with_words(words))
 
 
 def test_plan_of_more_words_than_tensors_counts_as_far_as_it_goes():
@@ -237,4 +237,4 @@ def test_plan_of_more_words_than_tensors_counts_as_far_as_it_goes():
 def test_align():
     assert [align(size) for size in (0, 1, 15, 16, 17)] == [0, 16, 16, 16, 32]
     assert [align(size, 4) for size in (0, 1, 4, 5)] == [0, 4, 4, 8]
-    assert Buffer(16, 0, 0).offset is None
+    assert PlannedBuffer(16, 0, 0).offset is None

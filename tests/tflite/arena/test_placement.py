@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests import fixtures
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.arena.placement import best_offsets, least_arena, place
-from tinyseg.tflite.arena.planner import Buffer
+from tinyseg.tflite.arena.planner import PlannedBuffer
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import lower
 from tinyseg.tflite.model import OFFLINE_PLAN
@@ -23,7 +23,7 @@ BUFFERS = st.lists(
 @settings(max_examples=60)
 @given(BUFFERS)
 def test_buffers_alive_together_lie_apart(drafts):
-    buffers = [Buffer(16 * size, first, first + more) for size, first, more in drafts]
+    buffers = [PlannedBuffer(16 * size, first, first + more) for size, first, more in drafts]
     operators = 1 + max(buffer.last for buffer in buffers)
     offsets, size = best_offsets(buffers, operators)
     for i, (a, x) in enumerate(zip(buffers, offsets, strict=True)):
@@ -40,7 +40,7 @@ def test_buffers_alive_together_lie_apart(drafts):
 @given(BUFFERS)
 def test_every_buffer_lies_as_low_as_those_before_let_it(drafts):
     """At zero, or on the end of one that is alive with it."""
-    buffers = [Buffer(16 * size, first, first + more) for size, first, more in drafts]
+    buffers = [PlannedBuffer(16 * size, first, first + more) for size, first, more in drafts]
     offsets, size = best_offsets(buffers, 20)
     placed = list(zip(buffers, offsets, strict=True))
     for one, start in placed:
@@ -62,7 +62,7 @@ def test_search_finds_what_no_plan_can_beat(count, misses):
         buffers = []
         for _ in range(count):
             size, first, more = (int(random.integers(*ends)) for ends in ((1, 20), (0, 8), (0, 4)))
-            buffers.append(Buffer(16 * size, first, first + more))
+            buffers.append(PlannedBuffer(16 * size, first, first + more))
         offsets, size = best_offsets(buffers, 11)
         assert best_offsets(buffers, 11) == (offsets, size)
         assert max(b.size + x for b, x in zip(buffers, offsets, strict=True)) == size
@@ -85,7 +85,7 @@ def test_placed_file(model):
     np.testing.assert_array_equal(
         runner.run(pictures.astype(np.int8)), TflmRunner(model).run(pictures.astype(np.int8))
     )
-    assert runner.arena.total == predict(placed).total < predict(model).total
+    assert runner.arena.total == predict_arena(placed).total < predict_arena(model).total
     assert least_arena(model) <= runner.arena.total
     assert least_arena(model) == pytest.approx(runner.arena.total, rel=0.02)
 
@@ -94,4 +94,4 @@ def test_edits_drop_the_places(model):
     placed = place(model.content)
     assert OFFLINE_PLAN not in TfliteModel.parse(Graph(placed).to_bytes()).metadata
     again = TfliteModel.parse(place(placed))
-    assert predict(again).total == predict(TfliteModel.parse(placed)).total
+    assert predict_arena(again).total == predict_arena(TfliteModel.parse(placed)).total

@@ -21,7 +21,7 @@ from tests.tflite.placed import (
     with_plan,
 )
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.arena.placement import least_arena, place
 from tinyseg.tflite.model import OFFLINE_PLAN
 
@@ -31,7 +31,7 @@ def head(capfd):
     """Bytes of the arena's head, as TFLM itself takes them and as they are predicted."""
 
     def of(content):
-        predicted = predict(TfliteModel.parse(content))
+        predicted = predict_arena(TfliteModel.parse(content))
         assert measure(content, capfd) == (predicted.head, predicted.tail)
         return predicted.head
 
@@ -226,15 +226,17 @@ def test_least_arena_by_hand(target):
     end = relu(file, relu(file, plain))
     content = file.content([source], [end])
     model = TfliteModel.parse(content)
-    tail = predict(model, target).tail
-    assert least_arena(model, target) == max(WIDE + NARROW + tail, predict(model, target).setup)
+    tail = predict_arena(model, target).tail
+    assert least_arena(model, target) == max(
+        WIDE + NARROW + tail, predict_arena(model, target).setup
+    )
     shape = file.constant([1, 2 * SIDE, 2 * SIDE, 3], "int32")
     weights = file.constant(np.ones((3, 2, 2, 8)), scale=0.01)
     large = file.tensor((1, 2 * SIDE, 2 * SIDE, 3), scale=0.1)
     values = options("TransposeConv", strideH=2, strideW=2)
     file.operator("TRANSPOSE_CONV", [shape, weights, end], large, values)
     model = TfliteModel.parse(file.content([source], [large]))
-    made = predict(model, target)
+    made = predict_arena(model, target)
     area = 4 * SIDE * SIDE * 3
     scratch = {"host": [4 * area], "cortex_m": [buffer.size for buffer in made.buffers[-2:]]}
     expected = WIDE + area + sum(scratch[target]) + made.tail
@@ -247,6 +249,6 @@ def test_least_arena_of_many_small_tensors_is_that_of_planning_them():
     for _ in range(60):
         end = relu(file, end)
     model = TfliteModel.parse(file.content([source], [end]))
-    made = predict(model)
+    made = predict_arena(model)
     assert made.setup > made.total
     assert least_arena(model) == made.setup

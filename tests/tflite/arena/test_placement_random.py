@@ -14,7 +14,7 @@ from tests.tflite.placed import (
     sigmoid,
 )
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.arena.placement import least_arena, place
 from tinyseg.tflite.graph import Graph
 
@@ -64,6 +64,6 @@ def test_places_keep_the_bytes(content):
     assert_sound(placed)
     # Some of these graphs saturate: they make a single value.
     assert_same_bytes(content, placed, images=1, varied=False)
-    assert predict(after).head < predict(model).head
+    assert predict_arena(after).head < predict_arena(model).head
     # Places go with a file's unused tensors, which take bytes too.
-    assert least_arena(TfliteModel.parse(Graph(content).to_bytes())) <= predict(after).needed
+    assert least_arena(TfliteModel.parse(Graph(content).to_bytes())) <= predict_arena(after).needed

@@ -9,7 +9,11 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.tflite.drafts import File, assert_same, on_reference, on_tflm, options
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.graph import Graph
-from tinyseg.tflite.lowering.channel_functions import evaluate, fit, lower_channel_functions
+from tinyseg.tflite.lowering.channel_functions import (
+    convolution_table,
+    fit_convolution,
+    lower_channel_functions,
+)
 
 CHANNELS = 3
 # One pixel for every stored value, in every channel.
@@ -88,11 +92,11 @@ def test_any_normalization(factors, offsets, middle, out):
 def test_fit_gives_the_table_or_nothing(slope, offset, source_zero, target_zero):
     values = slope * (np.arange(-128, 128) - source_zero) + offset + target_zero
     table = np.clip(np.rint(values), -128, 127).astype(np.int8)
-    found = fit(table, source_zero, target_zero)
+    found = fit_convolution(table, source_zero, target_zero)
     if found is not None:
         weight, bias, factor = map(np.array, found)
         assert -127 <= weight <= 127
-        made = evaluate(weight, bias, factor, source_zero, target_zero)
+        made = convolution_table(weight, bias, factor, source_zero, target_zero)
         np.testing.assert_array_equal(made, table)
 
 
@@ -103,16 +107,16 @@ def test_most_lines_are_found():
         weight, bias = random.integers(1, 128), random.integers(-8000, 8000)
         factor = random.uniform(0.02, 3) / weight
         zeros = random.integers(-128, 128, 2)
-        table = evaluate(weight, bias, factor, *zeros)
-        found += fit(table, *zeros) is not None
+        table = convolution_table(weight, bias, factor, *zeros)
+        found += fit_convolution(table, *zeros) is not None
     assert found >= 60
 
 
 @pytest.mark.parametrize("value", [-128, -5, 0, 127])
 def test_level_lines_are_found(value):
     table = np.full(256, value, np.int8)
-    weight, bias, factor = map(np.array, fit(table, -3, 17))
-    np.testing.assert_array_equal(evaluate(weight, bias, factor, -3, 17), table)
+    weight, bias, factor = map(np.array, fit_convolution(table, -3, 17))
+    np.testing.assert_array_equal(convolution_table(weight, bias, factor, -3, 17), table)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_level_lines_are_found(value):
     ids=["parabola", "absolute", "alternating", "outlier"],
 )
 def test_what_is_no_line_is_not_found(table):
-    assert fit(table.astype(np.int8), 0, 0) is None
+    assert fit_convolution(table.astype(np.int8), 0, 0) is None
 
 
 @pytest.mark.parametrize("step", [MUL, ADD], ids=["mul", "add"])

@@ -5,7 +5,7 @@ import pytest
 
 from tests.tflite.drafts import SAME, File, assert_same, conv, options
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import avoid_concatenations
 from tinyseg.tflite.lowering.concatenations import divide_concatenation, split_depthwise
@@ -174,6 +174,6 @@ def test_peak_falls_until_something_else_is_larger():
     model = TfliteModel.parse(content)
     made, changed = avoid_concatenations(model)
     assert changed > 0
-    assert predict(made).lower_bound < predict(model).lower_bound
+    assert predict_arena(made).lower_bound < predict_arena(model).lower_bound
     assert_same(content, made.content)
     assert avoid_concatenations(made)[1] == 0

@@ -8,7 +8,7 @@ from tests.fixtures import Draft, one_operator
 from tests.tflite.drafts import SAME, File, assert_same, conv, options
 from tests.tflite.patching.networks import unet
 from tinyseg.errors import InputError
-from tinyseg.runtime.runner import predict
+from tinyseg.runtime.runner import network_outputs
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena import memory
@@ -44,7 +44,9 @@ def test_all_passes(small, patches):
     lowered, steps = lower(small, patches=patches)
     runner = TflmRunner(lowered)
     pictures = fixtures.pictures(4)
-    np.testing.assert_array_equal(predict(runner, pictures), predict(TflmRunner(small), pictures))
+    np.testing.assert_array_equal(
+        network_outputs(runner, pictures), network_outputs(TflmRunner(small), pictures)
+    )
     assert runner.arena.total == steps[-1].arena_bytes < steps[0].arena_bytes
     assert steps[0].macs == total_cost(small).macs
     assert steps[-1].macs == total_cost(lowered).macs <= 1.6 * steps[0].macs
@@ -139,7 +141,7 @@ def test_concatenations_are_avoided_only_where_that_is_smaller(large):
         assert lowered.steps[-1].arena_bytes < lowered.steps[0].arena_bytes
         assert lowered.model.checksum() == narrow.checksum()
     else:
-        assert memory.predict(narrow).total > memory.predict(model).total
+        assert memory.predict_arena(narrow).total > memory.predict_arena(model).total
         assert names(lowered) == ["file"]
     assert names(lower(model, without=["placement", "concatenations"])) == ["file"]
     assert_steps(model, lowered)

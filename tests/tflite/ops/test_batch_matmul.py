@@ -7,7 +7,7 @@ from tests import fixtures
 from tests.fixtures import Draft
 from tests.tflite.measured import measure
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.registry import cost, options_bytes, persistent, registration, scratch
 from tinyseg.tflite.target import target_of
@@ -40,7 +40,7 @@ def test_each_of_the_outputs_takes_the_inner_dimension(transposed):
 @pytest.mark.parametrize("transposed", TURNED)
 def test_arena_is_that_of_tflm(dtype, transposed, capfd):
     content = product(dtype, transposed)
-    plan = predict(TfliteModel.parse(content))
+    plan = predict_arena(TfliteModel.parse(content))
     assert (plan.head, plan.tail) == measure(content, capfd)
 
 

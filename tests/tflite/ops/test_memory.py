@@ -164,7 +164,7 @@ def repeated(dtype, opcode, copies=COPIES):
 @pytest.mark.parametrize(("dtype", "opcode"), CASES, ids="-".join)
 def test_arena_is_that_of_tflm(capfd, dtype, opcode):
     content = repeated(dtype, opcode)
-    plan = memory.predict(TfliteModel.parse(content))
+    plan = memory.predict_arena(TfliteModel.parse(content))
     assert (plan.head, plan.tail) == measure(content, capfd)
 
 
@@ -192,7 +192,7 @@ def test_constants_of_an_operator_take_a_structure_each():
 def test_unknown_target():
     for ask in (
         lambda: tail.operator_overhead("ADD", 1, target="cray"),
-        lambda: memory.predict(TfliteModel.parse(repeated("int8", "ADD")), "cray"),
+        lambda: memory.predict_arena(TfliteModel.parse(repeated("int8", "ADD")), "cray"),
     ):
         with pytest.raises(InputError, match=r"cray.*host, cortex_m"):
             ask()
@@ -251,4 +251,4 @@ def test_transposed_convolution_of_cmsis_nn(channels, plain, vectors):
 def test_operators_that_lack_tensors_are_damage(opcode, target):
     content = fixtures.one_operator(opcode, [Draft([1, 4])], Draft([1, 4]))
     with pytest.raises(InputError, match=f"operator 0 {opcode}.*damaged"):
-        memory.predict(TfliteModel.parse(content), target)
+        memory.predict_arena(TfliteModel.parse(content), target)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tests.tflite.drafts import VALID, assert_same
 from tests.tflite.patching.networks import chain, lopsided, unet
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching.emit import emit
 from tinyseg.tflite.patching.schedule import Assessor
-from tinyseg.tflite.patching.unroll import Network, Region
+from tinyseg.tflite.patching.unroll import StripNetwork, StripRegion
 
 NETWORKS = {
     "plain": unet,
@@ -25,9 +25,9 @@ NETWORKS = {
 
 def assert_as_said(model, regions):
     """Write a schedule; compare work, memory and bytes. Returns the file."""
-    schedule = Assessor(Network(model)).assess(regions)
+    schedule = Assessor(StripNetwork(model)).assess(regions)
     made = TfliteModel.parse(emit(model, schedule))
-    assert predict(made).lower_bound == schedule.head
+    assert predict_arena(made).lower_bound == schedule.head
     assert total_cost(made).macs == schedule.macs
     assert [tensor.name for tensor in made.outputs] == [tensor.name for tensor in model.outputs]
     # What is computed twice is two tensors: one would be alive in between.
@@ -38,7 +38,7 @@ def assert_as_said(model, regions):
 
 
 def whole(model, strips=1):
-    return Region((model.outputs[0].index,), frozenset({model.inputs[0].index}), strips)
+    return StripRegion((model.outputs[0].index,), frozenset({model.inputs[0].index}), strips)
 
 
 def cuttable(model):
@@ -53,14 +53,14 @@ def largest(network, region):
 
 def random_regions(model, random):
     """Some cuts, some tensors kept for later besides, and strips of all kinds."""
-    network = Network(model)
+    network = StripNetwork(model)
     places = cuttable(model)
     count = min(int(random.integers(0, 4)), len(places))
     cuts = sorted(random.choice(places, count, replace=False).tolist(), key=network.born)
     regions, stored = [], {model.inputs[0].index}
     cuts_and_end = [*cuts, model.outputs[0].index]
     for cut in cuts_and_end:
-        region = Region((cut,), frozenset(stored))
+        region = StripRegion((cut,), frozenset(stored))
         made = {op.outputs[0].index for op in network.closure(region.sinks, region.stored)}
         extra = sorted(made - {cut, model.outputs[0].index})
         if extra and cut != cuts_and_end[-1] and random.random() < 0.5:
@@ -72,7 +72,7 @@ def random_regions(model, random):
         most = max(1, largest(network, region) // region.finer)
         region = region._replace(strips=int(random.integers(1, most + 1)))
         if not network.can_strip(region):
-            region = Region(region.sinks, region.stored)
+            region = StripRegion(region.sinks, region.stored)
         regions.append(region)
         stored |= set(region.sinks)
     return without_unread(network, regions)

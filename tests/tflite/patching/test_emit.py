@@ -9,11 +9,11 @@ from tests.tflite.patching.schedules import NETWORKS, assert_as_said, random_reg
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.patching.emit import emit
 from tinyseg.tflite.patching.schedule import Assessor
-from tinyseg.tflite.patching.unroll import Network, Region
+from tinyseg.tflite.patching.unroll import StripNetwork, StripRegion
 
 
 def written(model, *regions):
-    return TfliteModel.parse(emit(model, Assessor(Network(model)).assess(regions)))
+    return TfliteModel.parse(emit(model, Assessor(StripNetwork(model)).assess(regions)))
 
 
 def constants(operator):
@@ -93,8 +93,8 @@ def test_what_is_not_cut_keeps_its_options():
     model = padded_network()
     source, padded, last = model.inputs[0].index, 1, model.outputs[0].index
     assert model.tensors[padded].name == "padded"
-    head = Region((padded,), frozenset({source}))
-    made = written(model, head, Region((last,), frozenset({padded})))
+    head = StripRegion((padded,), frozenset({source}))
+    made = written(model, head, StripRegion((last,), frozenset({padded})))
     assert shapes(made) == shapes(model)
     assert made.checksum() == model.checksum()
     assert made.operators[1].options.padding == SAME
@@ -128,14 +128,14 @@ def test_what_is_computed_twice_is_two_tensors(strips):
     model = unet(16, 16, depth=1)
     image, output = model.inputs[0].index, model.outputs[0].index
     skip, pooled = (model.operators[number].outputs[0].index for number in (0, 1))
-    head = Region((pooled,), frozenset({image}), strips)
-    made = assert_as_said(model, [head, Region((output,), frozenset({image, pooled}))])
+    head = StripRegion((pooled,), frozenset({image}), strips)
+    made = assert_as_said(model, [head, StripRegion((output,), frozenset({image, pooled}))])
     windows = [
         op for op in made.operators if op.opcode == "CONV_2D" and op.inputs[0].index == image
     ]
     assert len({op.outputs[0].index for op in windows}) == len(windows) == 3 - strips
-    both = Region((skip, pooled), frozenset({image}), strips)
-    assert_as_said(model, [both, Region((output,), frozenset({skip, pooled}))])
+    both = StripRegion((skip, pooled), frozenset({image}), strips)
+    assert_as_said(model, [both, StripRegion((output,), frozenset({skip, pooled}))])
 
 
 def test_enlarged_rows_have_the_size_of_the_strip():

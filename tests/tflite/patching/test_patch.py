@@ -10,7 +10,7 @@ from tests.tflite.drafts import assert_same
 from tests.tflite.patching import networks
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lowering import PASSES
 from tinyseg.tflite.ops.registry import total_cost
@@ -18,7 +18,7 @@ from tinyseg.tflite.patching import patch
 from tinyseg.tflite.patching.emit import emit
 from tinyseg.tflite.patching.schedule import Assessor
 from tinyseg.tflite.patching.search import best_schedule
-from tinyseg.tflite.patching.unroll import Network, Region
+from tinyseg.tflite.patching.unroll import StripNetwork, StripRegion
 
 L = keras.layers
 
@@ -50,7 +50,7 @@ def test_found_schedule(unet):
     content = emit(unet, schedule)
     made = TfliteModel.parse(content)
     same_bytes(unet, content)
-    assert predict(made).lower_bound == schedule.head < predict(unet).lower_bound
+    assert predict_arena(made).lower_bound == schedule.head < predict_arena(unet).lower_bound
     assert total_cost(made).macs == schedule.macs <= limit
 
 
@@ -74,12 +74,12 @@ def test_strips_of_one_input_and_one_output():
     made = patch(model, round(1.6 * macs), progress=lambda: told.append(1))
     assert made.path == "unet.tflite"
     assert told
-    assert predict(made).total < predict(model).total
+    assert predict_arena(made).total < predict_arena(model).total
     assert macs < total_cost(made).macs <= 1.6 * macs
     assert_same(model.content, made.content)
     frugal = patch(model, macs)
     assert total_cost(frugal).macs == macs
-    assert predict(made).total < predict(frugal).total < predict(model).total
+    assert predict_arena(made).total < predict_arena(frugal).total < predict_arena(model).total
 
 
 @pytest.mark.parametrize("number", [{"inputs": 2}, {"outputs": 2}], ids=str)
@@ -95,20 +95,20 @@ def test_operators_of_a_small_network_would_take_more_than_strips_save(unet):
 
 
 def test_overhead_is_what_operators_take(unet):
-    schedule = Assessor(Network(unet)).assess([whole(unet)._replace(strips=8)])
-    made = predict(TfliteModel.parse(emit(unet, schedule)))
-    grown = made.tail - predict(unet).tail
-    plain = Assessor(Network(unet)).assess([whole(unet)])
+    schedule = Assessor(StripNetwork(unet)).assess([whole(unet)._replace(strips=8)])
+    made = predict_arena(TfliteModel.parse(emit(unet, schedule)))
+    grown = made.tail - predict_arena(unet).tail
+    plain = Assessor(StripNetwork(unet)).assess([whole(unet)])
     assert grown == pytest.approx(schedule.overhead - plain.overhead, rel=0.15)
 
 
 def whole(model):
-    return Region((model.outputs[0].index,), frozenset({model.inputs[0].index}))
+    return StripRegion((model.outputs[0].index,), frozenset({model.inputs[0].index}))
 
 
 def test_estimate_is_near(unet):
     region = whole(unet)._replace(strips=16)
-    exact, near = (Assessor(Network(unet)).assess([region], exact=e) for e in (True, False))
+    exact, near = (Assessor(StripNetwork(unet)).assess([region], exact=e) for e in (True, False))
     assert near.head == pytest.approx(exact.head, rel=0.1)
     assert near.macs == pytest.approx(exact.macs, rel=0.1)
 
@@ -120,7 +120,7 @@ def test_what_sees_the_whole_image_is_not_cut():
     model = keras.Model(image, L.Dense(3)(x))
     calibration = np.random.default_rng(0).random((4, 16, 16, 3), np.float32)
     lowered = simplified(fixtures.convert(model, calibration))
-    assert not Network(lowered).can_strip(whole(lowered)._replace(strips=2))
+    assert not StripNetwork(lowered).can_strip(whole(lowered)._replace(strips=2))
     assert patch(lowered, 10 * total_cost(lowered).macs) is None
 
 

@@ -9,11 +9,11 @@ from tests.tflite.drafts import File, conv
 from tests.tflite.patching.networks import unet
 from tests.tflite.patching.schedules import NETWORKS, assert_as_said, random_regions, whole
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching.emit import emit
 from tinyseg.tflite.patching.schedule import Assessor
-from tinyseg.tflite.patching.unroll import MAX_CONCATENATION, Network, Region
+from tinyseg.tflite.patching.unroll import MAX_CONCATENATION, StripNetwork, StripRegion
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -22,9 +22,9 @@ def test_whole_network_in_strips(name, strips):
     model = NETWORKS[name]()
     region = whole(model, strips)
     if model.outputs[0].shape[1] < strips:
-        assert not Network(model).can_strip(region)
+        assert not StripNetwork(model).can_strip(region)
         return
-    assert Network(model).can_strip(region)
+    assert StripNetwork(model).can_strip(region)
     assert_as_said(model, [region])
 
 
@@ -63,17 +63,17 @@ def test_more_random_schedules(name, seed):
 
 def test_whole_execution_is_the_file_itself():
     model = unet()
-    schedule = Assessor(Network(model)).assess([whole(model)])
+    schedule = Assessor(StripNetwork(model)).assess([whole(model)])
     made = TfliteModel.parse(emit(model, schedule))
     assert made.opcodes == model.opcodes
     assert made.checksum() == model.checksum()
-    assert schedule.head == predict(model).lower_bound
+    assert schedule.head == predict_arena(model).lower_bound
     assert schedule.macs == total_cost(model).macs
 
 
 def test_more_strips_take_more_work_and_less_memory():
     model = unet(32, 32)
-    measure = Assessor(Network(model), count_overhead=False).assess
+    measure = Assessor(StripNetwork(model), count_overhead=False).assess
     found = [measure([whole(model, strips)]) for strips in (1, 2, 4, 8)]
     for coarse, fine in itertools.pairwise(found):
         assert fine.macs > coarse.macs
@@ -85,7 +85,7 @@ def test_more_strips_take_more_work_and_less_memory():
 def test_few_strips_are_not_estimated(strips):
     model = unet(gates=True)
     region = whole(model, strips)
-    exact, near = (Assessor(Network(model)).assess([region], exact=e) for e in (True, False))
+    exact, near = (Assessor(StripNetwork(model)).assess([region], exact=e) for e in (True, False))
     assert exact == near
 
 
@@ -94,7 +94,7 @@ def test_many_strips_are_estimated_from_three(name):
     """The first, the last and one between stand for 16: their seams are all that may differ."""
     model = NETWORKS[name]()
     exact, near = (
-        Assessor(Network(model)).assess([whole(model, 16)], exact=e) for e in (True, False)
+        Assessor(StripNetwork(model)).assess([whole(model, 16)], exact=e) for e in (True, False)
     )
     assert near.head == pytest.approx(exact.head, rel=0.1)
     assert near.macs == pytest.approx(exact.macs, rel=0.06)
@@ -109,7 +109,7 @@ def test_the_end_is_the_peak_where_the_result_is_the_largest(strips):
     file = File()
     source = file.tensor((1, 80, 4, 2), zero_point=5)
     model = TfliteModel.parse(file.content([source], [conv(file, source, 16)]))
-    measure = Assessor(Network(model)).assess
+    measure = Assessor(StripNetwork(model)).assess
     for exact in (True, False):
         assert measure([whole(model, strips)], exact=exact).head == 2 * 80 * 4 * 16
 
@@ -119,8 +119,8 @@ def test_stored_skip_is_not_computed_again():
     model = unet()
     image, output = model.inputs[0].index, model.outputs[0].index
     skip = model.operators[0].outputs[0].index
-    head = Region((skip,), frozenset({image}), 4)
-    tail = Region((output,), frozenset({image, skip}), 1)
+    head = StripRegion((skip,), frozenset({image}), 4)
+    tail = StripRegion((output,), frozenset({image, skip}), 1)
     made = assert_as_said(model, [head, tail])
     # Strips of the first convolution overlap nowhere: their inputs do.
     assert total_cost(made).macs == total_cost(model).macs
@@ -128,7 +128,7 @@ def test_stored_skip_is_not_computed_again():
 
 def test_network_knows_what_lies_between():
     model = unet()
-    network = Network(model)
+    network = StripNetwork(model)
     image, output = model.inputs[0].index, model.outputs[0].index
     everything = network.closure((output,), frozenset({image}))
     assert list(everything) == list(model.operators)

@@ -6,11 +6,11 @@ import pytest
 
 from tests.tflite.patching.networks import lopsided, unet
 from tests.tflite.patching.schedules import assert_as_said, whole
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.ops.registry import total_cost
 from tinyseg.tflite.patching.schedule import Assessor
-from tinyseg.tflite.patching.search import Plan, _places, _Search, best_schedule
-from tinyseg.tflite.patching.unroll import Network, Region
+from tinyseg.tflite.patching.search import Cuts, _places, _Search, best_schedule
+from tinyseg.tflite.patching.unroll import StripNetwork, StripRegion
 
 NETWORKS = {
     "shallow": lambda: unet(32, 12, depth=1),
@@ -28,7 +28,7 @@ def found(model, work=1.6, **settings):
 
 
 def searcher(model, work=1.6):
-    network = Network(model)
+    network = StripNetwork(model)
     assess = Assessor(network, count_overhead=False).assess
     limit = round(work * total_cost(model).macs)
     return _Search(network, assess, limit, lambda: None)
@@ -51,7 +51,7 @@ def results(model, *numbers):
 )
 def test_places_to_cut_at(name, numbers):
     model = NETWORKS[name]()
-    assert _places(Network(model)) == results(model, *numbers)
+    assert _places(StripNetwork(model)) == results(model, *numbers)
 
 
 def test_regions_of_a_plan():
@@ -60,24 +60,24 @@ def test_regions_of_a_plan():
     search = searcher(model)
     image, output = model.inputs[0].index, model.outputs[0].index
     skip, pooled, deep = results(model, 0, 1, 2)
-    sizes = Network(model).bytes
+    sizes = StripNetwork(model).bytes
     assert sizes[pooled] < sizes[deep] < sizes[skip] == 32 * 12 * 4
-    assert search.regions(Plan((output,), 0)) == [Region((output,), frozenset({image}))]
+    assert search.regions(Cuts((output,), 0)) == [StripRegion((output,), frozenset({image}))]
     for limit in (0, sizes[skip] - 1):
-        assert search.regions(Plan((pooled, output), limit)) == [
-            Region((pooled,), frozenset({image})),
-            Region((output,), frozenset({image, pooled})),
+        assert search.regions(Cuts((pooled, output), limit)) == [
+            StripRegion((pooled,), frozenset({image})),
+            StripRegion((output,), frozenset({image, pooled})),
         ]
     for limit in (sizes[skip], 10**6):
-        assert search.regions(Plan((pooled, output), limit)) == [
-            Region((skip, pooled), frozenset({image})),
-            Region((output,), frozenset({skip, pooled})),
+        assert search.regions(Cuts((pooled, output), limit)) == [
+            StripRegion((skip, pooled), frozenset({image})),
+            StripRegion((output,), frozenset({skip, pooled})),
         ]
     # What only an earlier region needs is not kept for the last.
-    assert search.regions(Plan((pooled, deep, output), 0)) == [
-        Region((pooled,), frozenset({image})),
-        Region((deep,), frozenset({pooled})),
-        Region((output,), frozenset({image, deep})),
+    assert search.regions(Cuts((pooled, deep, output), 0)) == [
+        StripRegion((pooled,), frozenset({image})),
+        StripRegion((deep,), frozenset({pooled})),
+        StripRegion((output,), frozenset({image, deep})),
     ]
 
 
@@ -88,7 +88,7 @@ def test_regions_of_a_plan():
 def test_found_schedule_is_as_said(name, work):
     model = NETWORKS[name]()
     schedule = found(model, work, count_overhead=False)
-    plain = Assessor(Network(model), count_overhead=False).assess([whole(model)])
+    plain = Assessor(StripNetwork(model), count_overhead=False).assess([whole(model)])
     assert schedule.arena == schedule.head < plain.head
     assert_as_said(model, schedule.regions)
 
@@ -96,7 +96,7 @@ def test_found_schedule_is_as_said(name, work):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_more_work_takes_less_memory(name):
     model = NETWORKS[name]()
-    heads, macs = [predict(model).lower_bound], total_cost(model).macs
+    heads, macs = [predict_arena(model).lower_bound], total_cost(model).macs
     for work in (1, 1.15, 1.6):
         schedule = found(model, work, count_overhead=False)
         if schedule is not None:
@@ -111,7 +111,7 @@ def test_operators_count(name):
     """What operators take of the arena makes coarser strips the best."""
     model = NETWORKS[name]()
     bare, counted = found(model, count_overhead=False), found(model)
-    assess = Assessor(Network(model)).assess
+    assess = Assessor(StripNetwork(model)).assess
     assert counted == assess(counted.regions)
     assert counted.arena < assess(bare.regions).arena
     assert counted.arena < assess([whole(model)]).arena
@@ -129,13 +129,13 @@ def test_nothing_to_gain():
 
 def all_schedules(model, assess, search):
     """Every choice of two cuts and strips that the search knows, measured exactly."""
-    network = Network(model)
+    network = StripNetwork(model)
     output = model.outputs[0].index
     places = [place for place in _places(network) if place != output]
     limits = sorted({0, *(network.bytes[place] for place in places)})
     for count, limit in itertools.product((0, 1, 2), limits):
         for cuts in itertools.combinations(places, count):
-            regions = search.regions(Plan((*cuts, output), limit))
+            regions = search.regions(Cuts((*cuts, output), limit))
             choices = [
                 [r for n in (1, 2, 4, 8) if fits(network, r := region._replace(strips=n))]
                 for region in regions
@@ -152,7 +152,7 @@ def fits(network, region):
 @pytest.mark.parametrize("counted", [False, True], ids=["bare", "counted"])
 def test_trying_all_finds_little_better(name, work, counted):
     model = NETWORKS[name]()
-    assess = Assessor(Network(model), count_overhead=counted).assess
+    assess = Assessor(StripNetwork(model), count_overhead=counted).assess
     limit = round(work * total_cost(model).macs)
     tried = all_schedules(model, assess, searcher(model))
     least = min(schedule.arena for schedule in tried if schedule.macs <= limit)
@@ -200,16 +200,16 @@ def test_finer_strips_that_are_tried():
     search = searcher(model)
     image, output = model.inputs[0].index, model.outputs[0].index
     tried = search._divided(whole(model, 8))
-    assert {region.waist for region in tried} == set(_places(Network(model)))
+    assert {region.waist for region in tried} == set(_places(StripNetwork(model)))
     assert {region.strips for region in tried} == {2, 4, 8}
     assert {region.finer for region in tried} == {2, 3, 4}
     assert len(set(tried)) == len(tried) == 6 * 3 * 3
     skip, pooled, deep = results(model, 0, 1, 2)
-    tail = Region((output,), frozenset({image, deep}), 4)
+    tail = StripRegion((output,), frozenset({image, deep}), 4)
     waists = {region.waist for region in search._divided(tail)}
     assert waists.isdisjoint({deep, image, output})
     assert skip in waists
-    assert search._divided(Region((skip, pooled), frozenset({image}), 4)) == []
+    assert search._divided(StripRegion((skip, pooled), frozenset({image}), 4)) == []
 
 
 def test_progress_is_told_of_every_plan():

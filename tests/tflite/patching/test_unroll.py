@@ -16,7 +16,13 @@ from tests.tflite.patching.schedules import (
 )
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.ops.rows import Margin, Rows
-from tinyseg.tflite.patching.unroll import Network, Piece, Region, Step, _cut_early
+from tinyseg.tflite.patching.unroll import (
+    StripNetwork,
+    StripPiece,
+    StripRegion,
+    StripStep,
+    _cut_early,
+)
 
 IMAGE, MIDDLE, LAST = "image", "middle", "last"
 
@@ -73,7 +79,7 @@ BOTTOM = [
 
 def test_two_strips():
     model = two_windows()
-    steps = Network(model).unroll(region_of(model, 2))
+    steps = StripNetwork(model).unroll(region_of(model, 2))
     joined = ("concat", (LAST, 0, 2), (LAST, 2, 5), (LAST, 0, 5))
     assert told(model, steps) == [*TOP, *BOTTOM, joined]
     assert [step.operator and step.operator.index for step in steps] == [
@@ -86,7 +92,7 @@ def test_two_strips():
 @pytest.mark.parametrize(("number", "steps"), enumerate([TOP, BOTTOM]), ids=["top", "bottom"])
 def test_one_strip_of_two(number, steps):
     model = two_windows()
-    made, pieces = Network(model).strip(region_of(model, 2), number)
+    made, pieces = StripNetwork(model).strip(region_of(model, 2), number)
     assert told(model, made) == steps
     (piece,) = pieces
     assert piece.rows == (Rows(0, 2), Rows(2, 5))[number]
@@ -94,7 +100,7 @@ def test_one_strip_of_two(number, steps):
 
 def test_as_a_whole():
     model = two_windows()
-    steps = Network(model).unroll(region_of(model))
+    steps = StripNetwork(model).unroll(region_of(model))
     assert told(model, steps) == [
         ("op", (IMAGE, 0, 10), (MIDDLE, 0, 10)),
         ("op", (MIDDLE, 0, 10), (LAST, 0, 5)),
@@ -107,7 +113,7 @@ def test_finer_strips_from_a_waist():
     The last cut stands right after the one before: the waist is not kept any longer.
     """
     model = two_windows()
-    steps = Network(model).unroll(region_of(model, 2, MIDDLE, 2))
+    steps = StripNetwork(model).unroll(region_of(model, 2, MIDDLE, 2))
     assert told(model, steps) == [
         *TOP[:3],
         ("slice", (MIDDLE, 0, 5), (MIDDLE, 0, 3)),
@@ -126,7 +132,7 @@ def test_finer_strips_from_a_waist():
 
 def test_finer_strips_of_the_whole():
     model = two_windows()
-    steps = told(model, Network(model).unroll(region_of(model, 1, MIDDLE, 2)))
+    steps = told(model, StripNetwork(model).unroll(region_of(model, 1, MIDDLE, 2)))
     assert steps[:2] == [
         ("pad", (IMAGE, 0, 10), (IMAGE, 0, 10, (1, 1, 1, 1))),
         ("op", (IMAGE, 0, 10, (1, 1, 1, 1)), (MIDDLE, 0, 10)),
@@ -138,7 +144,7 @@ def test_parts_of_strips_do_not_share_pieces():
     """Equal rows of two strips are computed twice: nothing is kept from one to the next."""
     model = two_windows()
     for region in (region_of(model, 5), region_of(model, 2, MIDDLE, 2)):
-        steps = Network(model).unroll(region)
+        steps = StripNetwork(model).unroll(region)
         outputs = [step.output for step in steps]
         assert len(set(outputs)) == len(outputs)
 
@@ -156,7 +162,7 @@ def test_parts_of_one_strip_do_not_share_pieces_with_the_next():
     file.operator("ADD", sides, last, options("Add"))
     model = TfliteModel.parse(file.content([source], [last]))
     region = region_of(model, 2, MIDDLE, 2)
-    steps = Network(model).unroll(region)
+    steps = StripNetwork(model).unroll(region)
     # All rows once for the waist and once for each of its two parts, in both strips.
     whole_again = [step.output for step in steps if step.operator is model.operators[0]]
     assert [(piece.tensor, *piece.rows) for piece in whole_again] == 6 * [(below, 0, 4)]
@@ -168,8 +174,8 @@ def test_several_sinks():
     """Both are computed in strips, with nothing but what they need, and joined in their order."""
     model = two_windows()
     image, middle, last = indices(model)
-    region = Region((middle, last), frozenset({image}), 2)
-    steps = told(model, Network(model).unroll(region))
+    region = StripRegion((middle, last), frozenset({image}), 2)
+    steps = told(model, StripNetwork(model).unroll(region))
     # The waist's rows 0 to 5 are a strip, which the second sink needs just so.
     assert steps[:4] == TOP
     # Of rows 4 to 10, which the second sink needs, 5 to 10 are the first sink's.
@@ -183,8 +189,8 @@ def test_several_sinks():
 def test_what_is_stored_is_cut_not_computed():
     model = two_windows()
     _, middle, last = indices(model)
-    network = Network(model)
-    steps = told(model, network.unroll(Region((last,), frozenset({middle}), 2)))
+    network = StripNetwork(model)
+    steps = told(model, network.unroll(StripRegion((last,), frozenset({middle}), 2)))
     assert steps == [
         ("slice", (MIDDLE, 0, 10), (MIDDLE, 0, 5)),
         ("op", (MIDDLE, 0, 5), (LAST, 0, 2)),
@@ -197,12 +203,12 @@ def test_what_is_stored_is_cut_not_computed():
 def test_shapes_and_sizes():
     """Multiples of 16 bytes, counted by hand."""
     model = two_windows()
-    network = Network(model)
+    network = StripNetwork(model)
     image, middle, last = indices(model)
     assert [network.bytes[tensor] for tensor in (image, middle, last)] == [80, 128, 64]
     assert [network.height(tensor) for tensor in (image, middle, last)] == [10, 10, 5]
-    assert network.whole(last) == Piece(last, Rows(0, 5))
-    piece = Piece(image, Rows(3, 7), Margin(1, 2, 3, 5), 4)
+    assert network.whole(last) == StripPiece(last, Rows(0, 5))
+    piece = StripPiece(image, Rows(3, 7), Margin(1, 2, 3, 5), 4)
     assert network.shape(piece) == (1, 4 + 1 + 2, 4 + 3 + 5, 2)
     assert network.size(piece) == 176  # 7 * 12 * 2 are 168.
     assert network.size(piece._replace(margin=Margin())) == 32
@@ -216,16 +222,16 @@ def test_sizes_of_floats_and_of_vectors():
     flat = file.tensor((3, 10), "float32")
     shape = file.constant([3, 10], "int32")
     file.operator("RESHAPE", [real, shape], flat, options("Reshape", newShape=[3, 10]))
-    network = Network(TfliteModel.parse(file.content([source], [flat])))
+    network = StripNetwork(TfliteModel.parse(file.content([source], [flat])))
     assert [network.bytes[tensor] for tensor in (source, real, flat)] == [32, 128, 128]
-    assert network.size(Piece(real, Rows(1, 3))) == 80
+    assert network.size(StripPiece(real, Rows(1, 3))) == 80
     assert network.height(flat) == 1
     assert network.shape(network.whole(flat)) == (3, 10)
 
 
 def test_what_lies_between():
     model = unet()
-    network = Network(model)
+    network = StripNetwork(model)
     image, output = model.inputs[0].index, model.outputs[0].index
     assert list(network.closure((output,), frozenset({image}))) == list(model.operators)
     skip, pooled = (model.operators[number].outputs[0].index for number in (0, 1))
@@ -242,15 +248,15 @@ def test_what_lies_between():
 
 def test_no_more_strips_than_rows():
     model = two_windows()
-    network = Network(model)
+    network = StripNetwork(model)
     assert network.can_strip(region_of(model, 5))
     assert not network.can_strip(region_of(model, 6))
     assert network.can_strip(region_of(model, 2, MIDDLE, 2))
     assert not network.can_strip(region_of(model, 2, MIDDLE, 3))
     image, middle, last = indices(model)
-    assert network.can_strip(Region((middle,), frozenset({image}), 10))
+    assert network.can_strip(StripRegion((middle,), frozenset({image}), 10))
     for sinks in ((middle, last), (last, middle)):
-        assert not network.can_strip(Region(sinks, frozenset({image}), 6))
+        assert not network.can_strip(StripRegion(sinks, frozenset({image}), 6))
 
 
 def test_one_operator_that_cannot_be_cut_is_enough():
@@ -262,13 +268,13 @@ def test_one_operator_that_cannot_be_cut_is_enough():
         settings = options("Softmax", beta=1.0) if name == "SOFTMAX" else None
         current = file.operator(name, [current], target, settings)
         tensors.append(current)
-    network = Network(TfliteModel.parse(file.content([source], [current])))
+    network = StripNetwork(TfliteModel.parse(file.content([source], [current])))
     can = [
-        network.can_strip(Region((sink,), frozenset({stored}), 2))
+        network.can_strip(StripRegion((sink,), frozenset({stored}), 2))
         for stored, sink in itertools.pairwise(tensors)
     ]
     assert can == [True, False, True]
-    assert not network.can_strip(Region((tensors[3],), frozenset({source}), 2))
+    assert not network.can_strip(StripRegion((tensors[3],), frozenset({source}), 2))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +283,7 @@ def test_one_operator_that_cannot_be_cut_is_enough():
 )
 def test_many_strips_are_joined_in_groups(strips, groups):
     model = NETWORKS["chain"]() if strips <= 12 else unet(32, 4, depth=1, base=2)
-    network = Network(model)
+    network = StripNetwork(model)
     steps = network.unroll(whole(model, strips))
     joins = [step for step in steps if step.kind == "concat"]
     assert [len(step.inputs) for step in joins] == groups
@@ -289,17 +295,17 @@ def test_many_strips_are_joined_in_groups(strips, groups):
 
 
 def piece_of(number):
-    return Piece(number, Rows(0, 4), strip=0)
+    return StripPiece(number, Rows(0, 4), strip=0)
 
 
 def test_cuts_are_made_as_early_as_what_is_cut_can_go():
     """A cut that is the last to read a piece stands right after the one that read it before."""
     a, b, c, d, e, f = map(piece_of, range(6))
-    make_a = Step("op", None, (f,), a)
-    read_a = Step("op", None, (a,), b)
-    other = Step("op", None, (b,), c)
-    cut = Step("slice", None, (a,), d)
-    cut_again = Step("slice", None, (d,), e)
+    make_a = StripStep("op", None, (f,), a)
+    read_a = StripStep("op", None, (a,), b)
+    other = StripStep("op", None, (b,), c)
+    cut = StripStep("slice", None, (a,), d)
+    cut_again = StripStep("slice", None, (d,), e)
     early = [make_a, read_a, cut, cut_again, other]
     assert _cut_early([make_a, read_a, other, cut, cut_again]) == early
     # Nothing else reads it: right after it is made.
@@ -328,5 +334,5 @@ def test_every_waist(name):
     for number, waist in enumerate(cuttable(model)):
         if number % 3 == 0:
             region = whole(model, 2)._replace(waist=waist, finer=3)
-            assert Network(model).can_strip(region)
+            assert StripNetwork(model).can_strip(region)
             assert_as_said(model, [region])

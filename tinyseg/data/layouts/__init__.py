@@ -52,5 +52,8 @@ def known() -> dict[str, Layout]:
     Raises:
         InputError: a package's layout cannot be imported.
     """
-    found = ((name, extensions.load(GROUP, name, Layout)) for name in extensions.names(GROUP))
+    found = (
+        (name, extensions.registered(GROUP, name, Layout))
+        for name in extensions.registered_names(GROUP)
+    )
     return {**{name: layout for name, layout in found if layout is not None}, **LAYOUTS}

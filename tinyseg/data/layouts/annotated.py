@@ -78,7 +78,9 @@ class AnnotatedDataset(Dataset):
         for shape in self.shapes[sample.name]:
             for mask, names in zip(masks, self.chosen, strict=True):
                 if shape.category in names:
-                    draw(mask, shape, f"{sample.masks[0]}: '{shape.category}' of {sample.name}")
+                    draw_shapes(
+                        mask, shape, f"{sample.masks[0]}: '{shape.category}' of {sample.name}"
+                    )
         return image, masks[0] if len(masks) == 1 else np.moveaxis(masks, 0, -1)
 
 
@@ -92,7 +94,7 @@ def annotated(
     return AnnotatedDataset(name, tuple(samples), root, regions, shapes=shapes, chosen=chosen)
 
 
-def draw(mask: np.ndarray, shape: Shape, where: str) -> None:
+def draw_shapes(mask: np.ndarray, shape: Shape, where: str) -> None:
     """Set the pixels of a shape in a mask to 1.
 
     Args:
@@ -126,7 +128,7 @@ def polygon(values: Any) -> np.ndarray | None:
     return points if len(points) >= 3 and np.isfinite(points).all() else None
 
 
-def read_json(path: Path) -> Any:
+def read_object(path: Path) -> Any:
     """Read a JSON file that holds an object.
 
     Raises:
@@ -145,7 +147,7 @@ def read_json(path: Path) -> Any:
 
 
 def mentions(path: Path, *words: str) -> bool:
-    """Tell whether a file begins as JSON and all words stand in quotes in it.
+    """Return whether a file begins as JSON and all words stand in quotes in it.
 
     Args:
         path: of the file; a large one is read in its first and last parts only.

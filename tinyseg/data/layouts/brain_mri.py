@@ -68,7 +68,7 @@ def _area(box: Sequence[int]) -> int:
 
 
 def is_brain_mri(root: Path) -> bool:
-    """Tell whether the class folders in ``Training`` and ``Testing`` are those of brain tumours."""
+    """Return whether the class folders in ``Training`` and ``Testing`` are of brain tumours."""
     parts = places(root)
     names = {path.name for part in parts for path in tree.folders(part)}
     return parts != [root] and names == set(CLASSES) and is_class_folders(root)

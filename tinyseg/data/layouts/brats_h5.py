@@ -73,7 +73,7 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_brats_h5(root: Path) -> bool:
-    """Tell whether a folder holds ``volume_P_slice_S.h5``, at any depth."""
+    """Return whether a folder holds ``volume_P_slice_S.h5``, at any depth."""
     return any(_NAME.fullmatch(path.stem) for path in tree.files_below(root, "*.h5"))
 
 

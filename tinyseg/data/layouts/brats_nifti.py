@@ -1,6 +1,6 @@
 """BraTS as NIfTI volumes (Menze et al., IEEE TMI 34(10), 2015, 1993-2024), one folder a patient.
 
-Files are told by a word in their names: ``flair``, ``t1``, ``t1ce`` or ``t1c``, ``t2`` and ``seg``
+Files are known by a word in their names: ``flair``, ``t1``, ``t1ce`` or ``t1c``, ``t2`` and ``seg``
 or ``OTMultiClass``, as in ``BraTS20_Training_001_t1ce.nii.gz``. Labels: 1 necrotic or (with 3)
 non-enhancing core, 2 oedema, 4 enhancing tumour.
 """
@@ -85,16 +85,17 @@ class BratsNiftiDataset(Dataset):
 
     _volumes: _Volumes = dataclasses.field(default_factory=_Volumes, repr=False, compare=False)
 
-    def _read_image(self, sample: SliceSample) -> np.ndarray:
+    def _read_image(self, sample: Sample) -> np.ndarray:
         return self._read_both(sample)[0]
 
-    def _read_both(self, sample: SliceSample) -> tuple[np.ndarray, np.ndarray]:
+    def _read_both(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        assert isinstance(sample, SliceSample)
         arrays = [volume[..., sample.index] for volume in self._volumes[sample.files]]
         count = len(sample.volumes)
         image = np.stack(arrays[:count], axis=-1)
         labels = arrays[count] if sample.masks else np.zeros(image.shape[:2])
         mask = np.stack([np.isin(labels, region) for region in _LABELS], axis=-1)
-        return to_8_bit(image, sample.image), mask.astype(np.uint8)
+        return to_8_bit(image, sample.path), mask.astype(np.uint8)
 
 
 def _read_volumes(paths: tuple[Path, ...]) -> list[np.ndarray]:
@@ -137,6 +138,8 @@ def _open(path: Path) -> nibabel.spatialimages.SpatialImage:
     except (*DAMAGES, nibabel.filebasedimages.ImageFileError):
         what = "is empty" if path.stat().st_size == 0 else "is truncated or not NIfTI"
         raise InputError(f"{path}: {what}; replace or remove it") from None
+    if not isinstance(volume, nibabel.spatialimages.SpatialImage):
+        raise InputError(f"{path}: is no volume; replace or remove it")
     if len(volume.shape) != 3 or 0 in volume.shape:
         raise InputError(f"{path}: is {_size(volume)}, not a volume; save one file a modality")
     # Compressed, a file of a few bytes can claim any shape.
@@ -172,7 +175,7 @@ def _nifti_files(root: Path) -> Iterator[Path]:
 
 
 def is_brats_nifti(root: Path) -> bool:
-    """Tell whether any file below a folder is named as a BraTS modality in NIfTI."""
+    """Return whether any file below a folder is named as a BraTS modality in NIfTI."""
     return any(_modality(path) for path in _nifti_files(root))
 
 

@@ -16,7 +16,7 @@ MASK = re.compile(r"(?P<stem>.*)_mask(_\d+)?", re.DOTALL)
 
 
 def is_busi(root: Path) -> bool:
-    """Tell whether a folder has BUSI's layout: class folders with ``*_mask.png`` beside images."""
+    """Return whether a folder is laid out as BUSI: classes with ``*_mask.png`` beside images."""
     return any((root / label).is_dir() for label in LABELS) and any(
         fnmatch.fnmatchcase(path.name, "*_mask.*")
         for folder in tree.folders(root)

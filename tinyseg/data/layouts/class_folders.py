@@ -23,7 +23,7 @@ def places(root: Path) -> list[Path]:
 
 
 def is_class_folders(root: Path) -> bool:
-    """Tell whether two class folders or more hold images, and none of them masks."""
+    """Return whether two class folders or more hold images, and none of them masks."""
     folders = [folder for place in places(root) for folder in _folders(place)]
     filled = {folder.name for folder in folders if image_files(folder)}
     masks = any(MASK.fullmatch(path.stem) for folder in folders for path in image_files(folder))

@@ -15,7 +15,7 @@ import numpy as np
 from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import MAX_PIXELS, is_image
-from tinyseg.data.layouts.annotated import Shape, annotated, mentions, polygon, read_json
+from tinyseg.data.layouts.annotated import Shape, annotated, mentions, polygon, read_object
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.errors import InputError
 
@@ -23,7 +23,7 @@ _KEYS = ("images", "annotations", "categories", "segmentation")
 
 
 def is_coco(root: Path) -> bool:
-    """Tell whether a JSON file below a folder holds images, annotations and categories."""
+    """Return whether a JSON file below a folder holds images, annotations and categories."""
     return any(True for _ in _annotation_files(root))
 
 
@@ -66,7 +66,7 @@ def _read(
     Raises:
         InputError: the file is not as COCO describes it.
     """
-    content = read_json(file)
+    content = read_object(file)
     try:
         names = {each["id"]: str(each["name"]) for each in content["categories"]}
         by_image: dict[Any, list[Shape]] = {}

@@ -18,7 +18,7 @@ _END = "_mask"
 
 
 def is_dic1(root: Path) -> bool:
-    """Tell whether TIFF files and their ``*_mask.tif`` lie in a folder itself."""
+    """Return whether TIFF files and their ``*_mask.tif`` lie in a folder itself."""
     stems = {path.stem for path in tree.entries(root) if path.suffix.lower() in (".tif", ".tiff")}
     return any(stem.endswith(_END) for stem in stems)
 

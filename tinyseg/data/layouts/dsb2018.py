@@ -11,9 +11,9 @@ from tinyseg.data.layouts.layout import Layout, pictures
 
 
 def is_dsb2018(root: Path) -> bool:
-    """Tell whether a folder, or ``stage1_train`` in it, holds ``ID/images/ID.*``.
+    """Return whether a folder, or ``stage1_train`` in it, holds ``ID/images/ID.*``.
 
-    The equal names are what tells it from ``train/images`` and the like, where one folder
+    The equal names distinguish it from ``train/images`` and the like, where one folder
     holds many images and uniting all its masks would be wrong.
     """
     return any(

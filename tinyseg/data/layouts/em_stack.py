@@ -17,7 +17,7 @@ _PLACES = ("data/membrane/train", "membrane/train", "train", ".")
 
 
 def is_em_stack(root: Path) -> bool:
-    """Tell whether ``image/`` and ``label/`` lie in a folder or where that stack has them."""
+    """Return whether ``image/`` and ``label/`` lie in a folder or where that stack has them."""
     train = _train_folder(root)
     return (train / "image").is_dir() and (train / "label").is_dir()
 

@@ -14,7 +14,7 @@ _MASK_SUFFIX = re.compile(r"_(mask|segmentation|label|gt)(_?\d+)?$", re.IGNORECA
 
 
 def is_folder(root: Path) -> bool:
-    """Tell whether a folder has the generic layout."""
+    """Return whether a folder has the generic layout."""
     return (root / "images").is_dir() and (root / "masks").is_dir()
 
 

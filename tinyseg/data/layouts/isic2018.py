@@ -21,7 +21,7 @@ _MASK_FOLDER = re.compile(r"mask|groundtruth", re.IGNORECASE)
 
 
 def is_isic2018(root: Path) -> bool:
-    """Tell whether any file below a folder bears an ISIC number."""
+    """Return whether any file below a folder bears an ISIC number."""
     return any(True for _ in _files(root))
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import MAX_PIXELS, is_image
-from tinyseg.data.layouts.annotated import Shape, annotated, mentions, polygon, read_json
+from tinyseg.data.layouts.annotated import Shape, annotated, mentions, polygon, read_object
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.errors import InputError
 
@@ -25,7 +25,7 @@ _CORNERS = 64
 
 
 def is_labelme(root: Path) -> bool:
-    """Tell whether a JSON file below a folder holds shapes and the name of an image."""
+    """Return whether a JSON file below a folder holds shapes and the name of an image."""
     return any(True for _ in _annotation_files(root))
 
 
@@ -69,7 +69,7 @@ def _read(file: Path, by_name: Mapping[str, Path]) -> tuple[Path, list[Shape]]:
     Raises:
         InputError: the file is not as LabelMe writes it, or its image is missing.
     """
-    content = read_json(file)
+    content = read_object(file)
     try:
         listed = PureWindowsPath(str(content["imagePath"])).name
         beside = next(

@@ -18,7 +18,7 @@ class Layout(NamedTuple):
     """A way in which datasets lie in folders.
 
     Attributes:
-        matches: tells from a folder whether it is laid out so.
+        matches: returns of a folder whether it is laid out so.
         open: returns the dataset, without what does not pair up, and a line for each of those.
         location: where the dataset lies below ``$TINYSEG_DATA``, if it can be named.
         options: by name, what turns the text of an option into an argument of ``open``; it

@@ -51,7 +51,7 @@ class _Place(NamedTuple):
         folder: its path.
         role: ``image``, ``mask``, or nothing where no word says it.
         key: what its path shares with that of its counterpart.
-        word: that tells the role.
+        word: that names the role.
     """
 
     folder: Path
@@ -61,7 +61,7 @@ class _Place(NamedTuple):
 
 
 def is_pairs(root: Path) -> bool:
-    """Tell whether a folder of images has a counterpart of masks with a file of equal name."""
+    """Return whether a folder of images has a counterpart of masks with a file of equal name."""
     if all((root / name).is_dir() for name in ("train", "train_images", "train_masks")):
         # What ``data stage`` writes: classes, with the masks of their images beside them.
         return False
@@ -117,7 +117,7 @@ def _pair(root: Path, images: _Place, masks: _Place) -> tuple[list[Sample], list
 
 
 def _key(path: Path, exact: bool) -> str:
-    """Return a file's name without the words that tell images from masks."""
+    """Return a file's name without the words that name images and masks."""
     stem = re.sub(r"_(mask|segmentation|label|gt)(_?\d+)?$", "", path.stem, flags=re.IGNORECASE)
     if exact:
         return stem
@@ -181,7 +181,7 @@ def _only_two(places: list[_Place]) -> list[tuple[_Place, _Place, list[_Place]]]
 
 
 def _look_like_masks(place: _Place) -> bool:
-    """Tell whether the first files of a folder hold a few values that fill areas."""
+    """Return whether the first files of a folder hold a few values that fill areas."""
     try:
         for path in _files(place)[:_TRIED]:
             held = levels(open_mask(path), path)

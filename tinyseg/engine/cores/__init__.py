@@ -50,8 +50,10 @@ def core_of(processor: str) -> Core:
 def specialize(program: Program, core: Core) -> Program:
     """Return a program whose nodes have the fastest kernels of a class of cores."""
     rules = RULES[core]
-    nodes = tuple(
-        (rules[node.kernel](program, node) if node.kernel in rules else None) or node
-        for node in program.nodes
-    )
-    return dataclasses.replace(program, nodes=nodes).pruned()
+
+    def special(node: Node) -> Node:
+        if node.kernel is None or node.kernel not in rules:
+            return node
+        return rules[node.kernel](program, node) or node
+
+    return dataclasses.replace(program, nodes=tuple(map(special, program.nodes))).pruned()

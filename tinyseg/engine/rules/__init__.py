@@ -13,13 +13,13 @@ from tinyseg.engine.rules import (
     reductions,
     shapes,
 )
-from tinyseg.tflite.functions import known
+from tinyseg.tflite.functions import tabled
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.binary_conv_2d import NAME as BINARY_CONV_2D
 
 Rule = Callable[[Builder, Operator], None]
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(known(), functions.unary),
+    **dict.fromkeys(tabled(), functions.unary),
     "ADD": elementwise.add,
     "AVERAGE_POOL_2D": reductions.pool,
     "BATCH_MATMUL": reductions.matrices,

@@ -11,7 +11,7 @@ from tinyseg.tflite.ops.binary_conv_2d import BinaryConvOptions
 
 def binary_convolution(builder: Builder, operator: Operator) -> None:
     """Add a binary convolution."""
-    data, filters, requantization = operator.inputs
+    data, filters, requantization = operator.first(3)
     output = operator.outputs[0]
     options = BinaryConvOptions.decode(operator.custom_options)
     _, height, width, words = filters.shape
@@ -28,8 +28,8 @@ def binary_convolution(builder: Builder, operator: Operator) -> None:
         *(height, width, *options.strides, 1, 1, top, left),
         *(factors.scale_of(data)[1], factors.scale_of(output)[1]),
         *(options.output_min, options.output_max),
-        Data(filters.data),
-        Data(requantization.data),
+        Data(filters.array().tobytes()),
+        Data(requantization.array().tobytes()),
     )
     need = Need(options.strides[0], -top, height - 1 - top)
     scratch = 4 * words * (height * node.width + 2 * height * width) + height * node.row_bytes

@@ -7,7 +7,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Data, Kernel, Link, Need
 from tinyseg.engine.rules import factors
-from tinyseg.tflite.activations import clamp, is_valid
+from tinyseg.tflite.activations import clamp_range, is_valid
 from tinyseg.tflite.arithmetic import quantize_multiplier
 from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.padding import padding_before
@@ -62,7 +62,7 @@ def _windowed(
 
 def transposed(builder: Builder, operator: Operator) -> None:
     """Add a TRANSPOSE_CONV."""
-    _, weights, data = operator.inputs[:3]
+    _, weights, data = operator.first(3)
     bias = operator.inputs[3] if len(operator.inputs) > 3 else None
     options, output = operator.options, operator.outputs[0]
     kernel = _weights(weights)
@@ -129,8 +129,8 @@ def _features(builder: Builder, source: int, depth: int, op: int) -> int:
 
 
 def _operands(operator: Operator) -> tuple[Tensor, Tensor, Tensor | None]:
-    data, weights, *rest = operator.inputs
-    return data, weights, rest[0] if rest else None
+    data, weights = operator.first(2)
+    return data, weights, operator.inputs[2] if len(operator.inputs) > 2 else None
 
 
 def _weights(weights: Tensor) -> np.ndarray:
@@ -142,7 +142,7 @@ def _weights(weights: Tensor) -> np.ndarray:
 
 
 def _border(data: Tensor, output: Tensor, options: object) -> tuple[int, int, int, int]:
-    least, most = clamp(output, options)
+    least, most = clamp_range(output, options)
     return factors.scale_of(data)[1], factors.scale_of(output)[1], least, most
 
 

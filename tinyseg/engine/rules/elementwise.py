@@ -7,7 +7,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Kernel, Link, Need
 from tinyseg.engine.rules import factors, functions
-from tinyseg.tflite.activations import clamp
+from tinyseg.tflite.activations import clamp_range
 from tinyseg.tflite.arithmetic import ADD_SHIFT
 from tinyseg.tflite.nodes import Operator, Tensor
 
@@ -19,7 +19,7 @@ def add(builder: Builder, operator: Operator) -> None:
     """Add an ADD or SUB."""
     if functions.of_constant(builder, operator):
         return
-    first, second = operator.inputs
+    first, second = operator.first(2)
     scales = [factors.scale_of(tensor)[0] for tensor in (first, second)]
     twice = 2 * max(scales)
     factor_of = [factors.factor(scale / twice) for scale in scales]
@@ -36,7 +36,7 @@ def multiply(builder: Builder, operator: Operator) -> None:
     if functions.of_constant(builder, operator):
         return
     one, two, target = (
-        np.float64(factors.scale_of(t)[0]) for t in (*operator.inputs, operator.outputs[0])
+        np.float64(factors.scale_of(t)[0]) for t in (*operator.first(2), operator.outputs[0])
     )
     last = factors.factor(one * two / target)
     _append(builder, operator, Kernel.MULTIPLY, [_NO_FACTOR, _NO_FACTOR], 0, last)
@@ -50,7 +50,7 @@ def extreme(builder: Builder, operator: Operator) -> None:
 
 def squared_difference(builder: Builder, operator: Operator) -> None:
     """Add a SQUARED_DIFFERENCE."""
-    scales = [factors.scale_of(tensor)[0] for tensor in operator.inputs]
+    scales = [factors.scale_of(tensor)[0] for tensor in operator.first(2)]
     twice = 2 * max(scales)
     factor_of = [factors.factor(scale / twice) for scale in scales]
     target, _ = factors.scale_of(operator.outputs[0])
@@ -70,7 +70,7 @@ def _append(
 ) -> None:
     output = operator.outputs[0]
     links, operands = [], []
-    for tensor, own in zip(operator.inputs, factor_of, strict=True):
+    for tensor, own in zip(operator.first(2), factor_of, strict=True):
         link, steps = _operand(builder, tensor, output, operator.index)
         links.append(link)
         operands += [*steps, factors.scale_of(tensor)[1], *own]
@@ -79,7 +79,7 @@ def _append(
         left_shift,
         *last,
         factors.scale_of(output)[1],
-        *clamp(output, operator.options),
+        *clamp_range(output, operator.options),
         sign,
     )
     builder.add(output, kernel, tuple(links), params, op=operator.index)

@@ -7,7 +7,7 @@ import numpy as np
 from tinyseg.engine.builder import Builder
 from tinyseg.engine.program import Data, Kernel, Link, Need, whole
 from tinyseg.engine.rules import factors
-from tinyseg.tflite.activations import clamp
+from tinyseg.tflite.activations import clamp_range
 from tinyseg.tflite.arithmetic import multiply, quantize_multiplier
 from tinyseg.tflite.functions import exponential
 from tinyseg.tflite.nodes import Operator
@@ -19,7 +19,7 @@ _DIFFERENCE_BITS = 5
 
 def pool(builder: Builder, operator: Operator) -> None:
     """Add a MAX_POOL_2D or AVERAGE_POOL_2D."""
-    data, output, options = operator.inputs[0], operator.outputs[0], operator.options
+    data, output, options = operator.input(0), operator.outputs[0], operator.options
     source = builder.node(data, operator.index)
     node = builder.nodes[source]
     rows, width, _ = builder.shape(output)
@@ -33,7 +33,7 @@ def pool(builder: Builder, operator: Operator) -> None:
     )
     params = (
         *(*window, *strides, 1, 1, top, left),
-        *clamp(output, options),
+        *clamp_range(output, options),
     )
     kernel = Kernel.MAX_POOL if operator.opcode == "MAX_POOL_2D" else Kernel.AVERAGE_POOL
     links = (Link(source, Need(strides[0], -top, window[0] - 1 - top)),)
@@ -42,7 +42,7 @@ def pool(builder: Builder, operator: Operator) -> None:
 
 def mean(builder: Builder, operator: Operator) -> None:
     """Add a MEAN or SUM over rows and columns, one of them, or channels."""
-    data, axes = operator.inputs
+    data, axes = operator.first(2)
     output = operator.outputs[0]
     offset = 3 - len(data.shape)
     over = {int(axis) % len(data.shape) + offset for axis in axes.array().ravel()}
@@ -102,7 +102,7 @@ def _reshaped_mean(
 
 def softmax(builder: Builder, operator: Operator) -> None:
     """Add a SOFTMAX over the channels: its exponentials are a table of the 256 differences."""
-    data, output = operator.inputs[0], operator.outputs[0]
+    data, output = operator.input(0), operator.outputs[0]
     scale, _ = factors.scale_of(data)
     source = builder.node(data, operator.index)
     real = min(scale * operator.options.beta * (1 << (31 - _DIFFERENCE_BITS)), 2.0**31 - 1)
@@ -119,7 +119,7 @@ def softmax(builder: Builder, operator: Operator) -> None:
 
 def matrices(builder: Builder, operator: Operator) -> None:
     """Add a BATCH_MATMUL: each row of the nodes is a matrix."""
-    first, second, output = *operator.inputs, operator.outputs[0]
+    first, second, output = *operator.first(2), operator.outputs[0]
     if operator.options.adjX:
         raise ValueError("its first operand is transposed")
     sources = [builder.node(tensor, operator.index) for tensor in (first, second)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def concatenation(builder: Builder, operator: Operator) -> None:
 
 def pad(builder: Builder, operator: Operator) -> None:
     """Add a PAD or PADV2."""
-    data, paddings, *value = operator.inputs
+    data, paddings, *value = operator.first(len(operator.inputs))
     output = operator.outputs[0]
     before = [int(first) for first, _ in paddings.array().reshape(-1, 2)]
     shape = builder.shape(data)
@@ -53,8 +54,8 @@ def pad(builder: Builder, operator: Operator) -> None:
 
 def piece(builder: Builder, operator: Operator) -> None:
     """Add a SLICE or STRIDED_SLICE."""
-    data, output = operator.inputs[0], operator.outputs[0]
-    begin = [int(start) for start in operator.inputs[1].array().ravel()]
+    data, output = operator.input(0), operator.outputs[0]
+    begin = [int(start) for start in operator.input(1).array().ravel()]
     steps = [1] * len(begin)
     if operator.opcode == "STRIDED_SLICE":
         begin, steps = _strided(operator, begin)
@@ -65,7 +66,7 @@ def piece(builder: Builder, operator: Operator) -> None:
 def split(builder: Builder, operator: Operator) -> None:
     """Add a SPLIT or SPLIT_V: a slice for each part."""
     first = operator.opcode == "SPLIT"
-    data, axis = operator.inputs[::-1] if first else (operator.inputs[0], operator.inputs[2])
+    data, axis = map(operator.input, (1, 0) if first else (0, 2))
     dimension = int(axis.array().ravel()[0]) % len(data.shape)
     begin = [0] * len(data.shape)
     for output in operator.outputs:
@@ -74,8 +75,8 @@ def split(builder: Builder, operator: Operator) -> None:
 
 
 def _strided(operator: Operator, begin: list[int]) -> tuple[list[int], list[int]]:
-    options, data = operator.options, operator.inputs[0]
-    steps = [int(step) for step in operator.inputs[3].array().ravel()]
+    options, data = operator.options, operator.input(0)
+    steps = [int(step) for step in operator.input(3).array().ravel()]
     if options.ellipsisMask or options.newAxisMask or min(steps) < 1:
         raise ValueError("it has masks or steps that the engine does not know")
     starts = []
@@ -121,7 +122,7 @@ def _kept(data: Tensor, output: Tensor, shrunk: int) -> Shape:
 
 def reshape(builder: Builder, operator: Operator) -> None:
     """Add an operator that only changes the shape."""
-    data, output = operator.inputs[0], operator.outputs[0]
+    data, output = operator.input(0), operator.outputs[0]
     target = builder.shape(output)
     if builder.shape(data) == target:
         builder.rename(output, data)
@@ -146,7 +147,7 @@ def reshaped(node: Node, index: int, shape: Shape, op: int) -> Node:
 
 def transpose(builder: Builder, operator: Operator) -> None:
     """Add a TRANSPOSE of up to four dimensions."""
-    data, order = operator.inputs
+    data, order = operator.first(2)
     axes = [int(axis) for axis in order.array().ravel()]
     strides = [int(np.prod(data.shape[axis + 1 :])) for axis in range(len(axes))]
     steps = [strides[axis] for axis in axes]
@@ -165,7 +166,7 @@ def transpose(builder: Builder, operator: Operator) -> None:
 
 def nearest(builder: Builder, operator: Operator) -> None:
     """Add a RESIZE_NEAREST_NEIGHBOR."""
-    data, output = operator.inputs[0], operator.outputs[0]
+    data, output = operator.input(0), operator.outputs[0]
     source = builder.node(data, operator.index)
     node = builder.nodes[source]
     rows, width, _ = builder.shape(output)
@@ -177,7 +178,7 @@ def nearest(builder: Builder, operator: Operator) -> None:
     builder.add(output, Kernel.RESIZE_NEAREST, links, params, op=operator.index)
 
 
-def _nearest(size: int, target: int, options: object) -> np.ndarray:
+def _nearest(size: int, target: int, options: Any) -> np.ndarray:
     """Return where each place of the output is taken from, as TFLite's float32 finds it."""
     places = np.arange(target, dtype=np.float32)
     align = options.alignCorners and target > 1
@@ -209,7 +210,7 @@ def _line(lines: np.ndarray, size: int) -> Need:
 
 def bilinear(builder: Builder, operator: Operator) -> None:
     """Add a RESIZE_BILINEAR, in the fixed point of TFLite's int8 kernel."""
-    data, output = operator.inputs[0], operator.outputs[0]
+    data, output = operator.input(0), operator.outputs[0]
     source = builder.node(data, operator.index)
     node = builder.nodes[source]
     rows, width, _ = builder.shape(output)
@@ -220,7 +221,7 @@ def bilinear(builder: Builder, operator: Operator) -> None:
     builder.add(output, Kernel.RESIZE_BILINEAR, links, params, op=operator.index)
 
 
-def _bilinear(size: int, target: int, options: object) -> np.ndarray:
+def _bilinear(size: int, target: int, options: Any) -> np.ndarray:
     """Return lower and upper place and the upper one's weight in 1024ths, ``(target, 3)``."""
     if options.alignCorners and target > 1:
         scale = ((size - 1) * 1024 + (target - 1) // 2) // (target - 1)
@@ -256,7 +257,7 @@ def space_to_depth(builder: Builder, operator: Operator) -> None:
 
 def _blocks(builder: Builder, operator: Operator, kernel: Kernel) -> None:
     size = operator.options.blockSize
-    source = builder.node(operator.inputs[0], operator.index)
+    source = builder.node(operator.input(0), operator.index)
     widens = kernel == Kernel.DEPTH_TO_SPACE
     need = Need(1, 0, 0, size) if widens else Need(size, 0, size - 1)
     params = (size, builder.nodes[source].element)

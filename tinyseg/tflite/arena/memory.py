@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyseg.tflite.arena.planner import Buffer, align, live_bytes_from_start, plan
+from tinyseg.tflite.arena.planner import PlannedBuffer, align, live_bytes_from_start, plan
 from tinyseg.tflite.arena.tail import offline_offsets, persistent_bytes, tail_bytes, variables
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator
@@ -44,7 +44,7 @@ class MemoryPlan:
     head: int
     tail: int
     setup: int
-    buffers: tuple[Buffer, ...]
+    buffers: tuple[PlannedBuffer, ...]
     offsets: tuple[int, ...]
     live: tuple[int, ...]
     lower_bound: int
@@ -64,18 +64,18 @@ class MemoryPlan:
         """The first operator at which most bytes are alive."""
         return int(np.argmax(self.live)) if self.live else 0
 
-    def alive(self, operator: int) -> list[Buffer]:
+    def alive(self, operator: int) -> list[PlannedBuffer]:
         """Return the buffers alive at an operator, the largest first."""
         found = [buffer for buffer in self.buffers if buffer.first <= operator <= buffer.last]
         return sorted(found, key=lambda buffer: -buffer.size)
 
     @property
-    def peak(self) -> list[Buffer]:
+    def peak(self) -> list[PlannedBuffer]:
         """The buffers alive at the peak, the largest first."""
         return self.alive(self.peak_operator)
 
 
-def predict(model: TfliteModel, target: str = "host") -> MemoryPlan:
+def predict_arena(model: TfliteModel, target: str = "host") -> MemoryPlan:
     """Predict the tensor arena.
 
     Args:
@@ -147,7 +147,7 @@ def facts(model: TfliteModel, plan: MemoryPlan) -> dict[str, Any]:
     }
 
 
-def _row(model: TfliteModel, buffer: Buffer, offset: int) -> dict[str, Any]:
+def _row(model: TfliteModel, buffer: PlannedBuffer, offset: int) -> dict[str, Any]:
     tensor = buffer.tensor
     what: tuple[str, str, list[int] | None, str]
     if tensor is not None:
@@ -164,7 +164,7 @@ def _layer(operator: Operator) -> str:
     return operator.outputs[0].layer if operator.outputs else ""
 
 
-def buffers(model: TfliteModel, target: str = "host") -> list[Buffer]:
+def buffers(model: TfliteModel, target: str = "host") -> list[PlannedBuffer]:
     """List what TFLM's planner has to place: tensors by index, then scratch by operator.
 
     Raises:
@@ -191,9 +191,9 @@ def buffers(model: TfliteModel, target: str = "host") -> list[Buffer]:
             continue
         index = tensor.index
         ends = first.get(index, _NEVER), last.get(index, _NEVER)
-        found.append(Buffer(size, *ends, tensor=tensor, offset=offset))
+        found.append(PlannedBuffer(size, *ends, tensor=tensor, offset=offset))
     for operator in model.operators:
         at = operator.index
         for size in scratch(operator, build):
-            found.append(Buffer(align(size), at, at, operator=at))
+            found.append(PlannedBuffer(align(size), at, at, operator=at))
     return found

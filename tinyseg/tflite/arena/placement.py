@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyseg.tflite.arena.memory import buffers, predict
-from tinyseg.tflite.arena.planner import Buffer, live_bytes, lowest_gap, plan
+from tinyseg.tflite.arena.memory import buffers, predict_arena
+from tinyseg.tflite.arena.planner import PlannedBuffer, live_bytes, lowest_gap, plan
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.model import OFFLINE_PLAN, TfliteModel
 from tinyseg.tflite.ops.registry import op_of
@@ -57,22 +57,22 @@ def least_arena(model: TfliteModel, target: str = "host") -> int:
 
     Args:
         model: without places of its own.
-        target: as for :func:`tinyseg.tflite.arena.memory.predict`.
+        target: as for :func:`tinyseg.tflite.arena.memory.predict_arena`.
     """
-    memory = predict(model, target)
+    memory = predict_arena(model, target)
     scratch = [buffer for buffer in memory.buffers if buffer.tensor is None]
     together = [_union(group) for group in _share_places(model)]
     head = max(live_bytes([*together, *scratch], len(model.operators)))
     return max(head + memory.tail, memory.setup)
 
 
-def _to_place(model: TfliteModel) -> list[Buffer]:
+def _to_place(model: TfliteModel) -> list[PlannedBuffer]:
     """Return the tensors in the order of the file, which is what TFLM's planner goes by in ties."""
     found = [buffer for buffer in buffers(model) if buffer.tensor is not None]
     return [dataclasses.replace(buffer, offset=None) for buffer in found]
 
 
-def _share_places(model: TfliteModel) -> list[list[Buffer]]:
+def _share_places(model: TfliteModel) -> list[list[PlannedBuffer]]:
     """Return the tensors to place, those together that operators compute in place."""
     groups = {buffer.holds.index: [buffer] for buffer in _to_place(model)}
     last = {index: group[0].last for index, group in groups.items()}
@@ -96,12 +96,12 @@ def _share_places(model: TfliteModel) -> list[list[Buffer]]:
     return list(unique.values())
 
 
-def _union(group: list[Buffer]) -> Buffer:
+def _union(group: list[PlannedBuffer]) -> PlannedBuffer:
     """Return a buffer that lives as long as a group, of tensors of one size, the first first."""
     return dataclasses.replace(group[0], last=max(buffer.last for buffer in group))
 
 
-def best_offsets(placed: Sequence[Buffer], operators: int) -> tuple[list[int], int]:
+def best_offsets(placed: Sequence[PlannedBuffer], operators: int) -> tuple[list[int], int]:
     """Search an order in which first fit needs little memory.
 
     Long-lived buffers go first. Then, again and again, buffers that end too high are placed
@@ -135,7 +135,7 @@ def best_offsets(placed: Sequence[Buffer], operators: int) -> tuple[list[int], i
     return best, least
 
 
-def _first_fit(placed: Sequence[Buffer], order: np.ndarray) -> np.ndarray:
+def _first_fit(placed: Sequence[PlannedBuffer], order: np.ndarray) -> np.ndarray:
     """Place buffers one after the other, each into the lowest gap."""
     offsets = np.zeros(len(placed), np.int64)
     starts, ends, first, last = np.empty((4, len(placed)), np.int64)

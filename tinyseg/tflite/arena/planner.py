@@ -21,7 +21,7 @@ def align(size: int, alignment: int = ALIGNMENT) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class Buffer:
+class PlannedBuffer:
     """Bytes that the planner places in the arena's head.
 
     Attributes:
@@ -48,7 +48,7 @@ class Buffer:
         return self.tensor
 
 
-def plan(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
+def plan(buffers: Sequence[PlannedBuffer]) -> tuple[list[int], int]:
     """Place buffers as TFLM's ``GreedyMemoryPlanner`` does, to the byte.
 
     Buffers with an offset of their own come first, in order. The others follow by falling
@@ -88,12 +88,12 @@ def lowest_gap(starts: np.ndarray, ends: np.ndarray, size: int) -> int:
     return int(before[np.argmax(fits)] if fits.any() else before[-1])
 
 
-def live_bytes(buffers: Sequence[Buffer], operators: int) -> list[int]:
+def live_bytes(buffers: Sequence[PlannedBuffer], operators: int) -> list[int]:
     """Return the bytes alive at each operator; no plan needs less than the largest of them."""
     return live_bytes_from_start(buffers, operators)[2:]
 
 
-def live_bytes_from_start(buffers: Sequence[Buffer], operators: int) -> list[int]:
+def live_bytes_from_start(buffers: Sequence[PlannedBuffer], operators: int) -> list[int]:
     """Return the bytes alive before the graph's inputs, with these, and at each operator."""
     changes = np.zeros(operators + 3, np.int64)
     for buffer in buffers:

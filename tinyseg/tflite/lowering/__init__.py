@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from tinyseg.errors import InputError
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.arena.placement import least_arena, place
 from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
@@ -128,12 +128,12 @@ def avoid_concatenations(model: TfliteModel) -> tuple[TfliteModel, int]:
     model, split = _apply(model, split_depthwise)
     divided = 0
     while True:
-        memory = predict(model)
+        memory = predict_arena(model)
         graph = Graph(model.content, model.path)
         if not divide_concatenation(graph, memory.peak_operator):
             return model, split + divided
         narrower = TfliteModel.parse(graph.to_bytes(), model.path)
-        if predict(narrower).lower_bound >= memory.lower_bound:
+        if predict_arena(narrower).lower_bound >= memory.lower_bound:
             return model, split + divided
         model, divided = narrower, divided + 1
 
@@ -158,7 +158,7 @@ def _step(name: str, changed: int, model: TfliteModel) -> Step:
     return Step(
         name,
         changed,
-        predict(model).total,
+        predict_arena(model).total,
         total_cost(model).macs,
         len(model.operators),
         len(model.content),

@@ -89,7 +89,7 @@ def _convolution(chain: list[Operator]) -> Operator | None:
     tables = _tables(chain)
     fits = []
     for table in tables:
-        found = fit(table, source_zero, target_zero)
+        found = fit_convolution(table, source_zero, target_zero)
         if found is None:
             return None
         fits.append(found)
@@ -100,7 +100,9 @@ def _convolution(chain: list[Operator]) -> Operator | None:
     # The file stores scales as float32; what that makes of the factors must still be exact.
     stored = np.float64(source_scale) * scales.astype(np.float64) / np.float64(target_scale)
     channel = np.arange(len(kernel))
-    results = evaluate(kernel[:, None], bias[:, None], stored[:, None], source_zero, target_zero)
+    results = convolution_table(
+        kernel[:, None], bias[:, None], stored[:, None], source_zero, target_zero
+    )
     if not np.array_equal(results, tables):
         return None
     name = target.name
@@ -139,7 +141,7 @@ def _tables(chain: list[Operator]) -> np.ndarray:
     return values
 
 
-def evaluate(
+def convolution_table(
     weight: np.ndarray, bias: np.ndarray, factor: np.ndarray, source_zero: int, target_zero: int
 ) -> np.ndarray:
     """Return what a one-tap convolution makes of each int8 value: int8 ``(..., 256)``."""
@@ -148,7 +150,9 @@ def evaluate(
     return arithmetic.clamp(scaled + target_zero)
 
 
-def fit(table: np.ndarray, source_zero: int, target_zero: int) -> tuple[int, int, float] | None:
+def fit_convolution(
+    table: np.ndarray, source_zero: int, target_zero: int
+) -> tuple[int, int, float] | None:
     """Find a one-tap convolution that gives a table.
 
     The result is ``factor * (weight * (stored - source_zero) + bias) + target_zero``, rounded.
@@ -180,7 +184,9 @@ def fit(table: np.ndarray, source_zero: int, target_zero: int) -> tuple[int, int
         return None
     weights, biases = sign * weights[best], biases[best].astype(np.int64)
     factors = (least + most)[best] / 2 / np.abs(weights)
-    found = evaluate(weights[:, None], biases[:, None], factors[:, None], source_zero, target_zero)
+    found = convolution_table(
+        weights[:, None], biases[:, None], factors[:, None], source_zero, target_zero
+    )
     exact = np.flatnonzero((found == table).all(-1))
     if not len(exact):
         return None

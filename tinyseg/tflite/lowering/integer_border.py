@@ -37,7 +37,7 @@ def make_border_integer(graph: Graph) -> list[str]:
 
 
 def _same_values(outer: Tensor, inner: Tensor) -> bool:
-    """Tell whether the border is float32, or uint8 that only counts from another zero."""
+    """Return whether the border is float32, or uint8 that only counts from another zero."""
     if outer.dtype != "uint8" or inner.dtype != "int8":
         return outer.dtype == "float32"
     if outer.quantization is None or inner.quantization is None:

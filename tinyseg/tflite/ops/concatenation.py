@@ -6,11 +6,11 @@ from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.checks import Severity
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import BOOL, FLOAT32, INT8, INT16, INT32, INT64, Op
-from tinyseg.tflite.ops.rows import Rule, pointwise
+from tinyseg.tflite.ops.rows import RowRule, pointwise
 from tinyseg.tflite.ops.scales import SAME
 
 
-def _rows(operator: Operator) -> Rule | None:
+def _rows(operator: Operator) -> RowRule | None:
     along_rows = operator.options.axis % 4 in (0, 1)
     return None if along_rows else pointwise(operator)
 

@@ -5,32 +5,22 @@ from __future__ import annotations
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops import cmsis_nn
 from tinyseg.tflite.ops.checks import full_integer
-from tinyseg.tflite.ops.cost import Cost, activation_ops
+from tinyseg.tflite.ops.cost import Cost, convolution_cost
 from tinyseg.tflite.ops.memory import (
     Memory,
     convolution_arrays,
-    positive,
+    convolution_scratch,
     same,
-    unpacked_int4,
 )
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import padding_before
 from tinyseg.tflite.ops.rows import convolution
 from tinyseg.tflite.ops.scales import Scales
-from tinyseg.tflite.target import Target
 
 
 def _cost(operator: Operator) -> Cost:
     _, height, width, channels = operator.input(1).shape
-    output = operator.outputs[0]
-    macs = height * width * channels * output.elements
-    return Cost(macs, 2 * macs + output.elements + activation_ops(operator))
-
-
-def _scratch(operator: Operator, target: Target) -> list[int]:
-    if not target.cmsis:
-        return unpacked_int4(operator)
-    return positive(_cmsis_nn(operator, target.mve))
+    return convolution_cost(operator, height * width * channels)
 
 
 def _cmsis_nn(operator: Operator, mve: bool) -> int:
@@ -77,7 +67,9 @@ CONV_2D = Op(
     options="Conv2DOptions",
     cost=_cost,
     types=(INT8, INT16, FLOAT32),
-    memory=Memory(same(28), (80, 60), more=convolution_arrays(0), scratch=_scratch),
+    memory=Memory(
+        same(28), (80, 60), more=convolution_arrays(0), scratch=convolution_scratch(_cmsis_nn)
+    ),
     rows=convolution,
     padding=True,
     quantization=Scales(needed=True, channels=0),

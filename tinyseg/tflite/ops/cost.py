@@ -47,6 +47,13 @@ def per_output(factor: int) -> Callable[[Operator], Cost]:
     return lambda operator: Cost(0, factor * operator.outputs[0].elements)
 
 
+def convolution_cost(operator: Operator, products: int) -> Cost:
+    """Count a convolution with so many products for each output value."""
+    values = operator.outputs[0].elements
+    macs = products * values
+    return Cost(macs, 2 * macs + values + activation_ops(operator))
+
+
 def activation_ops(operator: Operator) -> int:
     """Return the operations of a fused activation."""
     fused = getattr(operator.options, "fusedActivationFunction", None)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, output_dimensions, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, Op
-from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.rows import RowRule
 from tinyseg.tflite.ops.scales import SAME
 
 _TYPES = (INT8, FLOAT32)
 _MEMORY = Memory(same(4), more=output_dimensions)
 
 
-def _enlarge(operator: Operator) -> Rule | None:
-    return Rule(scale=operator.options.blockSize)
+def _enlarge(operator: Operator) -> RowRule | None:
+    return RowRule(scale=operator.options.blockSize)
 
 
-def _reduce(operator: Operator) -> Rule | None:
-    return Rule(operator.options.blockSize, operator.options.blockSize)
+def _reduce(operator: Operator) -> RowRule | None:
+    return RowRule(operator.options.blockSize, operator.options.blockSize)
 
 
 DEPTH_TO_SPACE = Op(

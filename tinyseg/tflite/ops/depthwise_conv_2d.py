@@ -5,19 +5,17 @@ from __future__ import annotations
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops import cmsis_nn
 from tinyseg.tflite.ops.checks import full_integer
-from tinyseg.tflite.ops.cost import Cost, activation_ops
+from tinyseg.tflite.ops.cost import Cost, convolution_cost
 from tinyseg.tflite.ops.memory import (
     Memory,
     convolution_arrays,
-    positive,
+    convolution_scratch,
     same,
-    unpacked_int4,
 )
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import padding_before
 from tinyseg.tflite.ops.rows import convolution
 from tinyseg.tflite.ops.scales import Scales
-from tinyseg.tflite.target import Target
 
 # Channels that a vectorized kernel of CMSIS-NN takes at a time.
 _CHANNEL_BLOCK = 124
@@ -25,15 +23,7 @@ _CHANNEL_BLOCK = 124
 
 def _cost(operator: Operator) -> Cost:
     _, height, width, _ = operator.input(1).shape
-    output = operator.outputs[0]
-    macs = height * width * output.elements
-    return Cost(macs, 2 * macs + output.elements + activation_ops(operator))
-
-
-def _scratch(operator: Operator, target: Target) -> list[int]:
-    if not target.cmsis:
-        return unpacked_int4(operator)
-    return positive(_cmsis_nn(operator, target.mve))
+    return convolution_cost(operator, height * width)
 
 
 def _cmsis_nn(operator: Operator, mve: bool) -> int:
@@ -61,7 +51,9 @@ DEPTHWISE_CONV_2D = Op(
     options="DepthwiseConv2DOptions",
     cost=_cost,
     types=(INT8, INT16, FLOAT32),
-    memory=Memory(same(28), (80, 60), more=convolution_arrays(3), scratch=_scratch),
+    memory=Memory(
+        same(28), (80, 60), more=convolution_arrays(3), scratch=convolution_scratch(_cmsis_nn)
+    ),
     rows=convolution,
     padding=True,
     quantization=Scales(needed=True, channels=3),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.memory import Memory, output_dimensions, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, Op
-from tinyseg.tflite.ops.rows import POINTWISE, Rule
+from tinyseg.tflite.ops.rows import POINTWISE, RowRule
 from tinyseg.tflite.ops.scales import SAME
 
 
-def _rows(operator: Operator) -> Rule | None:
+def _rows(operator: Operator) -> RowRule | None:
     """Rows of the indices, if each is looked up in one table."""
     (table, indices), rest = operator.first(2), operator.inputs[2:]
     scalar = operator.options is None or operator.options.axis == 0

@@ -75,7 +75,7 @@ def output_dimensions(operator: Operator, target: Target) -> list[int]:
 
 
 def is_integer(tensor: Tensor) -> bool:
-    """Tell whether a tensor holds quantized activations."""
+    """Return whether a tensor holds quantized activations."""
     return tensor.dtype in ("int8", "int16")
 
 
@@ -99,6 +99,21 @@ def convolution_arrays(axis: int) -> Sizes:
         return channel_arrays(operator.input(1).shape[axis])
 
     return arrays
+
+
+def convolution_scratch(cmsis_nn: Callable[[Operator, bool], int]) -> Sizes:
+    """Return what convolutions ask for: int4 weights unpacked, or CMSIS-NN's buffer.
+
+    Args:
+        cmsis_nn: bytes of that buffer of an operator, with or without MVE.
+    """
+
+    def scratch(operator: Operator, target: Target) -> list[int]:
+        if not target.cmsis:
+            return unpacked_int4(operator)
+        return positive(cmsis_nn(operator, target.mve))
+
+    return scratch
 
 
 def unpacked_int4(operator: Operator) -> list[int]:

@@ -10,7 +10,7 @@ from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.checks import Check
 from tinyseg.tflite.ops.cost import Cost, free
 from tinyseg.tflite.ops.memory import Memory
-from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.rows import RowRule
 from tinyseg.tflite.ops.scales import FREE, Scales
 
 # Element types of activations that kernels of TensorFlow Lite Micro may take.
@@ -65,7 +65,7 @@ class Op:
     in_place: bool = False
     memory: Memory | None = None
     counted: bool = True
-    rows: Callable[[Operator], Rule | None] | None = None
+    rows: Callable[[Operator], RowRule | None] | None = None
     padding: bool = False
     image_size: tuple[int, int] | None = None
     quantization: Scales = FREE

@@ -6,19 +6,19 @@ from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import per_output
 from tinyseg.tflite.ops.memory import ENUM, Memory, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, INT32, Op
-from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.rows import RowRule
 from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
 
-def _rows(operator: Operator) -> Rule | None:
+def _rows(operator: Operator) -> RowRule | None:
     paddings = operator.input(1)
     if not paddings.constant or paddings.dtype != "int32" or len(operator.inputs) != 2:
         return None
     batch, rows, columns, channels = paddings.array().tolist()
     if any((*batch, *channels)):
         return None
-    return Rule(1, 1, 1, rows[0], columns[0], columns[1], pads=True)
+    return RowRule(1, 1, 1, rows[0], columns[0], columns[1], pads=True)
 
 
 def _mirror_scratch(operator: Operator, target: Target) -> list[int]:

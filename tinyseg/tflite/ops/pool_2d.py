@@ -9,7 +9,7 @@ from tinyseg.tflite.ops.cost import Cost, activation_ops
 from tinyseg.tflite.ops.memory import Memory, is_integer, output_dimensions, positive, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
 from tinyseg.tflite.ops.padding import same_padding
-from tinyseg.tflite.ops.rows import Rule
+from tinyseg.tflite.ops.rows import RowRule
 from tinyseg.tflite.ops.scales import SAME
 from tinyseg.tflite.target import Target
 
@@ -29,7 +29,7 @@ def _scratch_of_average(operator: Operator, target: Target) -> list[int]:
     return []
 
 
-def _rows(operator: Operator) -> Rule | None:
+def _rows(operator: Operator) -> RowRule | None:
     options, data = operator.options, operator.input(0).shape
     output = operator.outputs[0].shape
     window = (options.filterHeight, options.filterWidth)
@@ -39,7 +39,7 @@ def _rows(operator: Operator) -> Rule | None:
         # Zeros around would count in the maximum or the mean.
         if any(same_padding(options.padding, *sizes)):
             return None
-    return Rule(window[0], strides[0])
+    return RowRule(window[0], strides[0])
 
 
 AVERAGE_POOL_2D = Op(

@@ -36,7 +36,7 @@ from tinyseg.tflite.ops.quantize import CAST, DEQUANTIZE, QUANTIZE
 from tinyseg.tflite.ops.recurrent import RECURRENT
 from tinyseg.tflite.ops.reduction import REDUCTIONS
 from tinyseg.tflite.ops.resize import RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR
-from tinyseg.tflite.ops.rows import Rule, activations
+from tinyseg.tflite.ops.rows import RowRule, activations
 from tinyseg.tflite.ops.shape import SHAPES
 from tinyseg.tflite.ops.signal import SIGNAL
 from tinyseg.tflite.ops.slice import SLICES
@@ -104,7 +104,7 @@ def total_cost(model: TfliteModel) -> Cost:
 
 
 def supported(operator: Operator) -> bool:
-    """Tell whether TFLM has a kernel for an operator with its element types."""
+    """Return whether TFLM has a kernel for an operator with its element types."""
     return missing_kernel(operator) is None
 
 
@@ -155,7 +155,7 @@ def registration(uses: Sequence[Operator]) -> str | None:
     return f"{method}(tflite::Register_{op.name}_INT8())" if int8 else f"{method}()"
 
 
-def rule(operator: Operator) -> Rule | None:
+def rule(operator: Operator) -> RowRule | None:
     """Return how rows of an operator follow from rows of its inputs; None: not in strips."""
     rows = op_of(operator).rows
     if rows is None or len(operator.outputs) != 1:

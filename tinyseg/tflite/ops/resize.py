@@ -6,7 +6,7 @@ from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.cost import Cost
 from tinyseg.tflite.ops.memory import Memory, same
 from tinyseg.tflite.ops.op import FLOAT32, INT8, INT16, Op
-from tinyseg.tflite.ops.rows import POINTWISE, Rule
+from tinyseg.tflite.ops.rows import POINTWISE, RowRule
 from tinyseg.tflite.ops.scales import SAME
 
 
@@ -15,12 +15,12 @@ def _cost(operator: Operator) -> Cost:
     return Cost(0, height * (8 + 8 * width))
 
 
-def _rows(operator: Operator) -> Rule | None:
+def _rows(operator: Operator) -> RowRule | None:
     data, output = operator.input(0), operator.outputs[0]
     if data.constant:
         return POINTWISE if data.shape[1] == 1 else None
     scale, rest = divmod(output.shape[1], data.shape[1])
-    return None if rest or operator.options.alignCorners else Rule(scale=scale)
+    return None if rest or operator.options.alignCorners else RowRule(scale=scale)
 
 
 RESIZE_NEAREST_NEIGHBOR = Op(

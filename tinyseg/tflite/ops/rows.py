@@ -41,7 +41,7 @@ class Margin(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule:
+class RowRule:
     """How rows of an operator's output follow from rows of its inputs.
 
     Output row o reads the input rows ``o * stride // scale - before`` and the ``extent - 1``
@@ -88,7 +88,7 @@ class Rule:
         return Rows(min(rows.first, self.before + height - 1), max(rows.last, self.before + 1))
 
 
-POINTWISE, _NO_MARGIN = Rule(), Margin()
+POINTWISE, _NO_MARGIN = RowRule(), Margin()
 
 
 def activations(operator: Operator) -> list[Tensor]:
@@ -96,7 +96,7 @@ def activations(operator: Operator) -> list[Tensor]:
     return [tensor for tensor in operator.inputs if tensor is not None and not tensor.constant]
 
 
-def pointwise(operator: Operator) -> Rule | None:
+def pointwise(operator: Operator) -> RowRule | None:
     """Return the rule of an operator that computes each row from the same row of its inputs."""
     height = operator.outputs[0].shape[1]
     for tensor in operator.inputs:
@@ -109,7 +109,7 @@ def pointwise(operator: Operator) -> Rule | None:
     return POINTWISE
 
 
-def convolution(operator: Operator) -> Rule | None:
+def convolution(operator: Operator) -> RowRule | None:
     """Return the rule of a convolution, with a constant kernel."""
     data, kernel = operator.first(2)
     if data.constant or not kernel.constant or len(kernel.shape) != 4:
@@ -120,5 +120,5 @@ def convolution(operator: Operator) -> Rule | None:
     output = operator.outputs[0].shape
     top, _ = same_padding(options.padding, data.shape[1], output[1], heights, options.strideH)
     sides = same_padding(options.padding, data.shape[2], output[2], widths, options.strideW)
-    made = Rule(heights, options.strideH, 1, top, *sides)
+    made = RowRule(heights, options.strideH, 1, top, *sides)
     return POINTWISE if made == POINTWISE else made

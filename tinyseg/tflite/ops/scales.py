@@ -66,7 +66,7 @@ SAME = Scales(same=True)
 
 
 def _stored(tensor: Tensor) -> bool:
-    """Tell whether a tensor holds int8 values of one scale."""
+    """Return whether a tensor holds int8 values of one scale."""
     return tensor.dtype == "int8" and tensor.scales.size == tensor.zero_points.size == 1
 
 

@@ -42,7 +42,7 @@ def patch(
 
 
 def _is_function(model: TfliteModel) -> bool:
-    """Tell whether every result follows from the input, each by one operator."""
+    """Return whether every result follows from the input, each by one operator."""
     made = {t.index for op in model.operators for t in op.outputs}
     known = made | {tensor.index for tensor in model.inputs}
     read = [t for op in model.operators for t in op.inputs if t is not None and not t.constant]

@@ -9,12 +9,12 @@ from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.registry import op_of
 from tinyseg.tflite.ops.rows import Margin
-from tinyseg.tflite.patching.schedule import Schedule
-from tinyseg.tflite.patching.unroll import Network, Piece, Step
+from tinyseg.tflite.patching.schedule import StripSchedule
+from tinyseg.tflite.patching.unroll import StripNetwork, StripPiece, StripStep
 from tinyseg.tflite.schema import Padding
 
 
-def emit(model: TfliteModel, schedule: Schedule) -> bytes:
+def emit(model: TfliteModel, schedule: StripSchedule) -> bytes:
     """Return the file of a network that is executed as scheduled.
 
     Args:
@@ -25,16 +25,16 @@ def emit(model: TfliteModel, schedule: Schedule) -> bytes:
 
 
 class _Writer:
-    def __init__(self, model: TfliteModel, schedule: Schedule) -> None:
+    def __init__(self, model: TfliteModel, schedule: StripSchedule) -> None:
         self._schedule = schedule
-        self._network = Network(model)
+        self._network = StripNetwork(model)
         self._graph = Graph(model.content)
         self._tensors = list(self._graph.tensors)
         self._old = list(self._graph.operators)
         self._output = model.outputs[0].index
         # Tensors by their pieces: whole ones for all regions, others for one.
         self._whole = {self._network.whole(t.index): self._tensors[t.index] for t in model.inputs}
-        self._parts: dict[Piece, Tensor] = {}
+        self._parts: dict[StripPiece, Tensor] = {}
         # Tensors of the old graph that are made again.
         self._kept: set[int] = set()
         self._constants: dict[bytes, Tensor] = {}
@@ -51,7 +51,7 @@ class _Writer:
         self._graph.operators[:] = self._made
         return self._graph.to_bytes()
 
-    def _operator(self, step: Step) -> Operator:
+    def _operator(self, step: StripStep) -> Operator:
         if step.operator is not None:
             return self._copy(step, step.operator)
         inputs = [self._find(piece) for piece in step.inputs]
@@ -67,7 +67,7 @@ class _Writer:
         size = self._constant("size", np.array(output.shape, np.int32))
         return make("SLICE", [*inputs, begin, size], output)
 
-    def _copy(self, step: Step, operator: Operator) -> Operator:
+    def _copy(self, step: StripStep, operator: Operator) -> Operator:
         """Return an operator of the old graph for some rows."""
         old = self._old[operator.index]
         pieces = iter(step.inputs)
@@ -90,10 +90,10 @@ class _Writer:
             new.inputs[1] = self._constant("paddings", _paddings(margin, 4))
         return new
 
-    def _find(self, piece: Piece) -> Tensor:
+    def _find(self, piece: StripPiece) -> Tensor:
         return self._parts[piece] if piece in self._parts else self._whole[piece]
 
-    def _new(self, piece: Piece) -> Tensor:
+    def _new(self, piece: StripPiece) -> Tensor:
         """Return the tensor of a piece that is being made."""
         old = self._tensors[piece.tensor]
         whole = piece == self._network.whole(piece.tensor)
@@ -116,7 +116,7 @@ class _Writer:
         return self._constants[key]
 
 
-def _padded(piece: Piece) -> bool:
+def _padded(piece: StripPiece) -> bool:
     return any(piece.margin)
 
 

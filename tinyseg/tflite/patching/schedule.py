@@ -10,14 +10,14 @@ import numpy as np
 
 from tinyseg.tflite.arena.tail import operator_overhead
 from tinyseg.tflite.ops.registry import cost
-from tinyseg.tflite.patching.unroll import Network, Piece, Region, Step
+from tinyseg.tflite.patching.unroll import StripNetwork, StripPiece, StripRegion, StripStep
 
 _OPCODES = {"slice": "SLICE", "pad": "PAD", "concat": "CONCATENATION"}
 # Regions of so many strips are measured whole, not estimated from a few.
 _FEW = 4
 
 
-class Effort(NamedTuple):
+class RegionCost(NamedTuple):
     """What a region takes.
 
     Attributes:
@@ -33,7 +33,7 @@ class Effort(NamedTuple):
     overhead: int
 
 
-class Schedule(NamedTuple):
+class StripSchedule(NamedTuple):
     """A whole network in regions.
 
     Attributes:
@@ -43,7 +43,7 @@ class Schedule(NamedTuple):
         macs: multiply-accumulates.
     """
 
-    regions: tuple[Region, ...]
+    regions: tuple[StripRegion, ...]
     head: int
     overhead: int
     macs: int
@@ -55,14 +55,14 @@ class Schedule(NamedTuple):
 
 
 class Assessor:
-    """Tells what schedules of a network take; remembers the regions that it has measured.
+    """Measures what schedules of a network take; remembers the regions that it has measured.
 
     Args:
         network: to be scheduled.
         count_overhead: whether operators take bytes of the arena's tail, as in TFLM.
     """
 
-    def __init__(self, network: Network, *, count_overhead: bool = True) -> None:
+    def __init__(self, network: StripNetwork, *, count_overhead: bool = True) -> None:
         self.network, self._counted = network, count_overhead
         # Of one row, so that strips of any height are quickly added up.
         self._macs = {
@@ -72,7 +72,7 @@ class Assessor:
         self._effort = functools.cache(self._measure)
         self._sketch = functools.cache(self._estimate)
 
-    def assess(self, regions: Sequence[Region], *, exact: bool = True) -> Schedule:
+    def assess(self, regions: Sequence[StripRegion], *, exact: bool = True) -> StripSchedule:
         """Return what a network in regions takes.
 
         Args:
@@ -97,14 +97,14 @@ class Assessor:
                     live[:stop] += sizes[tensor]
             peak = max(peak, int(live.max()))
         overhead = sum(effort.overhead for effort in efforts)
-        return Schedule(tuple(regions), peak, overhead, sum(effort.macs for effort in efforts))
+        return StripSchedule(tuple(regions), peak, overhead, sum(effort.macs for effort in efforts))
 
-    def _measure(self, region: Region) -> Effort:
+    def _measure(self, region: StripRegion) -> RegionCost:
         steps = self.network.unroll(region)
         live, reads = self._lifetimes(steps, {self.network.whole(sink) for sink in region.sinks})
-        return Effort(live, reads, self._total_macs(steps), self._overhead(steps))
+        return RegionCost(live, reads, self._total_macs(steps), self._overhead(steps))
 
-    def _estimate(self, region: Region) -> Effort:
+    def _estimate(self, region: StripRegion) -> RegionCost:
         """Estimate a region from its first, a middle and its last strip."""
         if region.strips <= _FEW:
             return self._effort(region)
@@ -122,9 +122,11 @@ class Assessor:
             overhead += times * self._overhead(steps)
         # At the end all strips are there, and the tensor that they become.
         lives.append(np.array([2 * sinks]))
-        return Effort(np.concatenate(lives), reads, macs, overhead)
+        return RegionCost(np.concatenate(lives), reads, macs, overhead)
 
-    def _lifetimes(self, steps: list[Step], kept: set[Piece]) -> tuple[np.ndarray, dict[int, int]]:
+    def _lifetimes(
+        self, steps: list[StripStep], kept: set[StripPiece]
+    ) -> tuple[np.ndarray, dict[int, int]]:
         """Return live bytes at each step, and the last step that reads each stored tensor."""
         last = {source: number for number, step in enumerate(steps) for source in step.inputs}
         first = {step.output: number for number, step in enumerate(steps)}
@@ -136,7 +138,7 @@ class Assessor:
         reads = {source.tensor: number for source, number in last.items() if source not in first}
         return np.cumsum(changes[:-1]), reads
 
-    def _total_macs(self, steps: list[Step]) -> int:
+    def _total_macs(self, steps: list[StripStep]) -> int:
         return round(
             sum(
                 self._macs[step.operator.index] * step.output.rows.height
@@ -145,7 +147,7 @@ class Assessor:
             )
         )
 
-    def _overhead(self, steps: list[Step]) -> int:
+    def _overhead(self, steps: list[StripStep]) -> int:
         if not self._counted:
             return 0
         return sum(

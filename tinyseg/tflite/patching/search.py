@@ -14,8 +14,8 @@ from typing import NamedTuple
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.rows import activations
-from tinyseg.tflite.patching.schedule import Assessor, Schedule
-from tinyseg.tflite.patching.unroll import Network, Region
+from tinyseg.tflite.patching.schedule import Assessor, StripSchedule
+from tinyseg.tflite.patching.unroll import StripNetwork, StripRegion
 
 # Strips tried for a region.
 _STRIPS = (1, 2, 4, 8, 16, 32)
@@ -27,7 +27,7 @@ _FINER = (2, 3, 4)
 _BEAM = 4
 
 
-class Plan(NamedTuple):
+class Cuts(NamedTuple):
     """A choice of cuts.
 
     Attributes:
@@ -45,7 +45,7 @@ def best_schedule(
     *,
     count_overhead: bool = True,
     progress: Callable[[], None] = lambda: None,
-) -> Schedule | None:
+) -> StripSchedule | None:
     """Return the schedule with the smallest arena.
 
     Args:
@@ -58,10 +58,10 @@ def best_schedule(
     Returns:
         The schedule; None if the network is best executed as it is.
     """
-    network = Network(model)
+    network = StripNetwork(model)
     assess = Assessor(network, count_overhead=count_overhead).assess
     search = _Search(network, assess, max_macs, progress)
-    plain = assess(search.regions(Plan((model.outputs[0].index,), 0)))
+    plain = assess(search.regions(Cuts((model.outputs[0].index,), 0)))
     finalists = [search.refine(schedule) for schedule in search.run()]
     finalists = [schedule for schedule in finalists if schedule.macs <= max_macs]
     best = min(finalists, key=lambda schedule: schedule.arena, default=plain)
@@ -71,30 +71,30 @@ def best_schedule(
 class _Search:
     def __init__(
         self,
-        network: Network,
-        assess: Callable[..., Schedule],
+        network: StripNetwork,
+        assess: Callable[..., StripSchedule],
         max_macs: int,
         progress: Callable[[], None],
     ) -> None:
         self._network, self.assess, model = network, assess, network.model
         self._max_macs, self._progress = max_macs, progress
-        self._tuned: dict[tuple[Region, ...], Schedule | None] = {}
+        self._tuned: dict[tuple[StripRegion, ...], StripSchedule | None] = {}
         # Bytes of the best schedule so far.
         self._least: int | None = None
         self._output = model.outputs[0].index
         self._places = [place for place in _places(self._network) if place != self._output]
         self._spatial = {tensor.index for tensor in model.tensors if len(tensor.shape) == 4}
 
-    def run(self) -> list[Schedule]:
+    def run(self) -> list[StripSchedule]:
         """Return the best schedules without finer strips, by estimate, the best one first."""
         born = self._network.born
         limits = [0, *sorted({self._network.bytes[place] for place in self._places})]
-        tried: set[Plan] = set()
-        beam = [Plan((self._output,), 0)]
-        found: dict[Plan, Schedule] = {}
+        tried: set[Cuts] = set()
+        beam = [Cuts((self._output,), 0)]
+        found: dict[Cuts, StripSchedule] = {}
         for _ in range(_MAX_CUTS):
             longer = {
-                Plan(tuple(sorted({*plan.cuts, place}, key=born)), limit)
+                Cuts(tuple(sorted({*plan.cuts, place}, key=born)), limit)
                 for plan in beam
                 for place in self._places
                 for limit in limits
@@ -108,7 +108,7 @@ class _Search:
             beam = sorted(found, key=lambda plan: (found[plan].arena, plan))[:_BEAM]
         return [found[plan] for plan in beam]
 
-    def regions(self, plan: Plan) -> list[Region]:
+    def regions(self, plan: Cuts) -> list[StripRegion]:
         """Turn cuts into regions, each as a whole."""
         network = self._network
         stored = {network.model.inputs[0].index}
@@ -124,18 +124,18 @@ class _Search:
         needed: set[int] = set()
         for cut, before, made in reversed(parts):
             extra = sorted((made & needed) - {cut})
-            regions.append(Region((*extra, cut), before))
+            regions.append(StripRegion((*extra, cut), before))
             needed |= before
         return regions[::-1]
 
-    def _tune(self, plan: Plan) -> Schedule | None:
+    def _tune(self, plan: Cuts) -> StripSchedule | None:
         """Choose the strips of each region."""
         regions = tuple(self.regions(plan))
         if regions not in self._tuned:
             self._tuned[regions] = self._tune_regions(regions)
         return self._tuned[regions]
 
-    def _tune_regions(self, regions: tuple[Region, ...]) -> Schedule | None:
+    def _tune_regions(self, regions: tuple[StripRegion, ...]) -> StripSchedule | None:
         choices = [
             [region._replace(strips=n) for n in _STRIPS if self._possible(region, n)]
             for region in regions
@@ -150,10 +150,10 @@ class _Search:
         self._least = min(schedule.arena, self._least or schedule.arena)
         return schedule
 
-    def _possible(self, region: Region, strips: int) -> bool:
+    def _possible(self, region: StripRegion, strips: int) -> bool:
         return strips == 1 or self._network.can_strip(region._replace(strips=strips))
 
-    def refine(self, schedule: Schedule) -> Schedule:
+    def refine(self, schedule: StripSchedule) -> StripSchedule:
         """Try finer strips, and numbers of strips near those of a schedule; measure exactly."""
         choices = []
         for region in schedule.regions:
@@ -166,7 +166,7 @@ class _Search:
         regions = list(schedule.regions)
         return self.assess(self._descend(regions, choices, near=False).regions)
 
-    def _divided(self, region: Region) -> list[Region]:
+    def _divided(self, region: StripRegion) -> list[StripRegion]:
         if len(region.sinks) > 1:
             return []
         closure = self._network.closure(region.sinks, region.stored)
@@ -181,8 +181,8 @@ class _Search:
         ]
 
     def _descend(
-        self, start: list[Region], choices: list[list[Region]], *, near: bool = True
-    ) -> Schedule:
+        self, start: list[StripRegion], choices: list[list[StripRegion]], *, near: bool = True
+    ) -> StripSchedule:
         """Change one region after the other until nothing gets better.
 
         Args:
@@ -206,12 +206,12 @@ class _Search:
                         regions, current, improved = trial, schedule, True
         return current
 
-    def _rank(self, schedule: Schedule) -> tuple[int, int]:
+    def _rank(self, schedule: StripSchedule) -> tuple[int, int]:
         """Within the limit by arena, beyond it by work."""
         return max(schedule.macs - self._max_macs, 0), schedule.arena
 
 
-def _places(network: Network) -> list[int]:
+def _places(network: StripNetwork) -> list[int]:
     """Return the tensors to cut at: where paths part, and where the resolution changes."""
     readers = Counter(t for op in network.model.operators for t in network.read_by([op]))
     found = {tensor for tensor, count in readers.items() if count > 1}
@@ -225,7 +225,7 @@ def _places(network: Network) -> list[int]:
     return sorted((t for t in found if len(shapes[t]) == 4 and shapes[t][3] > 1), key=network.born)
 
 
-def _before(network: Network, operator: Operator) -> int:
+def _before(network: StripNetwork, operator: Operator) -> int:
     """Return the tensor that is enlarged, before the convolutions that prepare it."""
     source = activations(operator)[0].index
     for opcode in ("CONCATENATION", "CONV_2D", "PAD"):

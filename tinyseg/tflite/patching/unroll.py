@@ -14,14 +14,14 @@ from tinyseg.tflite.arena.planner import align
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.ops.registry import rule
-from tinyseg.tflite.ops.rows import Margin, Rows, Rule, activations
+from tinyseg.tflite.ops.rows import Margin, RowRule, Rows, activations
 
 # TFLM's CONCATENATION takes no more.
 MAX_CONCATENATION = 10
 _WHOLE, _SEVERAL = -1, -2
 
 
-class Piece(NamedTuple):
+class StripPiece(NamedTuple):
     """Some rows of a tensor, perhaps with zeros around.
 
     Attributes:
@@ -38,7 +38,7 @@ class Piece(NamedTuple):
     strip: int = _WHOLE
 
 
-class Step(NamedTuple):
+class StripStep(NamedTuple):
     """One operator of the new graph.
 
     Attributes:
@@ -50,11 +50,11 @@ class Step(NamedTuple):
 
     kind: str
     operator: Operator | None
-    inputs: tuple[Piece, ...]
-    output: Piece
+    inputs: tuple[StripPiece, ...]
+    output: StripPiece
 
 
-class Region(NamedTuple):
+class StripRegion(NamedTuple):
     """Operators that are executed together, in strips or as a whole.
 
     Attributes:
@@ -73,7 +73,7 @@ class Region(NamedTuple):
     finer: int = 1
 
 
-class Network:
+class StripNetwork:
     """A network of one input and one output, and how its regions unroll.
 
     Args:
@@ -122,7 +122,7 @@ class Network:
         """Return the activations that operators read."""
         return {tensor for op in operators for tensor, _ in self._reads[op.index]}
 
-    def rule(self, operator: Operator) -> Rule:
+    def rule(self, operator: Operator) -> RowRule:
         """Return the rule of an operator that can be computed in strips."""
         how = self.rules[operator.index]
         if how is None:
@@ -133,11 +133,11 @@ class Network:
         """Return a tensor's rows."""
         return _height(self.model.tensors[tensor].shape)
 
-    def whole(self, tensor: int) -> Piece:
+    def whole(self, tensor: int) -> StripPiece:
         """Return the piece that is a whole tensor."""
-        return Piece(tensor, Rows(0, self.height(tensor)))
+        return StripPiece(tensor, Rows(0, self.height(tensor)))
 
-    def shape(self, piece: Piece) -> tuple[int, ...]:
+    def shape(self, piece: StripPiece) -> tuple[int, ...]:
         """Return the shape of a piece."""
         shape = self.model.tensors[piece.tensor].shape
         if len(shape) != 4:
@@ -145,23 +145,23 @@ class Network:
         top, bottom, left, right = piece.margin
         return (shape[0], piece.rows.height + top + bottom, shape[2] + left + right, shape[3])
 
-    def size(self, piece: Piece) -> int:
+    def size(self, piece: StripPiece) -> int:
         """Return a piece's bytes in the arena."""
         return align(math.prod(self.shape(piece)) * self._items[piece.tensor])
 
-    def can_strip(self, region: Region) -> bool:
-        """Tell whether every operator and sink of a region can be computed in its strips."""
+    def can_strip(self, region: StripRegion) -> bool:
+        """Return whether every operator and sink of a region can be computed in its strips."""
         operators = self.closure(region.sinks, region.stored)
         parts = region.strips * region.finer
         return all(self.rules[operator.index] for operator in operators) and all(
             self.height(sink) >= parts for sink in region.sinks
         )
 
-    def unroll(self, region: Region) -> list[Step]:
+    def unroll(self, region: StripRegion) -> list[StripStep]:
         """Return all steps of a region."""
         if region.strips == 1 and region.waist is None:
             return [
-                Step(
+                StripStep(
                     "op",
                     operator,
                     tuple(self.whole(tensor) for tensor, _ in self._reads[operator.index]),
@@ -169,8 +169,8 @@ class Network:
                 )
                 for operator in self.closure(region.sinks, region.stored)
             ]
-        steps: list[Step] = []
-        parts: dict[int, list[Piece]] = {sink: [] for sink in region.sinks}
+        steps: list[StripStep] = []
+        parts: dict[int, list[StripPiece]] = {sink: [] for sink in region.sinks}
         for strip in range(region.strips):
             unrolled, made = self.strip(region, strip)
             steps += unrolled
@@ -180,7 +180,7 @@ class Network:
             steps += self._join(pieces)
         return steps
 
-    def strip(self, region: Region, number: int) -> tuple[list[Step], list[Piece]]:
+    def strip(self, region: StripRegion, number: int) -> tuple[list[StripStep], list[StripPiece]]:
         """Return the steps of one strip of a region, and its pieces of the sinks."""
         wanted = {
             sink: _share(Rows(0, self.height(sink)), number, region.strips) for sink in region.sinks
@@ -209,36 +209,36 @@ class Network:
         self,
         operators: Sequence[Operator],
         wanted: Mapping[int, Rows],
-        stored: Mapping[int, Piece],
+        stored: Mapping[int, StripPiece],
         name: int,
-    ) -> tuple[list[Step], list[Piece]]:
+    ) -> tuple[list[StripStep], list[StripPiece]]:
         """Compute rows of sinks from pieces that are there."""
         rows = self._rows(operators, wanted)
-        steps: dict[Piece, Step] = {}
+        steps: dict[StripPiece, StripStep] = {}
 
-        def piece(tensor: int, part: Rows) -> Piece:
+        def piece(tensor: int, part: Rows) -> StripPiece:
             """Return rows of a tensor, cut out where more of them are there."""
-            there = stored.get(tensor) or Piece(tensor, rows[tensor], strip=name)
+            there = stored.get(tensor) or StripPiece(tensor, rows[tensor], strip=name)
             if there.rows == part:
                 return there
-            cut = Piece(tensor, part, strip=name)
-            steps.setdefault(cut, Step("slice", None, (there,), cut))
+            cut = StripPiece(tensor, part, strip=name)
+            steps.setdefault(cut, StripStep("slice", None, (there,), cut))
             return cut
 
         for operator in operators:
             how = self.rule(operator)
             target = operator.outputs[0].index
-            output = Piece(target, rows[target], strip=name)
+            output = StripPiece(target, rows[target], strip=name)
             inputs = []
             for tensor, height in self._reads[operator.index]:
                 needed, margin = how.needs(output.rows, height)
                 source = piece(tensor, needed)
                 if not how.pads and any(margin):
                     padded = source._replace(margin=margin, strip=name)
-                    steps.setdefault(padded, Step("pad", None, (source,), padded))
+                    steps.setdefault(padded, StripStep("pad", None, (source,), padded))
                     source = padded
                 inputs.append(source)
-            steps[output] = Step("op", operator, tuple(inputs), output)
+            steps[output] = StripStep("op", operator, tuple(inputs), output)
         made = [piece(sink, part) for sink, part in wanted.items()]
         return list(steps.values()), made
 
@@ -257,7 +257,7 @@ class Network:
                 rows[tensor] = needed if there is None else needed.hull(there)
         return rows
 
-    def _join(self, pieces: list[Piece]) -> list[Step]:
+    def _join(self, pieces: list[StripPiece]) -> list[StripStep]:
         """Concatenate the strips of a sink, in several steps if there are many."""
         steps = []
         whole = self.whole(pieces[0].tensor)
@@ -267,9 +267,9 @@ class Network:
             for group in np.array_split(np.arange(len(pieces)), groups):
                 members = tuple(pieces[index] for index in group)
                 span = members[0].rows.hull(members[-1].rows)
-                several = Piece(whole.tensor, span, strip=_SEVERAL)
+                several = StripPiece(whole.tensor, span, strip=_SEVERAL)
                 joined.append(whole if span == whole.rows else several)
-                steps.append(Step("concat", None, members, joined[-1]))
+                steps.append(StripStep("concat", None, members, joined[-1]))
             pieces = joined
         return steps
 
@@ -280,20 +280,20 @@ def _share(rows: Rows, number: int, parts: int) -> Rows:
     return Rows(first, last)
 
 
-def _cut_early(steps: list[Step]) -> list[Step]:
+def _cut_early(steps: list[StripStep]) -> list[StripStep]:
     """Move cuts that are the last to read a piece to where nothing else needs all of it."""
-    readers: dict[Piece, list[Step]] = defaultdict(list)
+    readers: dict[StripPiece, list[StripStep]] = defaultdict(list)
     makers = {step.output: step for step in steps}
     for step in steps:
         for source in step.inputs:
             readers[source].append(step)
-    followers: dict[Piece, Step] = {}
+    followers: dict[StripPiece, StripStep] = {}
     for source, reading in readers.items():
         *before, last = reading
         if last.kind == "slice" and source in makers:
             followers[(before[-1] if before else makers[source]).output] = last
     moved = {step.output for step in followers.values()}
-    ordered: list[Step] = []
+    ordered: list[StripStep] = []
     for step in steps:
         following = None if step.output in moved else step
         while following is not None:

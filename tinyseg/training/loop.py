@@ -66,7 +66,7 @@ def new_network(plan: Plan) -> keras.Model:
     return model
 
 
-def fit(
+def train_network(
     model: keras.Model,
     plan: Plan,
     training: ImageStore,
@@ -95,7 +95,7 @@ def fit(
     if training.classes:
         if model.output_shape[-1] == 1:
             raise InputError(
-                f"{model.name}: one output tells two classes apart; training wants one for each, "
+                f"{model.name}: one output stands for two classes; training wants one for each, "
                 "quantize it with recipe static_wi8_ai8"
             )
         losses, goal = _class_losses(), VALIDATION_ACCURACY
@@ -164,7 +164,7 @@ def run_epochs(
     folder: str | Path,
     goal: Goal = VALIDATION_DICE,
 ) -> None:
-    """Run the epochs of :func:`fit`, which tells about the files, with any learner.
+    """Run the epochs of :func:`train_network`, which describes the files, with any learner.
 
     Args:
         learner: what is trained.

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.runs import checkpoint, history, parts_of, plan_of, small, watch
-from tinyseg.training.fit import fit
+from tinyseg.training.loop import train_network
 from tinyseg.zoo.weights import load_weights
 
 
@@ -23,7 +23,7 @@ def whole(tmp_path_factory):
         plan, folder, seen = plan_of(warmup_epochs=1.5), tmp_path_factory.mktemp("whole"), []
         model = small(plan)
         watch(patch, seen, model)
-        fit(model, plan, *parts_of(plan), folder)
+        train_network(model, plan, *parts_of(plan), folder)
         # What a checkpoint or a stream that begins anew would lose must be there to be lost.
         scores = [row["val_lesion_dice"] for row in history(folder)]
         assert 1 < np.argmax(scores) + 1 < len(scores)
@@ -60,9 +60,9 @@ def test_interrupted_run_ends_as_an_uninterrupted_one(whole, tmp_path, monkeypat
             watch(patch, since, model, stop)
             if stop:
                 with pytest.raises(KeyboardInterrupt):
-                    fit(model, plan, *parts_of(plan), tmp_path)
+                    train_network(model, plan, *parts_of(plan), tmp_path)
             else:
-                fit(model, plan, *parts_of(plan), tmp_path)
+                train_network(model, plan, *parts_of(plan), tmp_path)
         # Each epoch, not only where they end.
         for number, weights in enumerate(since, done):
             assert same(weights, seen[number])
@@ -86,11 +86,11 @@ def test_epoch_whose_checkpoint_was_not_written_is_run_again(whole, tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr(tf.train.CheckpointManager, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            fit(small(plan), plan, *parts_of(plan), tmp_path)
+            train_network(small(plan), plan, *parts_of(plan), tmp_path)
     # The history is ahead, and so may be the weights.
     assert len(history(tmp_path)) == 3
     model = small(plan)
-    fit(model, plan, *parts_of(plan), tmp_path)
+    train_network(model, plan, *parts_of(plan), tmp_path)
     assert_equals(whole, tmp_path, model)
 
 
@@ -123,5 +123,5 @@ fit.fit(small(plan), plan, *parts, folder)
     assert result.returncode == 9, result.stderr.decode()[-500:]
     assert len(history(tmp_path)) == 2
     model = small(plan)
-    fit(model, plan, *parts_of(plan), tmp_path)
+    train_network(model, plan, *parts_of(plan), tmp_path)
     assert_equals(whole, tmp_path, model)

@@ -12,7 +12,7 @@ from tinyseg.data.augmentation import MILD, WIDE
 from tinyseg.data.pipeline import training_batches
 from tinyseg.errors import InputError
 from tinyseg.training.attention_maps import attention_maps, stored_maps
-from tinyseg.training.fit import Learner, fit, mask_losses, new_network, run_epochs
+from tinyseg.training.loop import Learner, mask_losses, new_network, run_epochs, train_network
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -126,7 +126,7 @@ def test_attention_maps_are_of_the_first_validation_image_after_each_epoch(tmp_p
     plan = plan_of(epochs=1, attention_maps=True)
     training, validation = parts_of(plan)
     model = gated(plan)
-    fit(model, plan, training, validation, tmp_path)
+    train_network(model, plan, training, validation, tmp_path)
     ((epoch, stored),) = stored_maps(tmp_path / "attention")
     assert epoch == 1
     first, second = (validation.take([row]).inputs(plan.preprocessing) for row in (0, 1))
@@ -144,7 +144,9 @@ def test_attention_maps_that_cannot_be_had_leave_the_folder_alone(
     plan = plan_of(attention_maps=True)
     training, validation = parts_of(plan)
     with pytest.raises(InputError, match=message):
-        fit(network(plan), plan, training, validation.take(range(count)), tmp_path / "run")
+        train_network(
+            network(plan), plan, training, validation.take(range(count)), tmp_path / "run"
+        )
     assert not (tmp_path / "run").exists()
 
 

@@ -17,15 +17,10 @@ from tinyseg.errors import InputError
 from tinyseg.scoring.metrics import Confusion
 from tinyseg.steps.train import train
 from tinyseg.training.callbacks import VALIDATION_LOSS
-from tinyseg.training.fit import Learner, fit, new_network, run_epochs
+from tinyseg.training.loop import Learner, new_network, run_epochs, train_network
 from tinyseg.zoo.weights import load_weights, save_weights
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def with_training(plan, **settings):
@@ -43,7 +38,7 @@ def run(cache, tmp_path_factory):
     model = small(plan)
     with pytest.MonkeyPatch.context() as patch:
         watch(patch, seen, model)
-        fit(model, plan, *parts_of(plan), folder)
+        train_network(model, plan, *parts_of(plan), folder)
     return plan, folder, model, seen
 
 
@@ -100,7 +95,7 @@ def test_finished_run_is_not_trained_again(run, caplog):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     again = small(plan)
     caplog.set_level("INFO")
-    fit(again, plan, *parts_of(plan), folder)
+    train_network(again, plan, *parts_of(plan), folder)
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert after.keys() == before.keys()
     assert [path.name for path in after if after[path] != before[path]] in ([], ["plan.json"])
@@ -116,21 +111,21 @@ def test_folder_of_another_plan_is_refused(run, change):
     plan, folder, *_ = run
     before = (folder / "weights.h5").read_bytes()
     with pytest.raises(InputError, match="other settings"):
-        fit(small(plan), dataclasses.replace(plan, **change), *parts_of(plan), folder)
+        train_network(small(plan), dataclasses.replace(plan, **change), *parts_of(plan), folder)
     assert (folder / "weights.h5").read_bytes() == before
 
 
 def test_where_a_plan_comes_from_makes_it_no_other(run):
     plan, folder, *_ = run
     same = dataclasses.replace(plan, provenance={"tinyseg": "9"}, files={"weights.h5": "0"})
-    fit(small(plan), same, *parts_of(plan), folder)
+    train_network(small(plan), same, *parts_of(plan), folder)
 
 
 def test_stalled_run_stops_early_for_good(tmp_path, caplog, capsys):
     # Nothing is ever marked, so that no epoch is better than the first.
     plan = plan_of(epochs=8, patience=2, learning_rate=1e-9)
     caplog.set_level("INFO")
-    fit(small(plan), plan, *parts_of(plan), tmp_path)
+    train_network(small(plan), plan, *parts_of(plan), tmp_path)
     rows = history(tmp_path)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert f"epoch 3/8  loss {rows[2]['loss']:.4f}  validation Dice 0.0000" in caplog.text
@@ -138,7 +133,7 @@ def test_stalled_run_stops_early_for_good(tmp_path, caplog, capsys):
     # What is printed is for results.
     assert capsys.readouterr().out == ""
     before = (tmp_path / "history.csv").read_bytes()
-    fit(small(plan), plan, *parts_of(plan), tmp_path)
+    train_network(small(plan), plan, *parts_of(plan), tmp_path)
     assert (tmp_path / "history.csv").read_bytes() == before
 
 
@@ -148,7 +143,7 @@ def test_without_validation_images_the_last_epoch_is_kept(tmp_path, monkeypatch,
     model = small(plan)
     watch(monkeypatch, seen, model)
     caplog.set_level("INFO")
-    fit(model, plan, training, validation.take([]), tmp_path)
+    train_network(model, plan, training, validation.take([]), tmp_path)
     rows = history(tmp_path)
     assert len(rows) == 3
     assert not [name for name in rows[0] if name.startswith("val_")]
@@ -202,7 +197,7 @@ def test_classes_are_learnt_and_chosen_by_accuracy(tmp_path):
             layers.Dense(len(training.classes), activation="softmax", name="head"),
         ]
     )
-    fit(model, plan, training, validation, tmp_path)
+    train_network(model, plan, training, validation, tmp_path)
     rows = history(tmp_path)
     assert set(rows[0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
     best = max(rows, key=lambda row: row["val_accuracy"])
