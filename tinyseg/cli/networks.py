@@ -9,7 +9,8 @@ import click
 
 from tinyseg.cli import terminal
 from tinyseg.cli.options import (
-    COUNT,
+    BACKENDS,
+    CHECKED,
     DATA,
     DRY_RUN,
     JSON,
@@ -134,12 +135,11 @@ def train(
 )
 @click.option(
     "--backend",
-    type=click.Choice(["reference", "tflm", "tflite"]),
-    default="reference",
-    show_default=True,
-    help="Of a .tflite file: TensorFlow Lite's reference kernels, whose bytes boards give; "
-    "TensorFlow Lite Micro itself; or TensorFlow Lite's optimised kernels, which are faster and "
-    "differ here and there.",
+    type=BACKENDS,
+    help="Of a .tflite file: tinyseg's engine, the default where it holds the file; TensorFlow "
+    "Lite's slow reference kernels, the default elsewhere; TensorFlow Lite Micro itself; or "
+    "TensorFlow Lite's optimised kernels, which differ here and there. Boards give the bytes of "
+    "the first three.",
 )
 @SIZE
 @UNSAFE
@@ -148,7 +148,7 @@ def evaluate(
     model_or_file: str,
     data: str | None,
     part: str,
-    backend: str,
+    backend: str | None,
     size: int | None,
     unsafe: bool,
     as_json: bool,
@@ -224,11 +224,9 @@ def _class_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str
 @stated_options
 @click.option(
     "--backend",
-    type=click.Choice(["tflite", "reference", "tflm"]),
-    default="tflite",
-    show_default=True,
-    help="Of a .tflite file: TensorFlow Lite's optimised kernels; its reference kernels, whose "
-    "bytes boards give; or TensorFlow Lite Micro. The latter two are slow.",
+    type=BACKENDS,
+    help="Of a .tflite file: as of 'tinyseg evaluate', but TensorFlow Lite's optimised kernels "
+    "where tinyseg's engine does not hold the file.",
 )
 @SIZE
 @UNSAFE
@@ -238,7 +236,7 @@ def predict(
     model_or_file: str,
     images: tuple[Path, ...],
     data: str | None,
-    backend: str,
+    backend: str | None,
     size: int | None,
     unsafe: bool,
     output: Path | None,
@@ -273,7 +271,7 @@ def predict(
 @DATA
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of the training run.")
 @SET
-@COUNT
+@CHECKED
 @ON
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("models"), show_default=True
@@ -283,7 +281,7 @@ def publish(
     data: str | None,
     run: Path | None,
     settings: tuple[str, ...],
-    images: int,
+    images: int | None,
     board: str | None,
     output: Path,
 ) -> None:

@@ -105,7 +105,15 @@ COUNT = click.option(
     type=click.IntRange(1),
     default=8,
     show_default=True,
-    help="Test images to run through the (slow) reference interpreters.",
+    help="Test images to run.",
+)
+BACKENDS = click.Choice(["engine", "reference", "tflm", "tflite"])
+CHECKED = click.option(
+    "--images",
+    type=click.IntRange(1),
+    help="Test images to check on TensorFlow Lite Micro and on TensorFlow Lite's reference "
+    "kernels, which take seconds each; otherwise as many as they manage in a fixed time, 2 at "
+    "least. tinyseg's engine runs all of them.",
 )
 
 

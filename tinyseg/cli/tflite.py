@@ -10,9 +10,10 @@ import click
 
 from tinyseg.cli import terminal
 from tinyseg.cli.options import (
-    COUNT,
+    CHECKED,
     DATA,
     DRY_RUN,
+    ENGINE,
     JSON,
     MAX_DROP,
     MAX_WORK,
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
 @SPLIT
 @OUTPUT
 @MAX_DROP
-@COUNT
+@CHECKED
 @click.option("--no-profile", is_flag=True, help="Leave out MLTK.")
 @ON
 @DRY_RUN
@@ -148,8 +149,9 @@ def quantize(
 @click.option("--weights", help="Weights, or Keras model, of the float network to compare with.")
 @UNSAFE
 @ON
+@ENGINE
 @MAX_WORK
-@COUNT
+@CHECKED
 @MAX_DROP
 @JSON
 def verify(
@@ -159,8 +161,9 @@ def verify(
     weights: str | None,
     unsafe: bool,
     board: str | None,
+    engine: str,
     max_work: float,
-    images: int,
+    images: int | None,
     max_drop: float | None,
     as_json: bool,
     stated: Stated,
@@ -180,7 +183,7 @@ def verify(
 
     session = Session.open_file(file, data, recipe, weights=weights, unsafe=unsafe)
     session.stating(stated)
-    verdict = step.verify(session, images, max_drop, board, max_work=max_work)
+    verdict = step.verify(session, images, max_drop, board, engine, max_work)
     values = verdict.as_dict()
     scored = SCORES[verdict.task][:1] if verdict.task else ()
     if as_json:
@@ -188,11 +191,11 @@ def verify(
     else:
         rows = [
             ["tensor arena", size(values["arena_bytes"])],
-            ["TFLM bytes equal TFLite reference", "yes" if verdict.bit_exact else "no"],
+            *_bytes_rows(values),
             *_device_rows(values["device"]),
             ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
             *(
-                [f"{title}, {name}", score(value)]
+                [f"{title}, {verdict.title(name)}", score(value)]
                 for key, title in scored
                 for name, value in values[key].items()
             ),
@@ -255,6 +258,14 @@ def profile(
         click.echo(path)
 
 
+def _bytes_rows(values: dict[str, Any]) -> list[list[str]]:
+    equal = "yes" if values["bit_exact"] else "no"
+    if not values["engine_images"]:
+        return [["TFLM bytes equal TFLite reference", equal]]
+    images = f"{values['tflm_images']} of {len(values['images'])}"
+    return [["bytes of engine, TFLM and TFLite reference equal", f"{equal}, on {images}"]]
+
+
 def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
     if device is None:
         return []
@@ -263,7 +274,7 @@ def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
         [f"bytes of {device['board']} equal TFLM", "yes" if device["bit_exact"] else "no"],
         [f"{device['unit']}, mean", f"{mean:,.0f}"],
         ["the same again", "yes" if device["repeatable"] else "no"],
-        ["tensor arena used there", f"{device['arena_used']:,} of {device['arena_size']:,} bytes"],
+        ["memory used there", f"{device['arena_used']:,} of {device['arena_size']:,} bytes"],
     ]
 
 

@@ -117,6 +117,19 @@ class ImageStore:
         row = {name: index for index, name in enumerate(self.names)}
         return self.take([row[name] for name in names])
 
+    def spread(self, count: int) -> np.ndarray:
+        """Return so many rows, or all if there are fewer; the same ones every time.
+
+        If any image has foreground, one of them has.
+        """
+        # Evenly spaced rows hold every label, for samples lie in order of labels.
+        rows = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
+        marked = np.flatnonzero(self.masks.any((1, 2, 3)))
+        if len(marked) and len(rows) and not np.isin(rows, marked).any():
+            # Without any foreground among them nothing could be told of a network.
+            rows[np.abs(rows - marked[0]).argmin()] = marked[0]
+        return rows
+
     def balanced(self) -> ImageStore:
         """Return the rows with those of rarer labels several times, so that all are as frequent.
 

@@ -74,6 +74,21 @@ def compiled(
     return Compiled(model, integer(model), program, placement, content, max(work, 1.0))
 
 
+def compiled_here(model: TfliteModel) -> Compiled:
+    """Compile a file for this machine, whose memory need not be saved: that takes no time.
+
+    Args:
+        model: an int8 file with a batch of 1.
+
+    Raises:
+        InputError: the engine cannot run it.
+    """
+    program = compile_model(model)
+    placement = place(simulate(program), effort=None)
+    content = pack(program, placement)
+    return Compiled(model, integer(model), program, placement, content, 1.0)
+
+
 def _placed(
     once: Schedule, regions: Sequence[int] | None, max_work: float, slack: int
 ) -> Placement:

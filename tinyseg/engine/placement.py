@@ -84,7 +84,7 @@ def other_bytes(schedule: Schedule) -> int:
 
 
 def place(
-    schedule: Schedule, regions: Sequence[int] | None = None, effort: int = _EFFORT
+    schedule: Schedule, regions: Sequence[int] | None = None, effort: int | None = _EFFORT
 ) -> Placement:
     """Give each row a place.
 
@@ -95,7 +95,8 @@ def place(
         schedule: of the program.
         regions: bytes of each of the board's memory regions, eight at most; None for one without
             an end. The first one also holds state and scratch.
-        effort: how long to look for better places; 0 for a first good one.
+        effort: how long to look for better places; 0 for a first good one, None for the first
+            one: rings that share what memory they can.
 
     Raises:
         InputError: it does not fit.
@@ -110,7 +111,8 @@ def place(
         head = align(others, unit)
         # Both are at the beginning of the first region.
         capacities = [max(sizes[0] - head, 0) // unit, *(size // unit for size in sizes[1:])]
-        found = Search(supplies(schedule, unit), capacities, unit, allowed).best(effort)
+        search = Search(supplies(schedule, unit), capacities, unit, allowed)
+        found = search.rings() if effort is None else search.best(effort)
         needed = head + unit * sum(found.used)
         if found.used[-1] or head > sizes[0]:
             raise InputError(_too_large(program.path, needed, sizes))

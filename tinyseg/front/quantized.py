@@ -113,7 +113,7 @@ class Quantized:
         self,
         images: Pictures | None = None,
         *,
-        count: int = 8,
+        count: int | None = None,
         max_drop: float | None = None,
         board: str | None = None,
     ) -> Verification:
@@ -126,7 +126,8 @@ class Quantized:
 
         Args:
             images: as of :func:`quantize`; None for those of the plan.
-            count: images of the test part that run on the slow reference interpreters.
+            count: images of the test part that run on the slow reference interpreters; None for as
+                many as they manage in a fixed time, two at least.
             max_drop: the most by which mean Dice, or accuracy, may fall; None for 0.01.
             board: emulated board that runs them too.
 
@@ -141,7 +142,7 @@ class Quantized:
         return verify(self._with(images), count, max_drop, board)
 
     def evaluate(
-        self, images: Pictures | None = None, *, part: str = "test", backend: str = "reference"
+        self, images: Pictures | None = None, *, part: str = "test", backend: str | None = None
     ) -> dict[str, Any]:
         """Score the file on a part of its images.
 
@@ -153,8 +154,9 @@ class Quantized:
         Args:
             images: as of :func:`quantize`; None for those of the plan.
             part: ``train``, ``validation``, ``test`` or ``all``.
-            backend: ``reference`` kernels, whose bytes boards give, ``tflm``, or ``tflite`` for
-                TensorFlow Lite's optimised kernels, which differ here and there.
+            backend: ``engine``, ``reference`` kernels or ``tflm``, whose bytes boards give, or
+                ``tflite`` for TensorFlow Lite's optimised kernels, which differ here and there;
+                None for the engine where it holds the file, else the reference kernels.
 
         Returns:
             Dice, IoU and more, or accuracy and more, see :func:`tinyseg.steps.evaluate.score`.
@@ -169,7 +171,7 @@ class Quantized:
     def predict(
         self,
         images: np.ndarray | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-        backend: str = "tflite",
+        backend: str | None = None,
     ) -> np.ndarray:
         """Run the file on images.
 
@@ -181,7 +183,7 @@ class Quantized:
         Args:
             images: NumPy array ``(n, height, width)`` or ``(n, height, width, channels)`` of any
                 size, uint8 or floats in [0, 1]; or image files and folders of them.
-            backend: as of :meth:`evaluate`.
+            backend: as of :meth:`evaluate`, but ``tflite`` where the engine does not hold the file.
 
         Returns:
             Probabilities, float32 ``(n, height, width, regions)`` at the network's size, or

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyseg.engine.compiled import Compiled, compiled
+from tinyseg.engine.compiled import Compiled, compiled_here
 from tinyseg.errors import InputError
 from tinyseg.places import cache_folder, firmware_folder
 from tinyseg.runtime.runner import border
@@ -128,30 +128,71 @@ class EngineRunner:
     Args:
         model: parsed file, or what it was compiled to.
         progress: called after each image.
+        output: which of the outputs :meth:`run` returns.
 
     Raises:
         InputError: the engine cannot run the file, or no C++ compiler is there.
     """
 
+    kernels = "tinyseg's engine"
+
     def __init__(
-        self, model: TfliteModel | Compiled, *, progress: Callable[[], None] = lambda: None
+        self,
+        model: TfliteModel | Compiled,
+        *,
+        progress: Callable[[], None] = lambda: None,
+        output: int = 0,
     ) -> None:
-        made = compiled(model) if isinstance(model, TfliteModel) else model
-        self.input, self.output = border(made.model)
-        # Files may have floats at their border, programs have not.
-        self._stored, self._made = border(made.integer)
-        self._program, self._progress = HostProgram(made), progress
+        made = compiled_here(model) if isinstance(model, TfliteModel) else model
+        self.input, self.output = border(made.model, output)
+        numbers = range(len(made.model.outputs))
+        self._ends = [
+            # Files may have floats at their border, programs have not.
+            (border(made.model, number)[1], border(made.integer, number)[1])
+            for number in numbers
+        ]
+        self._stored, _ = border(made.integer)
+        self._program, self._progress, self._output = HostProgram(made), progress, output
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """See :meth:`tinyseg.runtime.Runner.run`."""
-        outputs = np.empty((len(inputs), *self.output.shape[1:]), self.output.dtype)
-        for values, output in zip(inputs, outputs, strict=True):
-            floats = self.input.dtype != self._stored.dtype
-            (made,) = self._program.run([self._stored.quantize(values) if floats else values])
-            floats = self.output.dtype != self._made.dtype
-            output[...] = (self._made.dequantize(made) if floats else made).reshape(output.shape)
+        return self.run_all(inputs)[self._output]
+
+    def run_all(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """Run stored inputs ``(images, ...)`` and return what each output stores of them."""
+        outputs = [np.empty((len(inputs), *end.shape[1:]), end.dtype) for end, _ in self._ends]
+        for row, values in enumerate(inputs):
+            found = self._program.run([self.stored(values)])
+            for kept, made, (end, inner) in zip(outputs, found, self._ends, strict=True):
+                real = inner.dequantize(made) if end.dtype != inner.dtype else made
+                kept[row] = real.reshape(kept.shape[1:])
             self._progress()
         return outputs
+
+    @property
+    def integers(self) -> TfliteModel:
+        """The file of integers that was compiled."""
+        return self._program.compiled.integer
+
+    def stored(self, values: np.ndarray) -> np.ndarray:
+        """Return one input of the file as the file of integers takes it."""
+        return self._stored.quantize(values) if self.input.dtype != self._stored.dtype else values
+
+    def tensors(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the nodes make of one stored input, by the names of their tensors.
+
+        Returns:
+            int8 ``(values,)``: of rows that nobody needs, which come last, there are none. What
+            the engine does not compute as a tensor of its own is missing.
+        """
+        rows = self._program.trace([self.stored(image)])
+        made = self._program.compiled
+        lives = made.placement.schedule.lives
+        return {
+            node.name: values[: life.computed].ravel()
+            for node, values, life in zip(made.program.nodes, rows, lives, strict=True)
+            if node.name and node.constant is None
+        }
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import subprocess
 import sys
@@ -48,6 +49,8 @@ class TflmRunner:
         model: parsed file, already linted: damaged files can make TFLM abort.
         progress: called after each image.
         output: which of the outputs :meth:`run` returns.
+        seconds: to run images in after the first one; two run in any case, and those for which no
+            time is left do not, so that there are fewer outputs than inputs.
     """
 
     kernels = "TensorFlow Lite Micro"
@@ -58,9 +61,11 @@ class TflmRunner:
         *,
         progress: Callable[[], None] = lambda: None,
         output: int = 0,
+        seconds: float = math.inf,
     ) -> None:
         self.input, self.output = border(model, output)
         self._model, self._progress, self._output = model, progress, output
+        self._seconds = seconds
         self._arena: Arena | None = None
 
     @property
@@ -90,7 +95,7 @@ class TflmRunner:
             InputError: TFLM cannot load or run the model; the message names the operator and
                 quotes TFLM's reason.
         """
-        self._arena, outputs = _run(self._model, inputs, self._progress)
+        self._arena, outputs = _run(self._model, inputs, self._progress, seconds=self._seconds)
         return outputs
 
     def tensors(self, image: np.ndarray) -> dict[int, np.ndarray]:
@@ -119,6 +124,7 @@ def _run(
     inputs: np.ndarray,
     progress: Callable[[], None] = lambda: None,
     keep: Sequence[int] = (),
+    seconds: float = math.inf,
 ) -> tuple[Arena | None, Any]:
     """Run a file in a process of its own.
 
@@ -132,7 +138,7 @@ def _run(
         np.save(paths[1], inputs)
         for arena_bytes in _ARENAS:
             command = [sys.executable, _WORKER, paths[0], arena_bytes, *paths[1:]]
-            command += [len(model.outputs), *keep]
+            command += [len(model.outputs), seconds, *keep]
             code, errors = _start([str(part) for part in command], progress)
             if code == 0:
                 break

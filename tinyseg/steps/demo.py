@@ -100,7 +100,7 @@ def networks_of(session: Session) -> dict[str, Runner]:
     """
     if session.task != "segmentation":
         raise InputError(f"{session.path}: makes no masks; use 'tinyseg predict'")
-    integer = session.runner("tflite")
+    integer = session.runner(otherwise="tflite")
     if session.network is None:
         return {"integer": integer}
     from tinyseg.runtime.keras import KerasRunner

@@ -23,7 +23,7 @@ from tinyseg.errors import InputError
 from tinyseg.progress import counter
 from tinyseg.runtime.engine import HostProgram
 from tinyseg.runtime.meaning import Head, Meaning
-from tinyseg.runtime.runner import predict, random_inputs
+from tinyseg.runtime.runner import network_outputs, random_inputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.nodes import layer_of
@@ -212,6 +212,6 @@ def _measure(
         return {"by": "the engine on this machine", "ram_bytes": sum(used), "stack_bytes": None}
     machine = emulator.emulated(load_board(board)).name
     with booted(model, None, machine, OWN, Meaning(Head.NONE), max_work) as runner:
-        predict(runner, random_inputs(runner.input, 1))
+        network_outputs(runner, random_inputs(runner.input, 1))
         info = runner.refresh()
     return {"by": machine, "ram_bytes": info.arena_used, "stack_bytes": info.stack_used}

@@ -19,7 +19,7 @@ from tinyseg.tflite.lint import deployable
 from tinyseg.verification.scored import deciding
 
 
-def evaluate(session: Session, part: str = "test", backend: str = "reference") -> dict[str, Any]:
+def evaluate(session: Session, part: str = "test", backend: str | None = None) -> dict[str, Any]:
     """Score a network or file on one part of its data.
 
     Args:
@@ -64,10 +64,31 @@ def score(
     Raises:
         InputError: the network's output is not of the images' kind.
     """
-    outputs, threshold = (
-        network_outputs(runner, images.inputs(preprocessing)),
-        preprocessing.threshold,
-    )
+    outputs = network_outputs(runner, images.inputs(preprocessing))
+    return score_made(outputs, runner.kernels, images, preprocessing.threshold, meaning)
+
+
+def score_made(
+    outputs: np.ndarray,
+    kernels: str,
+    images: ImageStore,
+    threshold: float,
+    meaning: Meaning | None = None,
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Score what a network made of images.
+
+    Args:
+        outputs: real values float32 ``(n, ...)``.
+        kernels: that made them.
+        images, meaning: as of :func:`score`.
+        threshold: above which probabilities are foreground.
+
+    Returns:
+        As of :func:`score`.
+
+    Raises:
+        InputError: the network's output is not of the images' kind.
+    """
     found = deciding(meaning or plain(outputs.shape), outputs, images)
     if found.shape != images.targets.shape:
         raise InputError(
@@ -75,4 +96,4 @@ def score(
             f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
         )
     scores = score_outputs(images, found, threshold)
-    return {**scores, "kernels": runner.kernels}, decide(found, threshold)
+    return {**scores, "kernels": kernels}, decide(found, threshold)

@@ -174,13 +174,7 @@ def _compare_whites(plan: Plan, store: ImageStore) -> None:
 
 def sample(images: ImageStore, count: int) -> ImageStore:
     """Return ``count`` of the images, or all if there are fewer; the same ones every time."""
-    # Evenly spaced rows hold every label, for samples lie in order of labels.
-    rows = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)
-    marked = np.flatnonzero(images.masks.any((1, 2, 3)))
-    if len(marked) and len(rows) and not np.isin(rows, marked).any():
-        # Without any foreground among them nothing could be said of a network.
-        rows[np.abs(rows - marked[0]).argmin()] = marked[0]
-    return images.select([images.names[row] for row in rows])
+    return images.take(images.spread(count))
 
 
 def write_split(source: str, file: Path, changes: Mapping[str, Any]) -> Split:

@@ -38,7 +38,7 @@ def predict(
     session: Session,
     places: Iterable[Path],
     folder: Path | None = None,
-    backend: str = "tflite",
+    backend: str | None = None,
 ) -> tuple[list[dict[str, Any]], Path]:
     """Run a network or file on image files and folders of them.
 
@@ -46,7 +46,8 @@ def predict(
         session: the network.
         places: image files, or folders of them.
         folder: where the results go; None for ``build/predict``.
-        backend: for ``.tflite``: ``tflite``, ``reference`` or ``tflm``.
+        backend: for ``.tflite``, see :func:`tinyseg.runtime.backends.open_runner`; None for the
+            engine where it holds the file, else TFLite's optimised kernels.
 
     Returns:
         Rows and path of the table, see :func:`predict_files`.
@@ -59,7 +60,7 @@ def predict(
     found = find_images(places)
     folder = folder or presets.BUILD / "predict"
     preprocessing, reading = session.preprocessing, session.reading
-    runner, classes = session.runner(backend), session.plan.data.classes
+    runner, classes = session.runner(backend, otherwise="tflite"), session.plan.data.classes
     whites = whites_of(found, session)
     rows = predict_files(runner, preprocessing, found, folder, classes, whites, meaning=reading)
     return rows, folder / TABLE
@@ -68,7 +69,7 @@ def predict(
 def probabilities(
     session: Session,
     images: np.ndarray | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    backend: str = "tflite",
+    backend: str | None = None,
 ) -> np.ndarray:
     """Run a network or file on images in memory, or on image files, and write nothing.
 
@@ -97,7 +98,8 @@ def probabilities(
         found = find_images(Path(place) for place in places)
         whites = whites_of(found, session)
         inputs = [read_input(path, preprocessing, whites)[1] for path in found]
-    outputs = runners.network_outputs(session.runner(backend), np.stack(inputs))
+    runner = session.runner(backend, otherwise="tflite")
+    outputs = runners.network_outputs(runner, np.stack(inputs))
     return reading.without_background(reading.probabilities(outputs))
 
 

@@ -37,7 +37,7 @@ def newest_run(name: str, source: str | None = None) -> Path:
 def publish(
     run: str | Path,
     models: str | Path,
-    verify_images: int = 8,
+    verify_images: int | None = None,
     board: str | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> list[Path]:
@@ -49,7 +49,8 @@ def publish(
     Args:
         run: folder of a finished training run.
         models: folder that gets a subfolder named as the network, and in it one as the data.
-        verify_images: how many test images run on the slow reference interpreters.
+        verify_images: how many test images run on the slow reference interpreters; None for as
+            many as they manage.
         board: emulated board that runs them too.
         changes: new values of the plan's quantization, such as ``quantization.recipe``.
 

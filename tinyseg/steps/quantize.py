@@ -16,10 +16,11 @@ from tinyseg import plan as plans
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
+from tinyseg.runtime.engine import EngineRunner
 from tinyseg.scoring.scores import score_background, score_each
 from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
 from tinyseg.steps.convert import convert
-from tinyseg.steps.evaluate import score
+from tinyseg.steps.evaluate import score, score_made
 from tinyseg.steps.images import sample
 from tinyseg.steps.run import (
     BinaryForm,
@@ -31,7 +32,7 @@ from tinyseg.steps.run import (
     WeightsFacts,
 )
 from tinyseg.steps.session import Session
-from tinyseg.steps.verify import verify
+from tinyseg.steps.verify import COUNT, verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.ops.binary_conv_2d import NAME
 from tinyseg.tflite.packing import is_packed, packed_bits, unpacked
@@ -54,7 +55,7 @@ def quantize(
     session: Session,
     folder: str | Path | None = None,
     *,
-    verify_images: int = 8,
+    verify_images: int | None = None,
     max_drop: float | None = None,
     profiled: bool = True,
     board: str | None = None,
@@ -67,7 +68,8 @@ def quantize(
     Args:
         session: trained weights and how to quantize them, see :meth:`Session.to_quantize`.
         folder: where the results go; None for ``build/MODEL/DATA/RECIPE``.
-        verify_images: how many test images run on the slow reference interpreters.
+        verify_images: how many test images run on the slow reference interpreters; None for as
+            many as they manage, see :func:`tinyseg.steps.verify.verify`.
         max_drop: the most by which mean Dice, or accuracy, may fall, on those and on all test
             images; None for the recipe's.
         profiled: whether MLTK takes part.
@@ -87,19 +89,20 @@ def quantize(
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
         profiling = pool.submit(_profile, made.model) if profiled else None
-        tested = score_both(session, made)
-        log.info("verifying on TensorFlow Lite Micro")
+        test = session.images.part("test")
+        log.info("verifying and scoring float and integer network, %d held-out images", len(test))
         verdict = verify(made, verify_images, max_drop, board)
+        tested = score_both(session, made, verdict)
         profile, mltk_report = profiling.result() if profiling else (None, None)
     missed = [*verdict.missed, *_missed_on_all(made, tested, verdict, max_drop)]
     agreement = None
     if aware is not None:
-        agreement = _agreement(aware, made, verify_images)
+        agreement = _agreement(aware, made, verify_images or COUNT)
         missed += _missed_simulation(made, agreement)
     binary = None
     if session.plan.quantization.target == "xnor":
         log.info("lowering convolutions of signs to %s", NAME)
-        binary = write_binary_form(made, folder, verify_images, board)
+        binary = write_binary_form(made, folder, verify_images or COUNT, board)
         missed += binary.missed
     if profile and mltk_report:
         mltk.write(profile, mltk_report, folder, session.plan.model.name)
@@ -119,21 +122,28 @@ class Tested(NamedTuple):
     each: list[dict[str, Any]]
 
 
-def score_both(session: Session, made: Session) -> Tested:
+def score_both(session: Session, made: Session, verdict: Verification | None = None) -> Tested:
     """Score the float network and the integer file on the test part, and each of its images.
 
     Args:
         session: of the float network.
-        made: of the file, which runs on the kernels whose bytes boards give.
+        made: of the file, which runs on kernels whose bytes boards give.
+        verdict: on the file; what ran on all images there does not run again.
     """
     from tinyseg.runtime.keras import KerasRunner
 
-    test = session.images.part("test")
-    log.info("scoring float and integer network on %d held-out images", len(test))
-    ends = (session.preprocessing, made.reading)
-    before, floats = score(KerasRunner(session.float_network), test, *ends)
-    with progress.counter("images on reference kernels", len(test)) as advance:
-        after, integers = score(made.runner(progress=advance), test, *ends)
+    test, reading = session.images.part("test"), made.reading
+    if verdict is not None and verdict.engine_images == len(test):
+        outputs, threshold = verdict.outputs, session.preprocessing.threshold
+        made_by = ((KerasRunner, outputs["float"]), (EngineRunner, outputs["int8"]))
+        (before, floats), (after, integers) = (
+            score_made(values, kind.kernels, test, threshold, reading) for kind, values in made_by
+        )
+    else:
+        ends = (session.preprocessing, reading)
+        before, floats = score(KerasRunner(session.float_network), test, *ends)
+        with progress.counter("images of the integer file", len(test)) as advance:
+            after, integers = score(made.runner(progress=advance), test, *ends)
     background = None if test.classes else score_background(test)
     rows = zip(test.names, score_each(test, floats), score_each(test, integers), strict=True)
     each = [{"name": name, "float": float(a), "integer": float(b)} for name, a, b in rows]

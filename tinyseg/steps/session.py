@@ -301,12 +301,16 @@ class Session(Ends):
         return None if self.network is None else equalized(self.network, self.plan, self.images)
 
     def runner(
-        self, backend: str = "reference", progress: Callable[[], None] = lambda: None
+        self,
+        backend: str | None = None,
+        progress: Callable[[], None] = lambda: None,
+        otherwise: str = "reference",
     ) -> Runner:
         """Load the Keras network, or the ``.tflite`` file into an interpreter.
 
         Args:
-            backend, progress: for ``.tflite``, see :func:`tinyseg.runtime.backends.open_runner`.
+            backend, progress, otherwise: for ``.tflite``, see
+                :func:`tinyseg.runtime.backends.open_runner`.
 
         Raises:
             InputError: the file is damaged or of another network.
@@ -318,7 +322,7 @@ class Session(Ends):
         from tinyseg.runtime.backends import open_runner
 
         output = self.meaning_or_none(log.debug).output
-        return open_runner(self.integers, backend, progress, output)
+        return open_runner(self.integers, backend, progress, output, otherwise)
 
     def run_folder(self, step: str | None = None) -> Path:
         """Return where results go unless the user says otherwise.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinyseg.boards.firmware import OWN, booted
 from tinyseg.data.store import ImageStore
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime.backends import engine_or_none
 from tinyseg.runtime.meaning import Meaning
 from tinyseg.steps.border import UntoldError
 from tinyseg.steps.evaluate import score
@@ -17,8 +18,12 @@ from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.verification import verify as verification
 from tinyseg.verification.gates import Gate
+from tinyseg.verification.trial import Engine
 from tinyseg.verification.trivial import missed_trivial
 from tinyseg.verification.verify import MAX_DROP, Verification
+
+# Images on interpreters that take seconds for each.
+COUNT = 8
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 
 def verify(
     session: Session,
-    count: int = 8,
+    count: int | None = None,
     max_drop: float | None = None,
     board: str | None = None,
     engine: str = OWN,
@@ -34,13 +39,17 @@ def verify(
 ) -> Verification:
     """Verify a ``.tflite`` file on images of the test part.
 
+    Our own engine runs them all where it holds the file; TFLM and TFLite's reference kernels, which
+    take seconds an image, then run some. Without it all run the same few.
+
     The float network takes part if its weights are given, or if the plan beside the file names
     their hash and they are still there; so does the emulated board, if one is named.
 
     Args:
         session: of the file.
-        count: images that run on the slow reference interpreters, or random inputs of a file
-            without masks or classes.
+        count: images that run on TFLM and TFLite's reference kernels, or random inputs of a file
+            without masks or classes. None for as many images as they manage in a fixed time, two at
+            least; 8 where the engine does not hold the file, and of random inputs.
         max_drop: the most by which the first score may fall; None for 0.01.
         board: emulated board.
         engine: what runs the network there, ``tinyseg`` or ``tflm``.
@@ -52,14 +61,19 @@ def verify(
     Raises:
         InputError: a damaged file, unusable images or weights, or a board that cannot run it.
     """
-    from tinyseg.compression.quantization import convert_float
-    from tinyseg.runtime.keras import KerasRunner
-
     notes: list[str] = []
     model, meaning = session.integers, session.meaning_or_none(notes.append)
-    images, preprocessing, network = _inputs(session, meaning, count, notes)
+    runs = engine_or_none(model, output=meaning.output)
+    images, preprocessing, network = _inputs(session, meaning, notes)
+    if isinstance(images, int):
+        images = count or images
+    elif runs is None:
+        images = sample(images, count or COUNT)
     twin = runner = device = None
     if network is not None:
+        from tinyseg.compression.quantization import convert_float
+        from tinyseg.runtime.keras import KerasRunner
+
         twin = TfliteModel.parse(convert_float(network, session.plan), "float conversion")
         runner = KerasRunner(network)
     with contextlib.ExitStack() as stack:
@@ -75,9 +89,10 @@ def verify(
             float_runner=runner,
             float_twin=twin,
             device=device,
+            engine=Engine(runs, count) if runs else None,
             max_drop=MAX_DROP if max_drop is None else max_drop,
         )
-    if verdict.misses(Gate.TRIVIAL):
+    if verdict.misses(Gate.TRIVIAL) and not verdict.engine_images:
         verdict = _confirmed(session, verdict)
     return dataclasses.replace(verdict, warnings=(*notes, *verdict.warnings))
 
@@ -102,20 +117,24 @@ def _confirmed(session: Session, verdict: Verification) -> Verification:
 
 
 def _inputs(
-    session: Session, meaning: Meaning, count: int, notes: list[str]
+    session: Session, meaning: Meaning, notes: list[str]
 ) -> tuple[ImageStore | int, PreprocessingPlan | None, keras.Model | None]:
     """Return images of the test part, how they become inputs, and the float network.
 
-    A file that makes neither masks nor classes of an image gets so many random inputs instead, as
-    does a file for another task than the images', or whose input is not known; that is noted.
+    A file that makes neither masks nor classes of an image gets random inputs instead, as does a
+    file for another task than the images', or whose input is not known; that is noted.
+
+    Args:
+        session, meaning: of the file.
+        notes: gets what is noted.
     """
     if meaning.task is not None and session.takes_image:
         try:
             preprocessing = session.preprocessing
-            return sample(session.images.part("test"), count), preprocessing, session.float_network
+            return session.images.part("test"), preprocessing, session.float_network
         except (OtherTaskError, UntoldError) as error:
             if session.trained is not None:
                 raise
             notes.append(str(error))
     notes.append(f"{session.path}: random inputs, of which nothing is scored")
-    return count, None, None
+    return COUNT, None, None

@@ -27,7 +27,10 @@ def sqnr_db(reference: np.ndarray, quantized: np.ndarray) -> float | None:
 
 
 def layer_sqnr(
-    reference: TfliteModel, quantized: TfliteModel, image: np.ndarray
+    reference: TfliteModel,
+    quantized: TfliteModel,
+    image: np.ndarray,
+    integer_runner: TfliteRunner | None = None,
 ) -> list[dict[str, Any]]:
     """Compare every activation that both files compute, on one image.
 
@@ -35,17 +38,16 @@ def layer_sqnr(
         reference: float32 conversion of the network.
         quantized: integer conversion of the same network; tensors pair up by name.
         image: network input, float32 ``(height, width, channels)``.
+        integer_runner: that keeps tensors and ran the quantized file on that image last, on
+            reference kernels; None to run it.
 
     Returns:
         ``{"operator", "opcode", "layer", "sqnr_db"}`` in execution order.
     """
-    runners = []
-    for model in (reference, quantized):
-        # The integers are those of boards; floats are the same on the faster kernels.
-        runner = TfliteRunner(model, reference=model is quantized, keep_tensors=True)
-        runner.run(stored(runner.input, image[None]))
-        runners.append(runner)
-    float_runner, integer_runner = runners
+    # The integers are those of boards; floats are the same on the faster kernels.
+    float_runner = _ran(TfliteRunner(reference, reference=False, keep_tensors=True), image)
+    if integer_runner is None:
+        integer_runner = _ran(TfliteRunner(quantized, keep_tensors=True), image)
     float_index = {t.name: t.index for operator in reference.operators for t in operator.outputs}
     rows = []
     for operator in quantized.operators:
@@ -63,3 +65,8 @@ def layer_sqnr(
             }
         )
     return rows
+
+
+def _ran(runner: TfliteRunner, image: np.ndarray) -> TfliteRunner:
+    runner.run(stored(runner.input, image[None]))
+    return runner

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tinyseg import progress
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.meaning import Head, Meaning, plain
-from tinyseg.runtime.runner import TensorSpec, border, network_outputs, random_inputs
-from tinyseg.runtime.runner import stored as stored_input
-from tinyseg.runtime.tflite import TfliteRunner
-from tinyseg.runtime.tflm import Arena, TflmRunner
+from tinyseg.runtime.runner import border, random_inputs
+from tinyseg.runtime.tflm import Arena
 from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.border import image_shape
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import supported
-from tinyseg.verification.differences import first_difference
 from tinyseg.verification.gates import Gate, Missed
-from tinyseg.verification.on_device import OnDevice, run_on_device
+from tinyseg.verification.on_device import OnDevice
 from tinyseg.verification.scored import deciding, mismatch
-from tinyseg.verification.sqnr import layer_sqnr
+from tinyseg.verification.trial import Engine, Others, Trial
 from tinyseg.verification.trivial import missed_trivial
 
 MAX_DROP = 0.01
@@ -41,20 +37,27 @@ class Verification:
     Attributes:
         missed: gates that the file did not pass; none means that it passed.
         arena: tensor arena that TFLM used, None if it cannot run the file.
-        bit_exact: whether TFLM's output bytes equal those of TFLite's reference kernels.
-        differing_bytes: output elements that differ.
+        type: of the activations, ``int8`` or ``int16``.
+        bit_exact: whether TFLM, TFLite's reference kernels and our engine, if it takes part, give
+            the same output bytes.
+        differing_bytes: output elements in which one of them differs.
         unsupported_ops: operators that TFLM lacks.
         warnings: what to know beside the failures.
         task: ``segmentation`` or ``classification``; None if nothing was scored.
         scores: by backend (``float``, ``int8``, ``tflm``, with a board also ``device``) as of
-            :func:`tinyseg.scoring.scores.score_outputs`; None where it did not run.
+            :func:`tinyseg.scoring.scores.score_outputs`; None where it did not run. ``int8`` is the
+            file on our engine, or on TFLite's reference kernels.
         sqnr: per layer, empty without the float network.
         images: names of the images used; of random inputs, their numbers.
-        device: what a board made of them; None if none took part.
+        engine_images: how many of them ran on our engine, 0 or all.
+        tflm_images: how many ran on TFLM and on TFLite's reference kernels.
+        outputs: by backend, real values float32 ``(n, ...)`` of the output that is read.
+        device: what a board made of the first that ran on TFLM; None if none took part.
     """
 
     missed: tuple[Missed, ...]
     arena: Arena | None
+    type: str
     bit_exact: bool
     differing_bytes: int
     unsupported_ops: tuple[str, ...]
@@ -63,6 +66,9 @@ class Verification:
     scores: dict[str, dict | None]
     sqnr: tuple[dict[str, Any], ...]
     images: tuple[str, ...]
+    engine_images: int
+    tflm_images: int
+    outputs: Mapping[str, np.ndarray] = dataclasses.field(repr=False, compare=False)
     device: OnDevice | None = None
 
     @property
@@ -74,6 +80,13 @@ class Verification:
     def failures(self) -> tuple[str, ...]:
         """One line for each gate that was not passed."""
         return tuple(missed.line for missed in self.missed)
+
+    def title(self, backend: str) -> str:
+        """Return what the scores of a backend are of, in words."""
+        name = {"int8": self.type}.get(backend, backend)
+        ran = {"tflm": self.tflm_images, "device": len(self.device.work) if self.device else 0}
+        few = ran.get(backend, 0)
+        return f"{name}, {few} images" if 0 < few < len(self.images) else name
 
     def misses(self, gate: Gate) -> bool:
         """Tell whether that gate was not passed."""
@@ -97,6 +110,9 @@ class Verification:
             "differing_bytes": self.differing_bytes,
             "sqnr": list(self.sqnr),
             "images": list(self.images),
+            "engine_images": self.engine_images,
+            "tflm_images": self.tflm_images,
+            "type": self.type,
             "device": self.device and dataclasses.asdict(self.device),
         }
 
@@ -110,24 +126,26 @@ def verify(
     float_runner: Runner | None = None,
     float_twin: TfliteModel | None = None,
     device: DeviceRunner | None = None,
+    engine: Engine | None = None,
     max_drop: float = MAX_DROP,
 ) -> Verification:
-    """Run a file on TFLM, on TFLite's reference kernels, and on the float network and a board.
+    """Run a file on TFLM, TFLite's reference kernels, our engine, the float network and a board.
 
     Bytes and arena are those of any file. Scores there are if its output says what the images ask
     for; if it does not, a warning tells why.
 
     Args:
         model: quantized file.
-        images: at least one; the same for all backends. A number for so many random inputs, which
-            nothing is scored on.
+        images: at least one. A number for so many random inputs, which nothing is scored on.
         preprocessing: normalisation and threshold of images.
         meaning: of the output that is read; None for probabilities of regions or classes.
         float_runner: the float network, for its scores.
         float_twin: float conversion of the network, for the SQNR of each layer.
         device: a board with the file in its firmware.
-        max_drop: the most by which mean Dice over images with a lesion, or accuracy, on TFLM may
-            lie below the float network's.
+        engine: our own engine, which runs all images; TFLM, TFLite and the board then run some of
+            them. None if it does not take part: all run all of them.
+        max_drop: the most by which mean Dice over images with a lesion, or accuracy, of the file
+            may lie below the float network's.
 
     Raises:
         InputError: the file is damaged, or its input does not fit the images.
@@ -139,29 +157,37 @@ def verify(
     warnings = [str(f) for f in findings if f.severity == "warning"]
     inputs, shown = _inputs(model, images, preprocessing)
     meaning = meaning or (plain(border(model)[1].shape) if shown else Meaning(Head.NONE))
-    trial = _Trial(model, meaning.output)
-    trial.run(inputs, not unsupported, float_runner, float_twin, device)
+    order = _order(shown or len(inputs), engine)
+    trial = Trial(model, inputs, meaning.output, order)
+    trial.run(not unsupported, Others(engine, float_runner, float_twin, device))
     if trial.on_device is not None:
         lines = trial.on_device.failures()
         missed += [Missed(Gate.DEVICE, f"{model.path}: {line}") for line in lines]
-    if trial.differing and _is_wide(model):
-        warnings.append(trial.difference)
-    elif trial.differing:
-        missed.append(Missed(Gate.BYTES, trial.difference))
+    if _is_wide(model):
+        warnings += trial.differences
+    else:
+        missed += [Missed(Gate.BYTES, line) for line in trial.differences]
     scores: dict[str, dict | None] = dict.fromkeys(("float", "int8", "tflm"))
     reason = shown and mismatch(meaning, shown)
     if reason:
         warnings.append(f"{model.path}: no scores: {reason}")
     elif shown:
         for name, values in trial.outputs.items():
-            found = deciding(meaning, values, shown)
-            scores[name] = score_outputs(shown, found, preprocessing.threshold)
-        if scores["float"] and scores["tflm"]:
-            missed += missed_score(model.path, shown, scores["float"], scores["tflm"], max_drop)
-        missed += missed_trivial(model.path, shown, scores)
+            ran = shown
+            if name in ("tflm", "device"):
+                rows = np.array(order[: len(values)])
+                ran, values = shown.take(np.sort(rows)), values[rows.argsort()]
+            found = deciding(meaning, values, ran)
+            scores[name] = score_outputs(ran, found, preprocessing.threshold)
+        # Of all images: those that TFLM runs may be a few of them.
+        after = scores["int8" if engine else "tflm"]
+        if scores["float"] and after:
+            missed += missed_score(model.path, shown, scores["float"], after, max_drop)
+        missed += missed_trivial(model.path, shown, {"float": scores["float"], "tflm": after})
     return Verification(
         missed=tuple(missed),
         arena=trial.arena,
+        type="int16" if _is_wide(model) else "int8",
         bit_exact=not unsupported and trial.differing == 0,
         differing_bytes=trial.differing,
         unsupported_ops=lacking,
@@ -170,6 +196,9 @@ def verify(
         scores=scores,
         sqnr=tuple(trial.sqnr),
         images=tuple(shown.names if shown else (f"random {n}" for n in range(len(inputs)))),
+        engine_images=len(inputs) if engine and not unsupported else 0,
+        tflm_images=len(trial.checked),
+        outputs=trial.outputs,
         device=trial.on_device,
     )
 
@@ -193,75 +222,20 @@ def _inputs(
     return inputs, images
 
 
-class _Trial:
-    """What the backends made of the images.
-
-    Attributes:
-        outputs: real values float32 by backend, of the output that is read.
-        arena: that TFLM used, None if it did not run.
-        differing: stored values of TFLM that are not those of the reference kernels.
-        difference: the line that says how far the two are apart.
-        on_device: what a board made of them.
-        sqnr: per layer, on the first image.
-    """
-
-    def __init__(self, model: TfliteModel, output: int) -> None:
-        self._model, self._output = model, output
-        self._results = [border(model, number)[1] for number in range(len(model.outputs))]
-        self.outputs: dict[str, np.ndarray] = {}
-        self.sqnr: list[dict[str, Any]] = []
-        self.arena: Arena | None = None
-        self.differing, self.difference = 0, ""
-        self.on_device: OnDevice | None = None
-
-    def run(
-        self,
-        inputs: np.ndarray,
-        runs: bool,
-        float_runner: Runner | None,
-        float_twin: TfliteModel | None,
-        device: DeviceRunner | None,
-    ) -> None:
-        """Run images on every backend that there is; TFLM and a board if it ``runs`` there."""
-        with _Interpreters(self._model, inputs, start=runs) as interpreters:
-            if float_runner is not None:
-                self.outputs["float"] = network_outputs(float_runner, inputs)
-            if float_twin is not None:
-                self.sqnr = layer_sqnr(float_twin, self._model, inputs[0])
-            if not runs:
-                return
-            stored, on_tflm, self.arena = interpreters.results()
-        self._compare(stored, on_tflm, inputs)
-        number, real = self._output, self._results[self._output].dequantize
-        self.outputs["int8"], self.outputs["tflm"] = real(stored[number]), real(on_tflm[number])
-        if device is not None:
-            self.on_device, on_board = run_on_device(device, inputs, on_tflm[number])
-            self.outputs["device"] = real(on_board)
-
-    def _compare(
-        self, stored: list[np.ndarray], on_tflm: list[np.ndarray], inputs: np.ndarray
-    ) -> None:
-        """Count the values in which all outputs of the two interpreters differ."""
-        pairs = list(zip(self._results, stored, on_tflm, strict=True))
-        self.differing = sum(int((one != two).sum()) for _, one, two in pairs)
-        furthest = max(
-            np.abs(result.dequantize(one) - result.dequantize(two)).max()
-            for result, one, two in pairs
-        )
-        origin = self._origin(pairs, inputs) if self.differing else ""
-        self.difference = (
-            f"{self._model.path}: TFLM and TFLite reference kernels differ in {self.differing} of "
-            f"{sum(one.size for one in stored)} output values, by {furthest:.2g} at most{origin}"
-        )
-
-    def _origin(
-        self, pairs: list[tuple[TensorSpec, np.ndarray, np.ndarray]], inputs: np.ndarray
-    ) -> str:
-        """Return in words the first operator whose results differ, on the first such image."""
-        apart = [(one != two).reshape(len(one), -1).any(axis=1) for _, one, two in pairs]
-        image = int(np.any(apart, axis=0).argmax())
-        source, _ = border(self._model)
-        return first_difference(self._model, stored_input(source, inputs)[image])
+def _order(images: ImageStore | int, engine: Engine | None) -> list[int]:
+    """Return which images TFLM and TFLite run, as far as there is time: all without the engine."""
+    count = images if isinstance(images, int) else len(images)
+    if engine is None or isinstance(images, int):
+        return list(range(count if engine is None else min(count, engine.count or count)))
+    if engine.count is not None:
+        return images.spread(engine.count).tolist()
+    order = [0, *(1 + np.random.default_rng(0).permutation(count - 1))]
+    marked = np.asarray(images.masks.any((1, 2, 3)))
+    if marked.any() and not marked[order[:2]].any():
+        # Without any foreground among them little could be told of a network.
+        first = int(marked[order].argmax())
+        order[1], order[first] = order[first], order[1]
+    return [int(row) for row in order]
 
 
 def _is_wide(model: TfliteModel) -> bool:
@@ -291,38 +265,3 @@ def missed_score(
         "--set quantization.equalize=true, more calibration images or recipe static_wi8_ai16"
     )
     return [Missed(Gate.SCORE, line)]
-
-
-class _Interpreters:
-    """TFLM, started at once in its own process, and TFLite's reference kernels, run when asked.
-
-    Both take seconds an image; TFLM keeps one core busy while this process does other work.
-    """
-
-    def __init__(self, model: TfliteModel, inputs: np.ndarray, start: bool) -> None:
-        self._model, self._inputs, self._start = model, inputs, start
-        self._bar = progress.bar()
-        self._pool = concurrent.futures.ThreadPoolExecutor(1)
-
-    def __enter__(self) -> _Interpreters:
-        if self._start:
-            self._bar.start()
-            total = 2 * len(self._inputs)
-            task = self._bar.add_task("TFLM and TFLite reference", total=total, note="")
-            self._advance = lambda: self._bar.advance(task)
-            self._tflm = TflmRunner(self._model, progress=self._advance)
-            self._stored = stored_input(self._tflm.input, self._inputs)
-            self._tflm_outputs = self._pool.submit(self._tflm.run_all, self._stored)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-        self._pool.shutdown()
-
-    def results(self) -> tuple[list[np.ndarray], list[np.ndarray], Arena]:
-        """Return all outputs of TFLite and of TFLM, and TFLM's arena."""
-        host = TfliteRunner(self._model, reference=True, progress=self._advance)
-        outputs = host.run_all(self._stored)
-        # In this order: the arena is known once TFLM has run.
-        tflm_outputs = self._tflm_outputs.result()
-        return outputs, tflm_outputs, self._tflm.arena
