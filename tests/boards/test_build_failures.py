@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tinyseg import boards
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.errors import InputError
 from tinyseg.places import firmware_folder
 
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.arm
 
 def test_build_folder_of_a_checkout_that_moved(tmp_path, monkeypatch):
     """CMake refuses a cache that another source folder made; such a one is made anew."""
-    board = boards.load("mps2_an386")
+    board = boards.load_board("mps2_an386")
     moved = tmp_path / "moved"
     shutil.copytree(firmware_folder(), moved)
     monkeypatch.setattr("tinyseg.boards.build.firmware_folder", lambda: moved)
-    first = build(board, tmp_path / "build")
+    first = compile_firmware(board, tmp_path / "build")
     monkeypatch.undo()
-    assert build(board, tmp_path / "build").elf == first.elf
+    assert compile_firmware(board, tmp_path / "build").elf == first.elf
     assert str(moved) not in (tmp_path / "build" / "CMakeCache.txt").read_text()
 
 
@@ -37,13 +37,13 @@ def test_build_folder_of_a_checkout_that_moved(tmp_path, monkeypatch):
     ],
 )
 def test_why_firmware_does_not_build(tmp_path, monkeypatch, source, reason):
-    board = boards.load("mps2_an386")
+    board = boards.load_board("mps2_an386")
     broken = tmp_path / "firmware"
     shutil.copytree(firmware_folder(), broken)
     (broken / "selftest" / "main.cc").write_text(source)
     monkeypatch.setattr("tinyseg.boards.build.firmware_folder", lambda: broken)
     with pytest.raises(InputError) as caught:
-        build(board, tmp_path / "build")
+        compile_firmware(board, tmp_path / "build")
     message = str(caught.value)
     assert message.startswith("mps2_an386: the firmware does not ")
     assert re.search(reason if "|" in reason else re.escape(reason), message), message
@@ -56,4 +56,4 @@ def test_what_cmake_says_is_the_reason(tmp_path, monkeypatch):
     (broken / "CMakeLists.txt").write_text('message(FATAL_ERROR "no such thing")\n')
     monkeypatch.setattr("tinyseg.boards.build.firmware_folder", lambda: broken)
     with pytest.raises(InputError, match="no such thing"):
-        build(boards.load("mps2_an386"), tmp_path / "build")
+        compile_firmware(boards.load_board("mps2_an386"), tmp_path / "build")

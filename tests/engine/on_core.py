@@ -13,7 +13,7 @@ import numpy as np
 
 from tinyseg import boards
 from tinyseg.boards import emulator, program_source
-from tinyseg.boards.build import build
+from tinyseg.boards.build import compile_firmware
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.cores import Core, core_of
 from tinyseg.engine.program import Kernel
@@ -50,7 +50,7 @@ class CoreRunner:
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        self._board, self._folder = boards.load(name), folder
+        self._board, self._folder = boards.load_board(name), folder
         self.core = core_of(self._board.core)
         arena = self._board.region("ARENA")
         self._place = arena.origin + arena.length - _MOST
@@ -58,7 +58,7 @@ class CoreRunner:
         sources.mkdir(parents=True, exist_ok=True)
         for file, content in _table(self.core, self._place).items():
             (sources / file).write_text(content)
-        self._elf = build(self._board, folder / "cmake", sources).elf
+        self._elf = compile_firmware(self._board, folder / "cmake", sources).elf
 
     def compiled(self, content: bytes) -> Compiled:
         """Return a file compiled for the core."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyseg import presets
 from tinyseg.boards import c_source, emulator, program_source
 from tinyseg.boards.board import Board, load_board
@@ -128,10 +130,19 @@ def compile_for(
     Raises:
         InputError: our engine cannot run it, or it does not fit.
     """
-    images = sum(tensor.elements * 4 for tensor in (*model.inputs, *model.outputs))
-    left = pieces(board, images + _FRAME_BYTES)
+    left = room(model, board)
     sizes = [piece.bytes for piece in left]
     return compiled(model, sizes, max_work, core_of(board.core)), left
+
+
+def room(model: TfliteModel, board: Board) -> list[FreeMemory]:
+    """Return the memories of a board that are left for a program, besides the image and the mask.
+
+    Both are whole in firmware, which takes them from a port.
+    """
+    ends = integer(model)
+    images = sum(t.elements * np.dtype(t.dtype).itemsize for t in (*ends.inputs, *ends.outputs))
+    return pieces(board, images + _FRAME_BYTES)
 
 
 def _with_own(

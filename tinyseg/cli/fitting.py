@@ -13,6 +13,7 @@ from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE, fail_on
 
 if TYPE_CHECKING:
     from tinyseg.steps.candidates import Candidate
+    from tinyseg.steps.engine_fit import EngineFit
     from tinyseg.steps.fit_board import Fitted
     from tinyseg.tflite.lowering import Lowered
 
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     help="Multiply-accumulates that strips may take, times those of the file.",
 )
 @click.option("--without", multiple=True, metavar="PASS", help="Leave out a pass.")
+@click.option(
+    "--engine",
+    type=click.Choice(["tflm", "tinyseg"]),
+    default="tflm",
+    show_default=True,
+    help="tinyseg: leave out the passes that help TensorFlow Lite Micro alone, and undo them.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
 @JSON
 def lower(
@@ -41,6 +49,7 @@ def lower(
     patches: bool,
     max_work: float,
     without: tuple[str, ...],
+    engine: str,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -55,7 +64,9 @@ def lower(
     from tinyseg.steps.integer_file import read_model
 
     model = read_model(file, data, recipe)
-    lowered, target = step.lower(model, output, without=without, patches=patches, max_work=max_work)
+    lowered, target = step.lower(
+        model, output, without=without, patches=patches, max_work=max_work, engine=engine
+    )
     if as_json:
         steps = [step._asdict() for step in lowered.steps]
         terminal.print_json({"file": str(target), "steps": steps})
@@ -67,8 +78,13 @@ def lower(
 @click.command()
 @click.argument("model", metavar="FILE.tflite|MODEL|FILE.keras")
 @click.option("--board", metavar="BOARD", help="Board to fit; see 'tinyseg boards'.")
-@click.option("--ram", metavar="BYTES", help="Tensor arena instead of a board's, e.g. 256K.")
-@click.option("--flash", metavar="BYTES", help="Bytes of the file instead of a board's, e.g. 1M.")
+@click.option("--ram", metavar="BYTES", help="The network's RAM instead of a board's, e.g. 256K.")
+@click.option("--flash", metavar="BYTES", help="Its flash instead of a board's, e.g. 1M.")
+@click.option(
+    "--engine",
+    type=click.Choice(["tinyseg", "tflm"]),
+    help="Only with this engine; with either if not given.",
+)
 @click.option("--channels", type=click.Choice(["1", "3"]), help="Channels of a proposed network.")
 @click.option("--propose", is_flag=True, help="Propose sizes even if the file fits.")
 @click.option("--train", is_flag=True, help="Train and quantize the first proposal.")
@@ -81,6 +97,7 @@ def fit(
     board: str | None,
     ram: str | None,
     flash: str | None,
+    engine: str | None,
     channels: str | None,
     propose: bool,
     train: bool,
@@ -91,8 +108,10 @@ def fit(
 ) -> None:
     """Make a network fit a board, or say why it cannot and which sizes would.
 
-    The file is lowered first, then cut into strips. What is still too large needs another base
-    width, depth or input size: those that fit are proposed, their cost computed without training.
+    tinyseg's own engine takes the file as it is, and computes some rows again if it is too large
+    otherwise. For TensorFlow Lite Micro it is lowered, and cut into strips if neither engine takes
+    it otherwise. What is still too large needs another base width, depth or input size: those whose
+    tensor arena fits are proposed, their cost computed without training.
 
     \b
     Examples:
@@ -104,7 +123,7 @@ def fit(
 
     then = "train" if train else "propose" if propose else ""
     size = None if channels is None else int(channels)
-    limits = Limits(board, ram, flash)
+    limits = Limits(board, ram, flash, engine)
     fitted = fit_board(model, limits, data, recipe, then=then, channels=size, folder=output)
     if as_json:
         terminal.print_json(fitted.as_dict())
@@ -115,11 +134,32 @@ def fit(
 
 def _print_fitted(fitted: Fitted) -> None:
     if fitted.lowered and fitted.source:
-        _print_steps(fitted.lowered, fitted.source.path)
+        _print_steps(fitted.lowered, f"{fitted.source.path}, lowered for TensorFlow Lite Micro")
+    if fitted.engines and fitted.source:
+        _print_engines(fitted.engines, fitted.source.path)
     if fitted.proposals is not None:
         _print_proposals(fitted.name, fitted.proposals)
     if fitted.file:
-        click.echo(f"fits: {fitted.file}")
+        click.echo(f"fits with --engine {fitted.engine}: {fitted.file}")
+
+
+def _print_engines(engines: Sequence[EngineFit], title: str) -> None:
+    from tinyseg.reporting.numbers import size
+
+    terminal.print_table(
+        ["engine", "RAM", "flash", "work", "fits"],
+        [
+            [
+                fit.engine,
+                size(fit.ram_bytes),
+                size(fit.flash_bytes),
+                "-" if fit.work is None else f"{fit.work:.3f} times",
+                "yes" if fit.fits else "no",
+            ]
+            for fit in engines
+        ],
+        title=title,
+    )
 
 
 def _print_steps(lowered: Lowered, title: str) -> None:

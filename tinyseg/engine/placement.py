@@ -22,6 +22,27 @@ _UNLIMITED = 1 << 40
 _EFFORT = 150_000
 
 
+class DoesNotFitError(InputError):
+    """A program needs more memory than there is.
+
+    Args:
+        path: of the file.
+        needed: bytes.
+        sizes: bytes of each memory.
+        work: multiply-accumulates with which it needs so much, times those of the file.
+
+    Attributes:
+        needs: what it needs and what is there, for people.
+    """
+
+    def __init__(self, path: str, needed: int, sizes: Sequence[int], work: float = 1.0) -> None:
+        pieces = f" in {len(sizes)} pieces" if len(sizes) > 1 else ""
+        times = f" at {work:.2f} times the work" if work > 1 else ""
+        self.needs = f"needs {needed:,} bytes of memory{times} of {sum(sizes):,}{pieces}"
+        cure = "allow more work with --max-work, or take a smaller network"
+        super().__init__(f"{path}: {self.needs}; {cure}")
+
+
 @dataclasses.dataclass(frozen=True)
 class Placement:
     """Places of all rows.
@@ -99,7 +120,7 @@ def place(
             one: rings that share what memory they can.
 
     Raises:
-        InputError: it does not fit.
+        DoesNotFitError: it does not fit.
     """
     program = schedule.program
     state = state_bytes(len(program.nodes), schedule.depth)
@@ -115,7 +136,7 @@ def place(
         found = search.rings() if effort is None else search.best(effort)
         needed = head + unit * sum(found.used)
         if found.used[-1] or head > sizes[0]:
-            raise InputError(_too_large(program.path, needed, sizes))
+            raise DoesNotFitError(program.path, needed, sizes)
         if needed <= _NUMBERS * unit:
             break
         unit *= 2
@@ -156,11 +177,3 @@ def _data_bytes(program: Program) -> int:
     for node in program.nodes:
         content |= {value.content for value in node.params if isinstance(value, Data)}
     return sum(map(len, content))
-
-
-def _too_large(path: str, needed: int, sizes: Sequence[int]) -> str:
-    pieces = f" in {len(sizes)} pieces" if len(sizes) > 1 else ""
-    return (
-        f"{path}: needs {needed:,} bytes of memory, the board has {sum(sizes):,}{pieces}; "
-        "allow more work with --max-work, or take a smaller network"
-    )

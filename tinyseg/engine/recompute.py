@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from tinyseg.engine.copies import Draft, late_readers
-from tinyseg.engine.placement import Placement, other_bytes, place
+from tinyseg.engine.placement import DoesNotFitError, Placement, other_bytes, place
 from tinyseg.engine.program import Program
 from tinyseg.engine.schedule import Schedule, simulate
 from tinyseg.errors import InputError
@@ -100,7 +100,7 @@ def choose(
             both, it is the one with the least work that fits into the regions.
 
     Raises:
-        InputError: none is small enough.
+        DoesNotFitError: none is small enough.
     """
     allowed = [v for v in variants if macs is None or v.macs <= macs] or [variants[0]]
     if ram is None and macs is not None:
@@ -109,12 +109,8 @@ def choose(
         if (ram is None or variant.least <= ram) and _fits(variant, ram):
             return variant
     last = allowed[-1] if allowed[-1].least < allowed[0].least else allowed[0]
-    needed = place(last.schedule).ram
-    there = sum(last.regions or ()) if ram is None else ram
-    raise InputError(
-        f"{last.program.path}: needs {needed:,} bytes of memory at {last.macs:.2f} times the work, "
-        f"{there:,} are there; allow more work with --max-work, or take a smaller network"
-    )
+    sizes = last.regions or () if ram is None else (ram,)
+    raise DoesNotFitError(last.program.path, place(last.schedule).ram, sizes, last.macs)
 
 
 def _fits(variant: Variant, ram: int | None) -> bool:

@@ -1,4 +1,4 @@
-"""Make a network fit a board: lower it, cut it into strips, or propose a smaller one."""
+"""Make a network fit a board: choose an engine, cut it into strips, or propose a smaller one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from tinyseg import files, presets
 from tinyseg import plan as plans
 from tinyseg.boards.board import bytes_of, load_board
+from tinyseg.boards.firmware import OWN, TFLM
 from tinyseg.errors import InputError
 from tinyseg.keras_files.description import looks_like_model
 from tinyseg.plan import Plan
@@ -17,6 +18,7 @@ from tinyseg.progress import counter
 from tinyseg.runtime import tflm
 from tinyseg.steps.budget import Budget, arena_of
 from tinyseg.steps.candidates import GRID, Candidate, candidates, front
+from tinyseg.steps.engine_fit import EngineFit, Room, fit_own
 from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.run import Run
@@ -38,13 +40,15 @@ class Limits:
 
     Attributes:
         board: name of a board.
-        ram: bytes of the tensor arena instead of the board's, such as ``256K``.
-        flash: bytes of the file instead of the board's, such as ``1M``.
+        ram: bytes of the network's memory instead of the board's, such as ``256K``.
+        flash: bytes of the network in flash instead of the board's, such as ``1M``.
+        engine: the only one that will do, ``tinyseg`` or ``tflm``; None for either.
     """
 
     board: str | None = None
     ram: str | None = None
     flash: str | None = None
+    engine: str | None = None
 
     def __str__(self) -> str:
         return self.board or "the budget"
@@ -67,6 +71,15 @@ class Limits:
         except ValueError as error:
             raise InputError(f"fit: {error}") from None
 
+    def room(self, model: TfliteModel) -> Room:
+        """Return what our own engine may take; call :meth:`budget` first, which checks sizes."""
+        space = Room.of(load_board(self.board), model) if self.board else Room((0,), 0)
+        if self.ram is not None:
+            space = dataclasses.replace(space, regions=(bytes_of(self.ram),))
+        if self.flash is not None:
+            space = dataclasses.replace(space, flash=bytes_of(self.flash))
+        return space
+
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
@@ -75,10 +88,10 @@ class Fitted:
     Attributes:
         name: what the user named.
         budget: for a network whose file is not there yet.
-        source: the file that was lowered; None if the network has none.
-        lowered: its lowered form.
-        arena: tensor arena in bytes of that form.
-        file: where it was written; None if it does not fit.
+        source: the file that is to fit; None if the network has none.
+        engines: how it fits with each engine that was tried.
+        lowered: its lowered form, which TFLM takes; None if only our own engine was asked for.
+        file: the one that fits, with the first engine that it fits; None if there is none.
         proposals: sizes of the network that fit; None if they were not looked for.
         run: the first of them, trained and quantized; None if that was not asked for.
         failures: why nothing fits.
@@ -87,12 +100,17 @@ class Fitted:
     name: str
     budget: Budget
     source: TfliteModel | None = None
+    engines: tuple[EngineFit, ...] = ()
     lowered: Lowered | None = None
-    arena: int | None = None
     file: Path | None = None
     proposals: tuple[Candidate, ...] | None = None
     run: Run | None = None
     failures: tuple[str, ...] = ()
+
+    @property
+    def engine(self) -> str | None:
+        """The engine with which the file fits; None if it fits with none."""
+        return next((fit.engine for fit in self.engines if fit.fits), None)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -100,10 +118,12 @@ class Fitted:
             "model": self.name,
             "file": None if self.file is None else str(self.file),
             "fits": self.file is not None,
+            "engine": self.engine,
+            "engines": [dataclasses.asdict(fit) for fit in self.engines],
             "proposals": [vars(candidate) for candidate in self.proposals or ()],
         }
         if self.lowered is not None:
-            values["arena_bytes"] = self.arena
+            values["arena_bytes"] = self.engines[-1].ram_bytes
             values["file_bytes"] = len(self.lowered.model.content)
             values["steps"] = [step._asdict() for step in self.lowered.steps]
         values["budget"] = {"arena_bytes": self.budget.ram, "file_bytes": self.budget.flash}
@@ -111,13 +131,18 @@ class Fitted:
 
 
 def fit_file(
-    model: TfliteModel, budget: Budget, *, progress: Callable[[], None] = lambda: None
+    model: TfliteModel,
+    budget: Budget,
+    *,
+    strips: bool = True,
+    progress: Callable[[], None] = lambda: None,
 ) -> tuple[Lowered, bool]:
-    """Lower a file; cut it into strips only if it does not fit otherwise.
+    """Lower a file for TFLM; cut it into strips only if it does not fit otherwise.
 
     Args:
         model: parsed file.
         budget: what it may take.
+        strips: whether it may be cut.
         progress: called now and then.
 
     Returns:
@@ -126,7 +151,7 @@ def fit_file(
     Raises:
         InputError: the file is damaged or of a kind that cannot be used.
     """
-    for patches in (False, True):
+    for patches in (False, True) if strips else (False,):
         lowered = lower(model, patches=patches, progress=progress)
         arena, file = arena_of(lowered.model, budget.target), len(lowered.model.content)
         if budget.holds(arena, file):
@@ -148,8 +173,9 @@ def fit_board(
 ) -> Fitted:
     """Make a network fit, or find why it cannot and which sizes of it would.
 
-    The file is lowered first, then cut into strips; of a network in the zoo that is still too
-    large, sizes are proposed.
+    Our own engine takes the file as it is, and computes rows again where it does not fit otherwise;
+    for TFLM it is lowered, and cut into strips if it fits neither engine otherwise. Of a network in
+    the zoo that is still too large, sizes are proposed.
 
     Args:
         name_or_file: network in the zoo, a Keras model or a ``.tflite`` file.
@@ -171,7 +197,7 @@ def fit_board(
             raise
     else:
         where = folder or presets.BUILD / "fit"
-        fitted = _lower_to_fit(fitted, TfliteModel.read(path), limits, where)
+        fitted = _fit(fitted, TfliteModel.read(path), limits, where)
     if named or not (then or fitted.file is None):
         return fitted
     found = propose(name_or_file, fitted.budget, channels)
@@ -186,21 +212,42 @@ def fit_board(
     return dataclasses.replace(fitted, run=run, failures=tuple(run.failures))
 
 
-def _lower_to_fit(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path) -> Fitted:
-    """Lower a file, and write it if it fits."""
+def _fit(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path) -> Fitted:
+    """Find an engine with which a file fits; write it if it has to be another one."""
     deployable(source)
-    budget, stem = limits.budget(source), Path(source.path).stem
+    fitted, file = dataclasses.replace(fitted, source=source), None
+    if limits.engine != TFLM:
+        own = fit_own(source, limits.room(source), str(limits))
+        file = Path(source.path) if own.fits else None
+        fitted = dataclasses.replace(fitted, engines=(own,), file=file)
+    if limits.engine != OWN:
+        fitted = _fit_tflm(fitted, source, limits, folder)
+    if fitted.file is not None:
+        return fitted
+    return dataclasses.replace(fitted, failures=tuple(fit.why for fit in fitted.engines))
+
+
+def _fit_tflm(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path) -> Fitted:
+    """Lower a file for TFLM, and write it if it fits nothing else."""
+    budget, other = limits.budget(source), fitted.file is not None
     with counter("searching schedules") as progress:
-        lowered, fits = fit_file(source, budget, progress=progress)
+        lowered, fits = fit_file(source, budget, strips=not other, progress=progress)
     content, arena = lowered.model.content, arena_of(lowered.model, budget.target)
-    fitted = dataclasses.replace(fitted, source=source, lowered=lowered, arena=arena)
-    if fits:
-        if not any(operator.opcode in FIRMWARE_OPS for operator in lowered.model.operators):
+    why = "" if fits else _excess(source.path, str(limits), arena, len(content), budget)
+    if fits and not any(op.opcode in FIRMWARE_OPS for op in lowered.model.operators):
+        try:
             tflm.measured(lowered.model)  # What it refuses fits nowhere.
-        target = folder / f"{stem}_{limits.board or 'fit'}.tflite"
-        return dataclasses.replace(fitted, file=files.write_bytes(target, content))
-    line = _excess(source.path, str(limits), arena, len(content), budget)
-    return dataclasses.replace(fitted, failures=(line,))
+        except InputError as error:
+            if not other:
+                raise
+            fits, why = False, str(error)
+    work = lowered.steps[-1].macs / max(lowered.steps[0].macs, 1)
+    fit = EngineFit(TFLM, fits, arena, len(content), work, why)
+    fitted = dataclasses.replace(fitted, engines=(*fitted.engines, fit), lowered=lowered)
+    if other or not fits:
+        return fitted
+    target = folder / f"{Path(source.path).stem}_{limits.board or 'fit'}.tflite"
+    return dataclasses.replace(fitted, file=files.write_bytes(target, content))
 
 
 def _excess(path: str, where: str, arena: int, file: int, budget: Budget) -> str:

@@ -38,6 +38,15 @@ PASSES: dict[str, Callable[[Graph], list[str]]] = {
 # Passes that cost work or operators, and are only kept where they make the arena smaller.
 CONCATENATIONS, PATCHES, PLACEMENT = "concatenations", "patches", "placement"
 ALL_PASSES = (*PASSES, CONCATENATIONS, PATCHES, PLACEMENT)
+# Passes that help TFLM's kernels and planner alone; our own engine computes rows better without.
+TFLM_ONLY = (
+    "transposed_convolutions",
+    "channel_functions",
+    "broadcasts",
+    CONCATENATIONS,
+    PATCHES,
+    PLACEMENT,
+)
 # Multiply-accumulates that patches may take, times those of the file.
 MAX_WORK = 1.6
 

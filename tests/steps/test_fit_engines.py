@@ -1,0 +1,125 @@
+"""With which engine a file fits: our own as it is, TFLM's arena as lowered."""
+
+import contextlib
+import json
+
+import pytest
+
+from tests import fixtures
+from tests.in_process import tinyseg
+from tinyseg import boards
+from tinyseg.engine.compiled import compiled
+from tinyseg.steps.engine_fit import Room, fit_own
+from tinyseg.steps.fit_board import Limits, fit_board
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.lowering import lower
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    content = fixtures.quantized("static_wi8_ai8", "integer", base_width=4, size=SIZE)
+    (folder / "net.tflite").write_bytes(content)
+    with contextlib.chdir(folder):
+        yield str(folder / "net.tflite")
+
+
+@pytest.fixture(scope="module")
+def model(path):
+    return TfliteModel.read(path)
+
+
+@pytest.fixture(scope="module")
+def whole(model):
+    return compiled(model)
+
+
+@pytest.fixture(scope="module")
+def arena(model):
+    """What TFLM needs on this machine at the least."""
+    return predict(lower(model).model).needed
+
+
+def test_both_engines_are_told_and_ours_comes_first(path, whole, arena):
+    fitted = fit_board(path, Limits(ram="1M", flash="1M"))
+    own, other = fitted.engines
+    assert (own.engine, own.fits, own.work) == ("tinyseg", True, 1)
+    assert (own.ram_bytes, own.flash_bytes) == (whole.ram, len(whole.content))
+    assert (other.engine, other.fits, other.ram_bytes) == ("tflm", True, arena)
+    # It is the file itself that fits.
+    assert (fitted.engine, str(fitted.file)) == ("tinyseg", path)
+    assert not fitted.failures
+
+
+def test_rows_are_computed_again_before_the_network_is_cut(path, whole, arena):
+    """Too little for TFLM, and for our engine if it computes each row once."""
+    peak = whole.placement.schedule.peak
+    assert peak < arena
+    fitted = fit_board(path, Limits(ram=str(peak - 16), flash="1M"))
+    own, other = fitted.engines
+    assert own.fits
+    assert own.work > 1
+    assert own.ram_bytes < peak
+    assert not other.fits
+    assert "patches" not in [step.name for step in fitted.lowered.steps]
+
+
+def test_only_the_engine_asked_for(path, whole, arena):
+    own = fit_board(path, Limits(ram="1M", flash="1M", engine="tinyseg"))
+    assert ([fit.engine for fit in own.engines], own.lowered) == (["tinyseg"], None)
+    tflm = fit_board(path, Limits(ram="1M", flash="1M", engine="tflm"))
+    assert [fit.engine for fit in tflm.engines] == ["tflm"]
+    assert TfliteModel.read(tflm.file).content == lower(TfliteModel.read(path)).model.content
+    small = fit_board(path, Limits(ram=str(whole.ram), flash="1M", engine="tflm"))
+    assert small.engine != "tinyseg"
+
+
+def test_what_fits_nowhere_is_told_of_each_engine(path, whole):
+    for ram, flash in (("1K", "1M"), ("1M", str(len(whole.content) - 1))):
+        result = tinyseg("fit", path, "--ram", ram, "--flash", flash, "--json")
+        values = json.loads(result.out)
+        assert (result.code, values["fits"], values["engine"]) == (1, False, None)
+        lines = result.err.strip().splitlines()
+        assert len(lines) == 2
+        assert all(f"{path}: does not fit the budget: needs" in line for line in lines)
+        assert [fit["why"] for fit in values["engines"]] == [
+            line.split(" ", 1)[1] for line in lines
+        ]
+
+
+def test_a_file_that_ours_refuses_may_fit_tflm(tmp_path):
+    path = tmp_path / "wide.tflite"
+    path.write_bytes(fixtures.quantized("static_wi8_ai16", "integer", base_width=4, size=32))
+    fitted = fit_board(str(path), Limits(ram="1M", flash="1M"), folder=tmp_path)
+    own, other = fitted.engines
+    assert not own.fits
+    assert "take --engine tflm" in own.why
+    assert (fitted.engine, other.fits) == ("tflm", True)
+    only = fit_board(str(path), Limits(ram="1M", flash="1M", engine="tinyseg"))
+    assert (only.file, only.failures) == (None, (own.why,))
+
+
+def test_memories_of_a_board_count_together(model):
+    """A Nucleo-H743ZI has its RAM in five pieces, of which TFLM takes one."""
+    board = boards.load_board("nucleo_h743zi")
+    space = Room.of(board, model)
+    assert len(space.regions) == 5
+    assert space.flash > board.budget().model
+    assert sum(space.regions) > board.budget().arena
+    assert fit_own(model, space, board.name).fits
+
+
+def test_lowering_for_ours_leaves_out_what_helps_tflm_alone(path, model):
+    """What TFLM's passes make of a file is undone: the engine gets the same rows to compute."""
+    assert tinyseg("lower", path, "-o", "tflm.tflite").code == 0
+    assert tinyseg("lower", "tflm.tflite", "--engine", "tinyseg", "-o", "own.tflite").code == 0
+    low, own = TfliteModel.read("tflm.tflite"), TfliteModel.read("own.tflite")
+    counts = {name: [m.opcodes.count(name) for m in (model, low, own)] for name in model.opcodes}
+    assert counts["TRANSPOSE_CONV"] == [counts["TRANSPOSE_CONV"][0], 0, counts["TRANSPOSE_CONV"][0]]
+    assert "DEPTH_TO_SPACE" not in own.opcodes
+    result = tinyseg("lower", path, "--engine", "tinyseg", "--patches")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "--max-work" in result.err

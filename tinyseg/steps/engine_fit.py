@@ -1,0 +1,79 @@
+"""Whether a file fits a board with our own engine, and what it takes there."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tinyseg.boards.board import Board
+from tinyseg.boards.firmware import OWN, room
+from tinyseg.engine.compiled import compiled
+from tinyseg.engine.cores import Core, core_of
+from tinyseg.engine.placement import DoesNotFitError
+from tinyseg.errors import InputError
+from tinyseg.tflite import TfliteModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """What a program may take.
+
+    Attributes:
+        regions: bytes of each of the memories for its rows.
+        flash: bytes of the program, weights included.
+        core: class of cores.
+    """
+
+    regions: tuple[int, ...]
+    flash: int
+    core: Core = Core.PORTABLE
+
+    @classmethod
+    def of(cls, board: Board, model: TfliteModel) -> Room:
+        """Return what a board leaves, besides firmware, image and mask."""
+        regions = tuple(piece.bytes for piece in room(model, board))
+        return cls(regions, board.program_bytes(), core_of(board.core))
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineFit:
+    """How a file fits with an engine.
+
+    Attributes:
+        engine: ``tinyseg`` or ``tflm``.
+        fits: whether it does.
+        ram_bytes, flash_bytes: what it takes; None where that is not known.
+        work: multiply-accumulates, times those of the file.
+        why: one line that tells why it does not fit; empty if it does.
+    """
+
+    engine: str
+    fits: bool
+    ram_bytes: int | None = None
+    flash_bytes: int | None = None
+    work: float | None = None
+    why: str = ""
+
+
+def fit_own(model: TfliteModel, space: Room, where: str) -> EngineFit:
+    """Plan a file for some memory; rows are computed again only where it does not fit otherwise.
+
+    Args:
+        model: parsed file.
+        space: what it may take.
+        where: that space, for people.
+    """
+    try:
+        made = compiled(model, space.regions, core=space.core)
+    except DoesNotFitError as error:
+        why = f"{model.path}: does not fit {where}: {error.needs}; choose a smaller size"
+        return EngineFit(OWN, False, why=why)
+    except InputError as error:
+        return EngineFit(OWN, False, why=str(error))
+    taken = made.ram, len(made.content), made.work
+    if taken[1] <= space.flash:
+        return EngineFit(OWN, True, *taken)
+    why = (
+        f"{model.path}: does not fit {where}: needs {taken[1]:,} bytes of flash of "
+        f"{space.flash:,}; choose a smaller size, or quantize it with --weights-bits 5"
+    )
+    return EngineFit(OWN, False, *taken, why)
