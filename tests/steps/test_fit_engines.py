@@ -12,7 +12,7 @@ from tinyseg.engine.compiled import compiled
 from tinyseg.steps.engine_fit import Room, fit_own
 from tinyseg.steps.fit_board import Limits, fit_board
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.lowering import lower
 
 SIZE = 32
@@ -40,7 +40,7 @@ def whole(model):
 @pytest.fixture(scope="module")
 def arena(model):
     """What TFLM needs on this machine at the least."""
-    return predict(lower(model).model).needed
+    return predict_arena(lower(model).model).needed
 
 
 def test_both_engines_are_told_and_ours_comes_first(path, whole, arena):

@@ -79,7 +79,7 @@ class ArenaSize:
 
         Args:
             model: a linted file.
-            target: build of TFLM, see :func:`tinyseg.tflite.memory.predict`.
+            target: build of TFLM, see :func:`tinyseg.tflite.arena.memory.predict_arena`.
             board: for which that is, for people.
 
         Raises:

@@ -62,7 +62,7 @@ def engine_memory(
 
     Args:
         model: parsed file.
-        target: class of cores, see :func:`tinyseg.tflite.arena.memory.predict`.
+        target: class of cores, see :func:`tinyseg.tflite.arena.memory.predict_arena`.
         board: plan for the memories of this one instead.
         max_work: see :func:`tinyseg.engine.compiled.compiled`.
         with_front: plan too what less memory takes more work (slow).
