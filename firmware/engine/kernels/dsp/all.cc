@@ -21,6 +21,7 @@ void AddAll(KernelTable* table) {
   add(Kernel::kDspTable, Table);
   add(Kernel::kDspResizeNearest, ResizeNearest);
   add(Kernel::kDspGate, Gate);
+  add(Kernel::kDspPixelTable, PixelTable);
 }
 
 }  // namespace dsp

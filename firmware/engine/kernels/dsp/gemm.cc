@@ -85,27 +85,24 @@ void Gemm::GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) cons
 }
 
 void Gemm::GatherWindows(const Run& run, int32_t pixel, Pair* to) const {
-  const int32_t bytes = run.columns * run.channels;
-  const int32_t step = (bytes + 3) & ~3;
-  const Split split(bytes);
-  for (int32_t p = 0; p < kPixels; ++p) {
-    int8_t* const window = windows_ + p * step;
-    const int32_t column = run.first + (pixel + p) * row_.stride;
-    int32_t begin = column < 0 ? -column : 0;
-    int32_t end = row_.width - column < run.columns ? row_.width - column : run.columns;
-    if (begin < end) {
-      begin *= run.channels;
-      end *= run.channels;
-      std::memcpy(window + begin, run.row + column * run.channels + begin,
-                  static_cast<size_t>(end - begin));
-    } else {
-      begin = end = bytes;
-    }
-    std::memset(window, row_.params.input_zero, static_cast<size_t>(begin));
-    std::memset(window + end, row_.params.input_zero, static_cast<size_t>(step - end));
-  }
+  const Split split(run.columns * run.channels);
+  // The columns under all of a tile's windows, as far as the input has them.
+  const int32_t columns = (kPixels - 1) * row_.stride + run.columns;
+  const int32_t column = run.first + pixel * row_.stride;
+  int32_t begin = column < 0 ? -column : 0;
+  int32_t end = row_.width - column < columns ? row_.width - column : columns;
+  if (begin >= end) begin = end = columns;
+  const auto fill = [&](int32_t first, int32_t count) {
+    std::memset(windows_ + first * run.channels, row_.params.input_zero,
+                static_cast<size_t>(count * run.channels));
+  };
+  if (begin > 0) fill(0, begin);
+  std::memcpy(windows_ + begin * run.channels, run.row + (column + begin) * run.channels,
+              static_cast<size_t>((end - begin) * run.channels));
+  if (end < columns) fill(end, columns - end);
   const tinyseg_dsp_widening widening = {
-      windows_, step, to, split.words, 1, 0, 0, split.tail, !row_.params.doubles_weights};
+      windows_,   row_.stride * run.channels,  to, split.words, 1, 0, 0,
+      split.tail, !row_.params.doubles_weights};
   tinyseg_dsp_widen(&widening);
 }
 

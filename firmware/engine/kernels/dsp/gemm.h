@@ -56,7 +56,7 @@ class Gemm {
   const int32_t tiles_;  // The last one begins earlier rather than being smaller.
   Pair* const panel_;
   Pair* const activations_;  // Of a block of tiles.
-  int8_t* const windows_;    // Of four pixels at a row's end.
+  int8_t* const windows_;    // What lies under those of four pixels at a row's end.
   int32_t run_count_ = 0;
   Run runs_[kMostRuns];
 };

@@ -26,6 +26,12 @@ struct ChannelPair {
   Finish finishes[2];
 };
 
+// kDspPixelTable: int8 [256][channels], the entry of value v is v + 128. Channels are a multiple
+// of 8.
+struct PixelTableParams {
+  uint32_t table;
+};
+
 // What convolutions as matrix products share.
 struct GemmParams {
   int32_t input_zero, least, most;

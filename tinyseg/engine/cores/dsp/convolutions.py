@@ -9,16 +9,18 @@ import numpy as np
 
 from tinyseg.engine.cores.dsp.finish import finishes, is_signed
 from tinyseg.engine.cores.dsp.parts import parts
+from tinyseg.engine.cores.dsp.pixel_table import pixel_table
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _TILE = 4
 _MOST_RUNS = 32
 # Weights are unpacked by fours.
 _PANEL_SLACK = 24
-# Of windows that are multiplied with a pair's weights once these are unpacked, and tiles that are
-# worth it.
-_BLOCK_BYTES = 8 << 10
+# Of windows that are multiplied with a pair's weights once these are unpacked. Scratch is shared:
+# where a tile of one node takes more, all may have as much.
+_BLOCK_BYTES = 6 << 10
 _LEAST_BLOCK = 2
+_WINDOWED = (Kernel.CONVOLUTION, Kernel.TRANSPOSED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +36,17 @@ class _Border:
 
 
 def convolution(program: Program, node: Node) -> Node | None:
-    """Return a convolution as a product of matrices."""
+    """Return a convolution as a product of matrices, or as a table if it has few outcomes."""
+    found = pixel_table(program, node)
+    if found is not None:
+        return found
     numbers, weights, channels = parts(node)
     window, border = numbers[:8], _Border(*numbers[8:])
-    height, width, _, _, _, dilation = window[:6]
+    height, width, _, stride, _, dilation = window[:6]
     depths = [program.nodes[link.source].channels for link in node.links]
     kernel = weights.reshape(node.channels, height, width, sum(depths))
-    if len(depths) == 1 and (dilation == 1 or width == 1):
+    is_whole = len(depths) == 1 and (dilation == 1 or width == 1)
+    if is_whole:
         runs = [kernel[:, y].reshape(node.channels, -1) for y in range(height)]
     else:
         ends = np.cumsum(depths)[:-1]
@@ -55,9 +61,10 @@ def convolution(program: Program, node: Node) -> Node | None:
     packed = _packed(runs, channels, border)
     if packed is None:
         return None
-    sizes = [run.shape[1] for run in runs]
-    gemm, scratch = _gemm(node.width, node.channels, [sizes], border)
-    params = (*window, *gemm, _pairs(sizes), packed)
+    pairs = _pairs([run.shape[1] for run in runs])
+    strip = ((_TILE - 1) * stride + (width if is_whole else 1)) * max(depths)
+    gemm, scratch = _gemm(node.width, node.channels, pairs, strip, border, _block_bytes(program))
+    params = (*window, *gemm, pairs, packed)
     return dataclasses.replace(node, kernel=Kernel.DSP_CONVOLUTION, params=params, scratch=scratch)
 
 
@@ -74,7 +81,7 @@ def transposed(program: Program, node: Node) -> Node | None:
     if height < stride_y or width < stride_x or height > _MOST_RUNS:
         return None
     phases: list[int | Data] = []
-    shapes: list[list[int]] = []
+    most = 0
     for y in range(stride_y):
         for x in range(stride_x):
             # Neighbouring columns of the input meet the window's columns backwards.
@@ -83,11 +90,31 @@ def transposed(program: Program, node: Node) -> Node | None:
             packed = _packed(runs, records[y, x], border)
             if packed is None:
                 return None
-            shapes.append([run.shape[1] for run in runs])
-            phases += [_pairs(shapes[-1]), packed]
-    gemm, scratch = _gemm(-(-node.width // stride_x), node.channels, shapes, border)
+            pairs = _pairs([run.shape[1] for run in runs])
+            phases += [pairs, packed]
+            most = max(most, pairs)
+    strip = (_TILE - 1 + -(-width // stride_x)) * depth
+    gemm, scratch = _gemm(
+        -(-node.width // stride_x), node.channels, most, strip, border, _block_bytes(program)
+    )
     params = (*window, *gemm, *phases)
     return dataclasses.replace(node, kernel=Kernel.DSP_TRANSPOSED, params=params, scratch=scratch)
+
+
+def _block_bytes(program: Program) -> int:
+    """Return the bytes that widened windows may take at a time."""
+    depths = [_depth(node) for node in program.nodes if node.kernel in _WINDOWED]
+    return max(_BLOCK_BYTES, *(_LEAST_BLOCK * _TILE * 2 * depth for depth in depths))
+
+
+def _depth(node: Node) -> int:
+    """Return the products of an output, of a transposed convolution those of its largest phase."""
+    numbers, weights, _ = parts(node)
+    products = weights.size // node.channels
+    if node.kernel == Kernel.CONVOLUTION:
+        return products
+    height, width, stride_y, stride_x = numbers[:4]
+    return products // (height * width) * -(-height // stride_y) * -(-width // stride_x)
 
 
 def _pairs(runs: Sequence[int]) -> int:
@@ -96,22 +123,23 @@ def _pairs(runs: Sequence[int]) -> int:
 
 
 def _gemm(
-    pixels: int, channels: int, shapes: list[list[int]], border: _Border
+    pixels: int, channels: int, pairs: int, strip: int, border: _Border, block_bytes: int
 ) -> tuple[tuple[int, ...], int]:
     """Return ``GemmParams`` of rows of so many pixels, and the bytes of scratch.
 
     Args:
         pixels: of the widest row.
         channels: of the output.
-        shapes: bytes of the runs of each product.
+        pairs: of depths, of the largest product.
+        strip: bytes of a row under the windows of a tile.
+        block_bytes: that widened windows may take.
         border: zero points and clamp.
     """
-    pairs = max(map(_pairs, shapes))
     tile_bytes = pairs * _TILE * 4
     tiles = -(-pixels // _TILE)
-    block = min(tiles, max(_BLOCK_BYTES // tile_bytes, _LEAST_BLOCK))
+    block = min(tiles, max(block_bytes // tile_bytes, 1))
     block = -(-tiles // -(-tiles // block))
-    windows = _TILE * max(-(-size // 4) * 4 for runs in shapes for size in runs)
+    windows = max(strip // 4 * 4 + 4, 8)
     scratch = pairs * 8 + _PANEL_SLACK + block * tile_bytes + windows
     doubles_weights = channels <= _TILE * block
     gemm = (border.input_zero, border.least, border.most, int(border.signed), block)
