@@ -41,6 +41,8 @@ class Kernel(enum.IntEnum):
     BINARY_CONVOLUTION = 18
     MIN_MAX = 19
     SQUARED_DIFFERENCE = 20
+    PACKED_CONVOLUTION = 21
+    PACKED_TRANSPOSED = 22
 
 
 class Need(NamedTuple):
