@@ -30,7 +30,8 @@ enum class Kernel : uint8_t {
   kBinaryConvolution = 18,
   kMinMax = 19,  // MINIMUM, MAXIMUM.
   kSquaredDifference = 20,
-  kDecode = 21,  // Weights in few bits; not in use yet.
+  kPackedConvolution = 21,  // Weights of few bits.
+  kPackedTransposed = 22,
   // kernels/dsp.
   kDspConvolution = 32,
   kDspTransposed = 33,

@@ -38,6 +38,23 @@ struct ConvolutionParams {
   uint32_t channels;                             // Channel[channels out].
 };
 
+// Weights of few values: indices of a table of values, in 1 to 7 bits, the least significant first.
+// Each output channel's begin with a byte of their own. They are unpacked for two channels at a
+// time, which needs scratch for two filters.
+struct PackedWeights {
+  uint32_t indices;      // Of [channels out][height][width][channels in].
+  uint32_t tables;       // int8, one for each output channel or one for all.
+  int32_t bits;          // Of an index.
+  int32_t filter_bytes;  // Between the indices of channels.
+  int32_t table_step;    // Between their tables; 0 if there is one.
+};
+
+// kPackedConvolution: as above, its own weights are not in use.
+struct PackedConvolutionParams {
+  ConvolutionParams convolution;
+  PackedWeights weights;
+};
+
 // kDepthwise: several sources as above.
 struct DepthwiseParams {
   Window window;
@@ -55,6 +72,12 @@ struct TransposedParams {
   // Channel[stride_y][stride_x][channels out]: of output pixels with (y + top) % stride_y and
   // (x + left) % stride_x. The bias holds the weights that reach such a pixel.
   uint32_t channels;
+};
+
+// kPackedTransposed: its own weights are not in use.
+struct PackedTransposedParams {
+  TransposedParams transposed;
+  PackedWeights weights;
 };
 
 // kTable: int8 [per_channel ? channels : 1][256], the entry of value v is v + 128.

@@ -91,6 +91,6 @@ def test_a_network_that_needs_more_is_refused():
     model = TfliteModel.parse(content, "net.tflite")
     board = boards.load_board("rp2040_pico")
     small, ram = dict(board.memory), board.roles["ARENA"]
-    small[ram] = dataclasses.replace(small[ram], length=40 << 10)
+    small[ram] = dataclasses.replace(small[ram], length=28 << 10)
     with pytest.raises(InputError, match=r"net.tflite: needs [\d,]+ bytes of memory"):
         firmware.compile_for(model, dataclasses.replace(board, memory=small))

@@ -22,14 +22,15 @@ class Builder:
 
     Args:
         model: a file whose activations are int8.
+        packs: whether weights of few values are to be packed.
 
     Attributes:
-        model: as given.
+        model, packs: as given.
         nodes: so far, sources first.
     """
 
-    def __init__(self, model: TfliteModel) -> None:
-        self.model = model
+    def __init__(self, model: TfliteModel, packs: bool = False) -> None:
+        self.model, self.packs = model, packs
         self.nodes: list[Node] = []
         # Nodes that together, side by side along the channels, are a tensor.
         self._parts: dict[int, tuple[int, ...]] = {}

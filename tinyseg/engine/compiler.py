@@ -10,7 +10,7 @@ from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering import PASSES
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator
-from tinyseg.tflite.packing import unpacked
+from tinyseg.tflite.packing import is_packed, unpacked
 from tinyseg.tflite.raising import raise_graph
 
 # What makes a graph of int8 rows of files that hold shapes, or floats at the border.
@@ -25,9 +25,9 @@ def compile_model(model: TfliteModel) -> Program:
             operator and layer.
     """
     usable(model)
-    model = integer(model)
-    builder = Builder(model)
-    for operator in model.operators:
+    # Whoever packed them wants them small in flash, and pays for it with time.
+    builder = Builder(integer(model), packs=is_packed(model))
+    for operator in builder.model.operators:
         _add(builder, operator)
     return builder.program()
 

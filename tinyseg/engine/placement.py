@@ -29,16 +29,20 @@ class DoesNotFitError(InputError):
         path: of the file.
         needed: bytes.
         sizes: bytes of each memory.
-        work: multiply-accumulates with which it needs so much, times those of the file.
+        work: multiply-accumulates with which it needs so much, times those of the file; None where
+            no others were tried.
 
     Attributes:
         needs: what it needs and what is there, for people.
     """
 
-    def __init__(self, path: str, needed: int, sizes: Sequence[int], work: float = 1.0) -> None:
+    def __init__(
+        self, path: str, needed: int, sizes: Sequence[int], work: float | None = None
+    ) -> None:
         pieces = f" in {len(sizes)} pieces" if len(sizes) > 1 else ""
-        times = f" at {work:.2f} times the work" if work > 1 else ""
-        self.needs = f"needs {needed:,} bytes of memory{times} of {sum(sizes):,}{pieces}"
+        times = "" if work is None else f" at {work:.2f} times the work"
+        there = f"{sum(sizes):,} are there{pieces}"
+        self.needs = f"needs {needed:,} bytes of memory{times}, {there}"
         cure = "allow more work with --max-work, or take a smaller network"
         super().__init__(f"{path}: {self.needs}; {cure}")
 

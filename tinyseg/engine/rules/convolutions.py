@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyseg.engine.builder import Builder
+from tinyseg.engine.packed_weights import pack_weights
 from tinyseg.engine.program import Data, Kernel, Link, Need
 from tinyseg.engine.rules import factors
 from tinyseg.tflite.activations import clamp_range, is_valid
@@ -57,7 +58,7 @@ def _windowed(
     need = Need(options.strideH, -top, extent - top)
     links = tuple(Link(part, need) for part in builder.parts(data))
     macs = kernel.size * builder.shape(output)[1]
-    builder.add(output, kind, links, params, macs=macs, op=operator.index)
+    _add(builder, output, kind, links, params, kernel, macs=macs, op=operator.index)
 
 
 def transposed(builder: Builder, operator: Operator) -> None:
@@ -94,7 +95,7 @@ def transposed(builder: Builder, operator: Operator) -> None:
     source = builder.node(data, operator.index)
     macs = kernel.size * builder.shape(data)[1] // strides[0]
     links = (Link(source, need),)
-    builder.add(output, Kernel.TRANSPOSED, links, params, macs=macs, op=operator.index)
+    _add(builder, output, Kernel.TRANSPOSED, links, params, kernel, macs=macs, op=operator.index)
 
 
 def fully_connected(builder: Builder, operator: Operator) -> None:
@@ -116,7 +117,30 @@ def fully_connected(builder: Builder, operator: Operator) -> None:
     )
     links = (Link(source),)
     macs = kernel.size * width
-    builder.add(output, Kernel.CONVOLUTION, links, params, macs=macs, op=operator.index)
+    _add(builder, output, Kernel.CONVOLUTION, links, params, kernel, macs=macs, op=operator.index)
+
+
+_PACKED = {
+    Kernel.CONVOLUTION: Kernel.PACKED_CONVOLUTION,
+    Kernel.TRANSPOSED: Kernel.PACKED_TRANSPOSED,
+}
+
+
+def _add(
+    builder: Builder,
+    output: Tensor,
+    kind: Kernel,
+    links: tuple[Link, ...],
+    params: tuple[int | Data, ...],
+    kernel: np.ndarray,
+    **facts: int,
+) -> None:
+    """Add a node whose last two parameters are its weights and channels; packed where asked for."""
+    packed = pack_weights(kernel) if builder.packs and kind in _PACKED else None
+    if packed is not None:
+        kind, params = _PACKED[kind], (*params[:-2], 0, params[-1], *packed.params)
+        facts["scratch"] = packed.scratch
+    builder.add(output, kind, links, params, **facts)
 
 
 def _features(builder: Builder, source: int, depth: int, op: int) -> int:

@@ -6,14 +6,29 @@ namespace portable {
 
 // In the order of enum class Kernel.
 const KernelTable kAll = {{
-    CopyRows,          Convolution,    Depthwise,
-    Transposed,        Table,          Add,
-    Multiply,          MaxPool,        AveragePool,
-    ResizeNearest,     ResizeBilinear, Reshape,
-    Transpose,         Softmax,        Mean,
-    MatrixMultiply,    DepthToSpace,   SpaceToDepth,
-    BinaryConvolution, MinMax,         SquaredDifference,
-    nullptr,  // kDecode.
+    CopyRows,
+    Convolution,
+    Depthwise,
+    Transposed,
+    Table,
+    Add,
+    Multiply,
+    MaxPool,
+    AveragePool,
+    ResizeNearest,
+    ResizeBilinear,
+    Reshape,
+    Transpose,
+    Softmax,
+    Mean,
+    MatrixMultiply,
+    DepthToSpace,
+    SpaceToDepth,
+    BinaryConvolution,
+    MinMax,
+    SquaredDifference,
+    PackedConvolution,
+    PackedTransposed,
 }};
 
 }  // namespace portable

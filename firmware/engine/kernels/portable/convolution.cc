@@ -1,5 +1,6 @@
-// CONV_2D and FULLY_CONNECTED. Needs no scratch.
+// CONV_2D and FULLY_CONNECTED. Needs no scratch but for packed weights.
 #include "engine/kernels/dot.h"
+#include "engine/kernels/filters.h"
 #include "engine/kernels/portable/portable.h"
 #include "engine/kernels/window.h"
 
@@ -14,6 +15,7 @@ class ConvolutionRow {
   ConvolutionRow(const Rows& rows, const Node& node, uint32_t row, int8_t* output)
       : rows_(rows),
         node_(node),
+        // Those of packed weights come behind them.
         params_(rows.params<ConvolutionParams>(node)),
         window_(params_.window),
         input_(rows, node, window_, row),
@@ -28,12 +30,14 @@ class ConvolutionRow {
     runs_of_row_ = is_contiguous_ ? 1 : window_.width * static_cast<int32_t>(node.link_count);
   }
 
-  void Compute() {
+  void Compute(const PackedWeights* packed) {
     const int32_t filter = window_.height * tap_row_;
-    const int8_t* weights = rows_.at<int8_t>(params_.weights);
+    const Filters filters(rows_, params_.weights, packed, filter);
     const Channel* channel = rows_.at<Channel>(params_.channels);
-    for (int32_t c = 0; c < output_step_; c += 2, channel += 2, weights += 2 * filter) {
-      ComputePair(ChannelPair(channel, c + 1 < output_step_, weights, filter), output_ + c);
+    for (int32_t c = 0; c < output_step_; c += 2, channel += 2) {
+      const bool has_second = c + 1 < output_step_;
+      ComputePair(ChannelPair(channel, has_second, filters.Pair(c, has_second), filter),
+                  output_ + c);
     }
     ClampRow(output_, static_cast<uint32_t>(node_.width) * node_.channels, params_.least,
              params_.most);
@@ -123,7 +127,12 @@ class ConvolutionRow {
 }  // namespace
 
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
-  ConvolutionRow(rows, node, row, output).Compute();
+  ConvolutionRow(rows, node, row, output).Compute(nullptr);
+}
+
+void PackedConvolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+  const auto& params = rows.params<PackedConvolutionParams>(node);
+  ConvolutionRow(rows, node, row, output).Compute(&params.weights);
 }
 
 }  // namespace portable

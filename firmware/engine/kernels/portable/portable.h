@@ -29,6 +29,8 @@ void SpaceToDepth(const Rows& rows, const Node& node, uint32_t row, int8_t* outp
 void BinaryConvolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void MinMax(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void SquaredDifference(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void PackedConvolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void PackedTransposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 
 // All of them.
 extern const KernelTable kAll;

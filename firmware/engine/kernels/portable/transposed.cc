@@ -1,5 +1,6 @@
-// TRANSPOSE_CONV. Needs no scratch.
+// TRANSPOSE_CONV. Needs no scratch but for packed weights.
 #include "engine/kernels/dot.h"
+#include "engine/kernels/filters.h"
 #include "engine/kernels/portable/portable.h"
 #include "engine/kernels/window.h"
 
@@ -16,6 +17,7 @@ class TransposedRow {
       : rows_(rows),
         node_(node),
         source_(rows.source(node, 0)),
+        // Those of packed weights come behind them.
         params_(rows.params<TransposedParams>(node)),
         window_(params_.window),
         depth_(static_cast<int32_t>(source_.channels)),
@@ -28,14 +30,20 @@ class TransposedRow {
     inside_y_ = Inside(row_, taps_y_, source_.rows);
   }
 
-  void Compute() const {
-    const int32_t filter = window_.height * window_.width * depth_;
-    for (int32_t phase = 0; phase < window_.stride_x; ++phase) {
-      const Channel* channel =
-          rows_.at<Channel>(params_.channels) + (phase_y_ * window_.stride_x + phase) * channels_;
-      const int8_t* weights = rows_.at<int8_t>(params_.weights);
-      for (int32_t c = 0; c < channels_; c += 2, channel += 2, weights += 2 * filter) {
-        ComputePhase(phase, ChannelPair(channel, c + 1 < channels_, weights, filter), output_ + c);
+  void Compute(const PackedWeights* packed) const {
+    const int32_t tap_row = window_.width * depth_;
+    const int32_t filter = window_.height * tap_row;
+    const Filters filters(rows_, params_.weights, packed, filter);
+    const Channel* const channels =
+        rows_.at<Channel>(params_.channels) + phase_y_ * window_.stride_x * channels_;
+    for (int32_t c = 0; c < channels_; c += 2) {
+      const bool has_second = c + 1 < channels_;
+      // Of the window only the rows that this row takes.
+      const int8_t* const weights =
+          filters.Parts(c, has_second, phase_y_ * tap_row, tap_row, window_.stride_y * tap_row);
+      for (int32_t phase = 0; phase < window_.stride_x; ++phase) {
+        const Channel* const channel = channels + phase * channels_ + c;
+        ComputePhase(phase, ChannelPair(channel, has_second, weights, filter), output_ + c);
       }
     }
     ClampRow(output_, static_cast<uint32_t>(node_.width) * node_.channels, params_.least,
@@ -118,7 +126,12 @@ class TransposedRow {
 }  // namespace
 
 void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
-  TransposedRow(rows, node, row, output).Compute();
+  TransposedRow(rows, node, row, output).Compute(nullptr);
+}
+
+void PackedTransposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+  const auto& params = rows.params<PackedTransposedParams>(node);
+  TransposedRow(rows, node, row, output).Compute(&params.weights);
 }
 
 }  // namespace portable
