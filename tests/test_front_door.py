@@ -13,8 +13,8 @@ import tf_keras as keras
 from PIL import Image
 
 import tinyseg
-from tests.cli.test_cli import mltk_missing
-from tests.cli.test_cli import tinyseg as command
+from tests.commands import mltk_missing
+from tests.commands import tinyseg as command
 from tests.test_front_door_documented import documented
 from tinyseg import data
 from tinyseg.errors import InputError

@@ -73,3 +73,11 @@ def _boot(board, elf):
 def boot():
     """Return a context manager that boots an ELF file on a board, as a :class:`Machine`."""
     return _boot
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Firmware is built below the working directory."""
+    path = tmp_path_factory.mktemp("firmware")
+    with contextlib.chdir(path):
+        yield path

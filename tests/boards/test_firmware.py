@@ -31,15 +31,7 @@ SIZE = 64
 PREPROCESSING = PreprocessingPlan(height=SIZE, width=SIZE)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory):
-    """Firmware is built below the working directory."""
-    path = tmp_path_factory.mktemp("firmware")
-    with contextlib.chdir(path):
-        yield path
-
-
-pytestmark = [pytest.mark.arm, pytest.mark.tflm]
+pytestmark = [pytest.mark.arm, pytest.mark.tflm, pytest.mark.usefixtures("folder")]
 
 
 MACHINES = ["mps2_an500", "mps3_an547"]

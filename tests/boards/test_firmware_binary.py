@@ -1,7 +1,5 @@
 """The binary convolution of the firmware on emulated boards."""
 
-import contextlib
-
 import numpy as np
 import pytest
 
@@ -22,19 +20,11 @@ from tinyseg.tflite.ops.binary_conv_2d import (
     requantization,
 )
 
-pytestmark = [pytest.mark.arm, pytest.mark.tflm]
+pytestmark = [pytest.mark.arm, pytest.mark.tflm, pytest.mark.usefixtures("folder")]
 SIZE = 64
 
 
 PREPROCESSING = PreprocessingPlan(height=SIZE, width=SIZE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory):
-    """Firmware is built below the working directory."""
-    path = tmp_path_factory.mktemp("firmware")
-    with contextlib.chdir(path):
-        yield path
 
 
 # Channels that fill no word, strides that leave a rest, windows beyond the border.

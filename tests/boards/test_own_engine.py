@@ -1,6 +1,5 @@
 """Networks on our own engine on emulated boards, from Debian's packages alone."""
 
-import contextlib
 import dataclasses
 
 import numpy as np
@@ -22,13 +21,7 @@ PREPROCESSING = PreprocessingPlan(height=SIZE, width=SIZE)
 # One for each core: M4, M7, M33, M55.
 MACHINES = ["mps2_an386", "mps2_an500", "mps2_an505", "mps3_an547"]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory):
-    """Firmware is built below the working directory."""
-    path = tmp_path_factory.mktemp("firmware")
-    with contextlib.chdir(path):
-        yield path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture(scope="module")

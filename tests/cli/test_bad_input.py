@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tinyseg.data.phantom import load_phantom
 
 

@@ -3,38 +3,15 @@
 import hashlib
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests import fixtures
-from tests.cli.board_runs import (
-    SIZE,
-    assert_bad_input,
-    free_port,
-    printed,
-    tinyseg,
-)
+from tests.cli.board_runs import SIZE, free_port
+from tests.commands import assert_bad_input, printed, tinyseg
 from tinyseg import boards
 from tinyseg.boards.c_source import FILES
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.tflite import TfliteModel
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A working directory with a network's file, whose name has a space, and two images."""
-    path = tmp_path_factory.mktemp("on board")
-    (path / "small net.tflite").write_bytes(fixtures.quantized())
-    (path / "other.tflite").write_bytes(fixtures.quantized(base_width=8))
-    for index, pixels in enumerate(images()):
-        Image.fromarray(pixels).save(path / f"scan {index}.png")
-    return path
-
-
-def images():
-    return (255 * fixtures.pictures(2, seed=4)).astype(np.uint8)
-
 
 BOARDS = boards.board_names()
 

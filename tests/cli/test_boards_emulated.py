@@ -17,37 +17,14 @@ import pytest
 from PIL import Image
 
 from tests import fixtures
-from tests.cli.board_runs import (
-    SIZE,
-    assert_bad_input,
-    command,
-    free_port,
-    printed,
-    tinyseg,
-    variables,
-)
+from tests.cli.board_runs import SIZE, free_port, images
+from tests.commands import assert_bad_input, command, printed, tinyseg, variables
 from tinyseg import boards
 from tinyseg.boards.build import compile_firmware
 from tinyseg.errors import InputError
 from tinyseg.steps.emulate import serve
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.ops.registry import total_cost
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A working directory with a network's file, whose name has a space, and two images."""
-    path = tmp_path_factory.mktemp("on board")
-    (path / "small net.tflite").write_bytes(fixtures.quantized())
-    (path / "other.tflite").write_bytes(fixtures.quantized(base_width=8))
-    for index, pixels in enumerate(images()):
-        Image.fromarray(pixels).save(path / f"scan {index}.png")
-    return path
-
-
-def images():
-    return (255 * fixtures.pictures(2, seed=4)).astype(np.uint8)
-
 
 PHANTOM = ["--data", f"phantom:count=40,size={SIZE}"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import assert_bad_input, mltk_missing, tinyseg
+from tests.commands import assert_bad_input, mltk_missing, tinyseg
 from tests.data.makers import make_classes
 from tinyseg import files
 from tinyseg.tflite import TfliteModel

@@ -8,36 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tinyseg.errors import InputError
-from tinyseg.profiling.mltk import mltk_python
+from tests.commands import assert_bad_input, mltk_missing, tinyseg
 from tinyseg.tflite import TfliteModel
 
 SMALL = ["--set", "model.arguments.base_width=4", "--set", "model.arguments.depth=2"]
 # Two epochs teach little: a low threshold lets the network find something at all.
 SMALL += ["--set", "preprocessing.threshold=0.48"]
 PHANTOM = ["--data", "phantom:count=40,size=32"]
-
-
-def tinyseg(*arguments, cwd, **environment):
-    """Run the command line in a process of its own, as a user does."""
-    return subprocess.run(
-        [sys.executable, "-m", "tinyseg", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "TINYSEG_CACHE": str(Path(cwd) / "cache"), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def assert_bad_input(result, *words):
-    assert result.returncode == 2, result.stderr
-    assert "Traceback" not in result.stderr
-    last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("tinyseg: ")
-    for word in words:
-        assert word in last
-    assert not result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +33,6 @@ def run(tmp_path_factory):
     )  # fmt: skip
     assert quantized.returncode == 0, quantized.stderr
     return folder, json.loads(quantized.stdout), trained, quantized
-
-
-def mltk_missing():
-    try:
-        mltk_python()
-    except InputError:
-        return True
-    return False
 
 
 @pytest.fixture

@@ -1,39 +1,21 @@
 """``tinyseg memory`` as a user meets it, and what it draws."""
 
 import json
-import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 
-from tests import fixtures
+from tests import commands, fixtures
+from tests.commands import tinyseg
 from tinyseg.reporting import memory_chart
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import facts, predict_arena
 
 
-def tinyseg(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "tinyseg", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "TINYSEG_CACHE": str(cwd / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def assert_bad_input(result, *words):
-    assert result.returncode == 2, result.stderr
-    assert "Traceback" not in result.stderr
-    (line,) = result.stderr.strip().splitlines()
-    assert line.startswith("tinyseg: ")
-    for word in words:
-        assert word in line
-    assert not result.stdout
+    commands.assert_bad_input(result, *words)
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 @pytest.fixture(scope="module")

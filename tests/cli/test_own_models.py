@@ -5,7 +5,7 @@ import json
 import keras as keras3
 import pytest
 
-from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tests.keras_files.models import unet
 
 DATA = ("--data", "phantom:count=24,size=32")

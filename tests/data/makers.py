@@ -204,3 +204,15 @@ MAKERS = {
         ":slices=1",
     ),
 }
+
+
+def ellipses(count=10, height=32, width=40, channels=3):
+    """Dark images with a bright ellipse each, and the ellipses' masks."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:height, :width]
+    masks = np.zeros((count, height, width, 1), np.uint8)
+    for mask in masks:
+        centre = rng.uniform((0.3 * height, 0.3 * width), (0.7 * height, 0.7 * width))
+        radius = rng.uniform(4, 9, 2)
+        mask[((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2 < 1] = 1
+    return np.repeat(masks * np.uint8(250), channels, axis=-1), masks

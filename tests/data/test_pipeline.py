@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.data.makers import ellipses
 from tinyseg.data import pipeline
 from tinyseg.data.dataset import Sample
 from tinyseg.data.store import ImageStore
@@ -12,18 +13,6 @@ from tinyseg.plan import PreprocessingPlan
 
 PREPROCESSING = PreprocessingPlan(height=32, width=40, channels=3, scale=1 / 127.5, offset=-1.0)
 BATCH, STEPS = 4, 3
-
-
-def ellipses(count=10, height=32, width=40, channels=3):
-    """Dark images with a bright ellipse each, and the ellipses' masks."""
-    rng = np.random.default_rng(5)
-    y, x = np.mgrid[:height, :width]
-    masks = np.zeros((count, height, width, 1), np.uint8)
-    for mask in masks:
-        centre = rng.uniform((0.3 * height, 0.3 * width), (0.7 * height, 0.7 * width))
-        radius = rng.uniform(4, 9, 2)
-        mask[((y - centre[0]) / radius[0]) ** 2 + ((x - centre[1]) / radius[1]) ** 2 < 1] = 1
-    return np.repeat(masks * np.uint8(250), channels, axis=-1), masks
 
 
 @pytest.fixture(scope="module")

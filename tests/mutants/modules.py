@@ -43,7 +43,7 @@ _OPS = tuple(
 _FITTING = ("tests/steps/test_fit_board.py", "tests/steps/test_fit_budgets.py")
 # Modules whose tests do not bear their name alone.
 _MORE = {
-    "tinyseg/data/images.py": ("tests/data/test_bad_input.py",),
+    "tinyseg/data/images.py": ("tests/data/test_bad_input.py", "tests/data/test_equal_kinds.py"),
     "tinyseg/training/loop.py": ("tests/training/test_callbacks.py",),
     "tinyseg/tflite/packing.py": ("tests/tflite/test_unpacking.py", "tests/tflite/test_lookup.py"),
     "tinyseg/tflite/arena/planner.py": ("tests/tflite/arena/test_memory_by_hand.py",),
@@ -57,7 +57,10 @@ _MORE = {
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/engine.py": ("tests/engine/test_rules.py", "tests/engine/test_programs.py"),
     "tinyseg/verification/differences.py": ("tests/verification/test_verify_gates.py",),
-    "tinyseg/verification/scored.py": ("tests/steps/test_foreign_files.py",),
+    "tinyseg/verification/scored.py": (
+        "tests/steps/test_foreign_files.py",
+        "tests/steps/test_foreign_heads.py",
+    ),
     "tinyseg/verification/gates.py": ("tests/verification/test_verify_gates.py",),
     "tinyseg/steps/fit_board.py": ("tests/steps/test_fit_budgets.py",),
     "tinyseg/steps/candidates.py": _FITTING,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import tinyseg
+from tests.commands import tinyseg
 from tests.steps.foreign import AREA
 from tests.steps.transfer import SOURCE, ok
 

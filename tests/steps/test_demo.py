@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tinyseg import data
 from tinyseg.steps.demo import MAX_BYTES
 

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from tests.cli.test_cli import assert_bad_input
+from tests.commands import assert_bad_input
 from tests.steps.transfer import SOURCE, built, ok, run
 from tinyseg import plan as plans
 from tinyseg.errors import InputError

@@ -8,7 +8,7 @@ import pytest
 import tf_keras as keras
 
 from tests import fixtures
-from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tests.steps.foreign import AREA, PHANTOM, convolution, head, write
 from tests.tflite.test_metadata import ONE
 from tinyseg.errors import InputError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tests.data.makers import make_brats_h5
 from tests.zoo.contract import make
 from tinyseg.steps.inspect import first_kernel

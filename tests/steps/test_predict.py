@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tinyseg import data
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.cli.test_cli import assert_bad_input, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tests.steps.transfer import SOURCE, run
 
 BAD = {
