@@ -81,13 +81,17 @@ def test_report_shows_confusion(folder, quantized):
 
 @pytest.mark.parametrize(
     ("options", "kernels"),
-    [([], "TFLite reference kernels"), (["--backend", "tflm"], "TensorFlow Lite Micro")],
+    [
+        ([], "tinyseg's engine"),
+        (["--backend", "reference"], "TFLite reference kernels"),
+        (["--backend", "tflm"], "TensorFlow Lite Micro"),
+    ],
 )
 def test_evaluate(folder, quantized, options, kernels):
     """The scores are those of the report, on the kernels that it says, or on a board's own."""
     options = ["--data", SOURCE, "--json", *options]
     scores = json.loads(tinyseg("evaluate", file(folder), *options, cwd=folder).stdout)
-    assert quantized["test"]["integer"]["kernels"] == "TFLite reference kernels"
+    assert quantized["test"]["integer"]["kernels"] == "tinyseg's engine"
     assert scores == {**quantized["test"]["integer"], "kernels": kernels}
 
 

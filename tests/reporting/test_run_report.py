@@ -34,6 +34,7 @@ def run():
         "dice": {"float": 0.91, "int8": 0.9, "tflm": 0.9},
         "iou": {"float": 0.8, "int8": 0.8, "tflm": 0.8},
         "failures": [], "warnings": ["tensor <b>3</b>: odd"], "images": ["a", "b"],
+        "engine_images": 2, "tflm_images": 2,
         "sqnr": [{"operator": 0, "opcode": "CONV_2D", "layer": "encoder1_conv1", "sqnr_db": 31.25}],
         "device": None,
     }  # fmt: skip
@@ -138,6 +139,20 @@ def test_report_without_profile_or_float_network(run, tmp_path):
     run["verification"]["sqnr"] = []
     html, _, _ = run_report.write(run, [], [], tmp_path)
     assert "Layer by layer" not in html.read_text()
+
+
+def test_what_ran_on_fewer_images_says_so(run, tmp_path):
+    run["verification"]["tflm_images"] = 1
+    _, markdown, _ = report.write(run, [], [], tmp_path)
+    text = markdown.read_text()
+    assert "2 verified images on every backend" in text
+    assert "Engine, TFLM and TFLite reference bytes equal on 1." in text
+    for start in ("| tinyseg's engine | 0.9", "| TFLite Micro, 1 of them | 0.9"):
+        assert start in text
+    run["verification"].update(engine_images=0, tflm_images=2, bit_exact=False)
+    _, markdown, _ = report.write(run, [], [], tmp_path)
+    assert "TFLM and TFLite reference bytes DIFFER." in markdown.read_text()
+    assert "| TFLite, reference kernels | 0.9" in markdown.read_text()
 
 
 def test_a_board_adds_its_counts_of_each_operator(run, tmp_path):

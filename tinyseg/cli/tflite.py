@@ -175,6 +175,7 @@ def verify(
       tinyseg verify attention_unet_ds
       tinyseg verify path/to/model.tflite --data path/to/images
       tinyseg verify attention_unet_ds --on mps3_an547
+      tinyseg verify attention_unet_ds --on mps2_an500 --engine tflm --images 2
     """
     from tinyseg.reporting.numbers import score, size
     from tinyseg.scoring.scores import SCORES

@@ -134,20 +134,23 @@ def _class_accuracy(run: dict[str, Any]) -> dict[str, Any]:
 
 def _same_images(run: dict[str, Any]) -> dict[str, Any]:
     check = run["verification"]
+    images, few = len(check["images"]), check["tflm_images"]
     labels = {
         "float": "Keras, float32",
-        "int8": "TFLite, reference kernels",
-        "tflm": "TFLite Micro",
+        "int8": "tinyseg's engine" if check["engine_images"] else "TFLite, reference kernels",
+        "tflm": _of_images("TFLite Micro", few, images),
     }
     device, scores = check["device"], SCORES[run["task"]]
-    note = f"TFLM and TFLite reference bytes {'equal' if check['bit_exact'] else 'DIFFER'}."
+    whose = "Engine, TFLM" if check["engine_images"] else "TFLM"
+    equal = "equal" if check["bit_exact"] else "DIFFER"
+    note = f"{whose} and TFLite reference bytes {equal}{'' if few == images else f' on {few}'}."
     if device:
-        labels["device"] = f"{device['board']}"
+        labels["device"] = _of_images(device["board"], len(device["work"]), images)
         note += f" Those of {device['board']} {'equal' if device['bit_exact'] else 'DIFFER'}."
     if "with_lesion" in run["test"]["integer"]:
         note += " Scores are means of all of them; an image without foreground counts 0 or 1."
     return {
-        "title": f"The same {len(check['images'])} images on every backend",
+        "title": f"{images} verified images on every backend",
         "note": note,
         "header": ["backend", *(title for _, title in scores)],
         "rows": [
@@ -155,6 +158,10 @@ def _same_images(run: dict[str, Any]) -> dict[str, Any]:
             for key, label in labels.items()
         ],
     }
+
+
+def _of_images(name: str, count: int, images: int) -> str:
+    return name if count == images else f"{name}, {count} of them"
 
 
 def _cost(run: dict[str, Any]) -> dict[str, Any]:
