@@ -27,7 +27,8 @@ enable_testing()
 include(GoogleTest)
 
 # The engine for Python's ctypes, with all kernels.
-file(GLOB engine_sources CONFIGURE_DEPENDS engine/*.cc engine/kernels/portable/*.cc)
+file(GLOB engine_sources CONFIGURE_DEPENDS
+  engine/*.cc engine/kernels/dsp/*.cc engine/kernels/portable/*.cc)
 add_library(tinyseg_engine SHARED ${engine_sources} core/crc32.cc ops/binary_conv.cc)
 target_link_libraries(tinyseg_engine PRIVATE options)
 set_target_properties(tinyseg_engine PROPERTIES POSITION_INDEPENDENT_CODE ON)

@@ -31,7 +31,14 @@ enum class Kernel : uint8_t {
   kMinMax = 19,  // MINIMUM, MAXIMUM.
   kSquaredDifference = 20,
   kDecode = 21,  // Weights in few bits; not in use yet.
-  // From 32: kernels/dsp. From 48: kernels/mve.
+  // kernels/dsp.
+  kDspConvolution = 32,
+  kDspTransposed = 33,
+  kDspDepthwise = 34,
+  kDspDepthwise3x3 = 35,  // Windows of 3x3 that step by one pixel.
+  kDspDepthwise3x3By2 = 36,
+  kDspDepthwise2x2 = 37,
+  // From 48: kernels/mve.
 };
 constexpr uint32_t kKernelCount = 64;
 

@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_told_in_one_line():
         place(schedule, [1000, 500])
     message = str(caught.value)
     assert message.startswith("net.tflite: needs ")
-    assert "the board has 1,500 in 2 pieces; take --recompute" in message
+    assert "the board has 1,500 in 2 pieces; allow more work with --max-work" in message
     assert "\n" not in message
 
 

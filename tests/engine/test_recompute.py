@@ -146,7 +146,7 @@ def test_a_board_asks_for_no_more_work_than_it_must():
     chosen = choose(tight)
     assert chosen.macs == middle.macs
     assert all(used <= size for used in chosen.placement.regions)
-    with pytest.raises(InputError, match="allow more work or take a smaller network"):
+    with pytest.raises(InputError, match="allow more work with --max-work, or take a"):
         choose(front(program, [4096]))
 
 

@@ -14,7 +14,7 @@ from tinyseg.boards.board import Board, load
 from tinyseg.boards.build import build
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
-from tinyseg.boards.pieces import pieces
+from tinyseg.boards.pieces import Piece, pieces
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.compiler import integer
 from tinyseg.engine.cores import core_of
@@ -85,6 +85,7 @@ def make(
     board: Board,
     engine: str = OWN,
     meaning: Meaning | None = None,
+    max_work: float = 1.0,
 ) -> Firmware:
     """Compile firmware.
 
@@ -97,34 +98,48 @@ def make(
         preprocessing, meaning: of input and output, see :func:`tinyseg.boards.c_source.export`.
         board: what to compile for, in ``build/firmware/BOARD/MODEL``.
         engine: one of :data:`ENGINES`; only TFLM needs ``TFLM_ROOT``.
+        max_work: of our own engine, see :func:`compile_for`.
 
     Raises:
         InputError: a tool is missing, or the model cannot run on or does not fit the board.
     """
-    make_image = _with_tflm if engine == TFLM else _with_own
-    image, arena = make_image(model, (preprocessing, meaning), board)
+    ends = (preprocessing, meaning)
+    if engine == TFLM:
+        image, arena = _with_tflm(model, ends, board)
+    else:
+        image, arena = _with_own(model, ends, board, max_work)
     if board.family_id is not None:
         write_uf2(image, board)
     return Firmware(board, model, engine, image, arena, footprint(image, board))
 
 
-def compile_for(model: TfliteModel, board: Board) -> tuple[Compiled, list[str]]:
+def compile_for(
+    model: TfliteModel, board: Board, max_work: float = 1.0
+) -> tuple[Compiled, list[Piece]]:
     """Compile a file for a board's memories.
 
+    Args:
+        model: an int8 file.
+        board: whose memories.
+        max_work: see :func:`tinyseg.engine.compiled.compiled`.
+
     Returns:
-        The program, and the section of the linker script for each of its regions.
+        The program, and the memory of each of its regions.
 
     Raises:
         InputError: our engine cannot run it, or it does not fit.
     """
     images = sum(tensor.elements * 4 for tensor in (*model.inputs, *model.outputs))
     left = pieces(board, images + _FRAME_BYTES)
-    made = compiled(model, [piece.bytes for piece in left], core=core_of(board.core))
-    return made, [piece.section for piece in left]
+    sizes = [piece.bytes for piece in left]
+    return compiled(model, sizes, max_work, core_of(board.core)), left
 
 
-def _with_own(model: TfliteModel, ends: _Ends, board: Board) -> tuple[Image, ArenaSize]:
-    program, sections = compile_for(model, board)
+def _with_own(
+    model: TfliteModel, ends: _Ends, board: Board, max_work: float
+) -> tuple[Image, ArenaSize]:
+    program, left = compile_for(model, board, max_work)
+    sections = [piece.section for piece in left]
     folder = _folder(model, board, OWN)
     sources = folder / "generated"
     name = Path(model.path).stem
@@ -149,6 +164,7 @@ def booted(
     board: str,
     engine: str = OWN,
     meaning: Meaning | None = None,
+    max_work: float = 1.0,
 ) -> Iterator[DeviceRunner]:
     """Make firmware for an emulated board, or the emulated board with its core, and boot it.
 
@@ -156,7 +172,7 @@ def booted(
         InputError: as of :func:`make`.
     """
     machine = emulator.emulated(load(board))
-    made = make(model, preprocessing, machine, engine, meaning)
+    made = make(model, preprocessing, machine, engine, meaning, max_work)
     with emulator.start(machine, made.image.elf) as device:
         yield DeviceRunner(device, model)
 

@@ -17,10 +17,12 @@ class Piece(NamedTuple):
     Attributes:
         bytes: that are left for it.
         section: of the linker script.
+        memory: name of the board's memory.
     """
 
     bytes: int
     section: str
+    memory: str
 
 
 def pieces(board: Board, taken: int) -> list[Piece]:
@@ -41,6 +43,6 @@ def pieces(board: Board, taken: int) -> list[Piece]:
         outside = region.kind != RAM_KINDS[0]
         left = max(left, 0)
         order = (name != arena, outside, -left)
-        found.append((order, Piece(left // _ALIGNMENT * _ALIGNMENT, section)))
+        found.append((order, Piece(left // _ALIGNMENT * _ALIGNMENT, section, name)))
     chosen = [piece for _, piece in sorted(found, key=lambda item: item[0])]
     return [piece for piece in chosen if piece.bytes > 0][:_MOST] or chosen[:1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,8 @@ def values(compiled: Compiled, ends: Ends, sections: list[str], name: str) -> di
         **identity(compiled.model),
         "length": len(compiled.content),
         "content": numbers(compiled.content, "0x%02x"),
-        "kernels": [
-            _function(Kernel(number)) if number in needed else "nullptr"
-            for number in range(KERNEL_COUNT)
-        ],
+        "headers": headers(needed),
+        "kernels": functions(needed),
         "regions": [RegionSource(size, section) for size, section in regions],
         "operator_count": len(compiled.integer.operators),
         "input_row": nodes[0].row_bytes,
@@ -81,8 +80,23 @@ def values(compiled: Compiled, ends: Ends, sections: list[str], name: str) -> di
     }
 
 
-def _function(kernel: Kernel) -> str:
-    room, *parts = kernel.name.lower().split("_")
-    if room not in ("dsp", "mve"):
-        room, parts = "portable", [room, *parts]
-    return f"{room}::" + "".join(part.capitalize() for part in parts)
+def headers(kernels: Collection[Kernel]) -> list[str]:
+    """Return the headers that declare some kernels."""
+    rooms = sorted({_room(kernel)[0] for kernel in kernels})
+    return [f"engine/kernels/{room}/{room}.h" for room in rooms]
+
+
+def functions(kernels: Collection[Kernel]) -> list[str]:
+    """Return the runtime's table of some kernels, as C++ expressions."""
+    found = {int(kernel): "".join(map(str.capitalize, _room(kernel)[1])) for kernel in kernels}
+    rooms = {int(kernel): _room(kernel)[0] for kernel in kernels}
+    return [
+        f"tinyseg::engine::{rooms[number]}::{found[number]}" if number in found else "nullptr"
+        for number in range(KERNEL_COUNT)
+    ]
+
+
+def _room(kernel: Kernel) -> tuple[str, list[str]]:
+    """Return a kernel's namespace, and the words of its name."""
+    first, *rest = kernel.name.lower().split("_")
+    return (first, rest) if first in ("dsp", "mve") else ("portable", [first, *rest])

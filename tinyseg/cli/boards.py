@@ -14,6 +14,7 @@ from tinyseg.cli.options import (
     DATA,
     ENGINE,
     JSON,
+    MAX_WORK,
     OUTPUT,
     RECIPE,
     fail_on,
@@ -110,6 +111,7 @@ def doctor(as_json: bool) -> None:
     help="Source for TensorFlow Lite Micro, or a folder with tinyseg's own engine that needs "
     "nothing else: CMake, Arduino, Zephyr.",
 )
+@MAX_WORK
 @OUTPUT
 @JSON
 def export_c(
@@ -119,6 +121,7 @@ def export_c(
     board: str | None,
     arena: int | None,
     engine: str,
+    max_work: float,
     output: Path | None,
     as_json: bool,
     stated: Stated,
@@ -135,7 +138,7 @@ def export_c(
     from tinyseg.steps.session import Session
 
     session = Session.open_file(model, data, recipe).stating(stated)
-    paths, size = step.export_c(session, output, board, arena, engine)
+    paths, size = step.export_c(session, output, board, arena, engine, max_work)
     if as_json:
         terminal.print_json({"files": [str(p) for p in paths], "arena_bytes": size.size})
         return
@@ -150,6 +153,7 @@ def export_c(
 @DATA
 @RECIPE
 @ENGINE
+@MAX_WORK
 @stated_options
 @JSON
 def make_firmware(
@@ -158,6 +162,7 @@ def make_firmware(
     data: str | None,
     recipe: str,
     engine: str,
+    max_work: float,
     as_json: bool,
     stated: Stated,
 ) -> None:
@@ -170,7 +175,7 @@ def make_firmware(
     from tinyseg.steps.session import Session
 
     session = Session.open_file(model, data, recipe).stating(stated)
-    made = step.make_firmware(session, board, engine)
+    made = step.make_firmware(session, board, engine, max_work)
     if as_json:
         terminal.print_json(made.as_dict())
         return
@@ -194,6 +199,7 @@ def make_firmware(
 @DATA
 @RECIPE
 @ENGINE
+@MAX_WORK
 @stated_options
 @COUNT
 @click.option(
@@ -206,6 +212,7 @@ def emulate(
     data: str | None,
     recipe: str,
     engine: str,
+    max_work: float,
     images: int,
     serve: int | None,
     as_json: bool,
@@ -224,7 +231,7 @@ def emulate(
 
     session = Session.open_file(model, data, recipe).stating(stated)
     if serve:
-        made = step.emulated_firmware(session, board, engine)
+        made = step.emulated_firmware(session, board, engine, max_work)
         click.echo(
             f"{made.board.name} serves {made.model.path} at socket://127.0.0.1:{serve}; "
             "Ctrl-C ends it",
@@ -232,7 +239,7 @@ def emulate(
         )
         step.serve(made.board, made.image.elf, serve)
         return
-    record = step.emulate(session, board, images, engine)
+    record = step.emulate(session, board, images, engine, max_work)
     if as_json:
         terminal.print_json(record)
         return fail_on(record["failures"])
@@ -274,6 +281,7 @@ def emulate(
 @DATA
 @RECIPE
 @ENGINE
+@MAX_WORK
 @stated_options
 @click.option("--tool", help="Flash with this tool; the first installed one by default.")
 @click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
@@ -283,6 +291,7 @@ def flash(
     data: str | None,
     recipe: str,
     engine: str,
+    max_work: float,
     tool: str | None,
     dry_run: bool,
     stated: Stated,
@@ -296,7 +305,7 @@ def flash(
     from tinyseg.steps.session import Session
 
     session = Session.open_file(model, data, recipe).stating(stated)
-    ready = step.prepare_flash(session, board, engine, tool)
+    ready = step.prepare_flash(session, board, engine, tool, max_work)
     click.echo(shlex.join(ready.command))
     if not dry_run:
         ready.run()

@@ -113,6 +113,14 @@ ENGINE = click.option(
     show_default=True,
     help="What runs the network: tinyseg's own engine, or TensorFlow Lite Micro (TFLM_ROOT).",
 )
+MAX_WORK = click.option(
+    "--max-work",
+    type=click.FloatRange(1),
+    default=1.0,
+    show_default=True,
+    help="Multiply-accumulates, times those of the file, that our own engine may take to need less "
+    "memory: it computes rows again rather than keeping them.",
+)
 
 
 def _emulated_board(

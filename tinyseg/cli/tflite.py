@@ -15,6 +15,7 @@ from tinyseg.cli.options import (
     DRY_RUN,
     JSON,
     MAX_DROP,
+    MAX_WORK,
     ON,
     OUTPUT,
     RECIPE,
@@ -147,6 +148,7 @@ def quantize(
 @click.option("--weights", help="Weights, or Keras model, of the float network to compare with.")
 @UNSAFE
 @ON
+@MAX_WORK
 @COUNT
 @MAX_DROP
 @JSON
@@ -157,6 +159,7 @@ def verify(
     weights: str | None,
     unsafe: bool,
     board: str | None,
+    max_work: float,
     images: int,
     max_drop: float | None,
     as_json: bool,
@@ -177,7 +180,7 @@ def verify(
 
     session = Session.open_file(file, data, recipe, weights=weights, unsafe=unsafe)
     session.stating(stated)
-    verdict = step.verify(session, images, max_drop, board)
+    verdict = step.verify(session, images, max_drop, board, max_work=max_work)
     values = verdict.as_dict()
     scored = SCORES[verdict.task][:1] if verdict.task else ()
     if as_json:

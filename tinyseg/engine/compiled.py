@@ -11,7 +11,7 @@ from tinyseg.engine.cores import Core, specialize
 from tinyseg.engine.placement import Placement, place
 from tinyseg.engine.program import Program
 from tinyseg.engine.recompute import choose, front
-from tinyseg.engine.schedule import simulate
+from tinyseg.engine.schedule import Schedule, simulate
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import TfliteModel
 
@@ -26,6 +26,7 @@ class Compiled:
         program: nodes that compute rows.
         placement: where the rows lie.
         content: the bytes that the runtime reads.
+        work: multiply-accumulates, times those of computing each row once.
     """
 
     model: TfliteModel
@@ -33,6 +34,7 @@ class Compiled:
     program: Program
     placement: Placement
     content: bytes
+    work: float = 1.0
 
     @property
     def ram(self) -> int:
@@ -42,13 +44,13 @@ class Compiled:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of an inference."""
-        return sum(node.macs * node.rows for node in self.program.nodes)
+        return self.placement.schedule.macs
 
 
 def compiled(
     model: TfliteModel,
     regions: Sequence[int] | None = None,
-    work: float = 1.0,
+    max_work: float = 1.0,
     core: Core = Core.PORTABLE,
 ) -> Compiled:
     """Compile a file.
@@ -57,23 +59,25 @@ def compiled(
         model: an int8 file with a batch of 1.
         regions: bytes of the memories that its rows may lie in; None for one without an end. Rows
             are computed again, rather than kept, where all would not fit otherwise.
-        work: multiply-accumulates that the least memory may cost, times those of the file; with 1
-            there is no search for less memory than the regions have.
+        max_work: multiply-accumulates that the least memory may cost, times those of the file; with
+            1 there is no search for less memory than the regions have.
         core: class of cores that it will run on; kernels for this machine are the portable ones.
 
     Raises:
         InputError: the engine cannot run it, or it does not fit.
     """
-    program = specialize(compile_model(model), core)
-    placement = _placed(program, regions, work)
+    once = simulate(specialize(compile_model(model), core))
+    placement = _placed(once, regions, max_work)
     program = placement.schedule.program
-    return Compiled(model, integer(model), program, placement, pack(program, placement))
+    work = placement.schedule.macs / max(once.macs, 1)
+    content = pack(program, placement)
+    return Compiled(model, integer(model), program, placement, content, max(work, 1.0))
 
 
-def _placed(program: Program, regions: Sequence[int] | None, work: float) -> Placement:
-    if work > 1:
-        return choose(front(program, regions, work), macs=work).placement
+def _placed(once: Schedule, regions: Sequence[int] | None, max_work: float) -> Placement:
+    if max_work > 1:
+        return choose(front(once.program, regions, max_work), macs=max_work).placement
     try:
-        return place(simulate(program), regions)
+        return place(once, regions)
     except InputError:
-        return choose(front(program, regions)).placement
+        return choose(front(once.program, regions)).placement

@@ -160,5 +160,5 @@ def _too_large(path: str, needed: int, sizes: Sequence[int]) -> str:
     pieces = f" in {len(sizes)} pieces" if len(sizes) > 1 else ""
     return (
         f"{path}: needs {needed:,} bytes of memory, the board has {sum(sizes):,}{pieces}; "
-        "take --recompute for less memory and more work, or a smaller network"
+        "allow more work with --max-work, or take a smaller network"
     )

@@ -113,7 +113,7 @@ def choose(
     there = sum(last.regions or ()) if ram is None else ram
     raise InputError(
         f"{last.program.path}: needs {needed:,} bytes of memory at {last.macs:.2f} times the work, "
-        f"{there:,} are there; allow more work or take a smaller network"
+        f"{there:,} are there; allow more work with --max-work, or take a smaller network"
     )
 
 

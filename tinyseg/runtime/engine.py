@@ -19,7 +19,10 @@ from tinyseg.places import cache_folder, firmware_folder
 from tinyseg.runtime.runner import border
 from tinyseg.tflite import TfliteModel
 
-_SOURCES = ("engine/*.cc", "engine/kernels/portable/*.cc", "core/crc32.cc", "ops/binary_conv.cc")
+_SOURCES = (
+    *("engine/*.cc", "engine/kernels/portable/*.cc", "engine/kernels/dsp/*.cc"),
+    *("core/crc32.cc", "ops/binary_conv.cc"),
+)
 _PARTS = ("core", "engine", "ops")
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-exceptions", "-fno-rtti", "-shared", "-fPIC")
 _COMPILERS = ("c++", "g++", "clang++")
@@ -87,6 +90,20 @@ class HostProgram:
         given, outputs = self._arrays(inputs)
         self._call("trace", _pointers(given), _pointers(outputs), _Trace(keep), None)
         return [a.reshape(n.rows, n.width, -1) for a, n in zip(made, nodes, strict=True)]
+
+    def used(self, inputs: Sequence[np.ndarray]) -> list[int]:
+        """Return how many bytes of each region one set of inputs uses: to the last one written.
+
+        They are rounded up to 16, as rows are.
+        """
+        last = [0] * len(self._memory)
+        for paint in (0x5A, 0xA5):
+            for part in self._memory:
+                part[:] = paint
+            self.run(inputs)
+            written = [np.flatnonzero(part != paint) for part in self._memory]
+            last = [max(*pair) for pair in zip(last, map(_end, written), strict=True)]
+        return [-(-end // _ALIGNMENT) * _ALIGNMENT for end in last]
 
     def _arrays(self, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         file = self.compiled.integer
@@ -173,6 +190,10 @@ def _compile(root: Path, sources: list[Path], target: Path) -> None:
             lines = [line for line in result.stderr.splitlines() if "error" in line]
             raise InputError(f"{found} cannot compile the engine ({(lines or ['no reason'])[0]})")
         made.replace(target)
+
+
+def _end(written: np.ndarray) -> int:
+    return int(written[-1]) + 1 if written.size else 0
 
 
 def _aligned(size: int) -> np.ndarray:

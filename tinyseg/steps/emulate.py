@@ -26,13 +26,19 @@ from tinyseg.tflite.ops.registry import FIRMWARE_OPS, cost
 _COMPARED = 2
 
 
-def emulated_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
+def emulated_firmware(
+    session: Session, board: str, engine: str = OWN, max_work: float = 1.0
+) -> Firmware:
     """Compile firmware for an emulated board, or for the emulated one with a board's core.
+
+    Args:
+        session, engine, max_work: see :func:`tinyseg.steps.firmware.make_firmware`.
+        board: its name.
 
     Raises:
         InputError: no such board, none that emulates it, or it cannot run the file.
     """
-    return make_firmware(session, emulator.emulated(load(board)).name, engine)
+    return make_firmware(session, emulator.emulated(load(board)).name, engine, max_work)
 
 
 def serve(board: Board, elf: Path, port: int) -> None:
@@ -50,7 +56,9 @@ def serve(board: Board, elf: Path, port: int) -> None:
     raise InputError(f"{board.name}: QEMU ended ({' '.join(errors.split()) or 'no reason given'})")
 
 
-def emulate(session: Session, board: str, count: int = 8, engine: str = OWN) -> dict[str, Any]:
+def emulate(
+    session: Session, board: str, count: int = 8, engine: str = OWN, max_work: float = 1.0
+) -> dict[str, Any]:
     """Run test images on an emulated board.
 
     Args:
@@ -58,6 +66,7 @@ def emulate(session: Session, board: str, count: int = 8, engine: str = OWN) -> 
         board: emulated board, or one with the core of an emulated one.
         count: images.
         engine: what runs the network, ``tinyseg`` or ``tflm``.
+        max_work: see :func:`tinyseg.steps.firmware.make_firmware`.
 
     Returns:
         Scores, memory, instructions of each image and operator, and how the bytes of the first
@@ -67,7 +76,7 @@ def emulate(session: Session, board: str, count: int = 8, engine: str = OWN) -> 
     Raises:
         InputError: no such board, or one that cannot run the file; unusable images.
     """
-    made = emulated_firmware(session, board, engine)
+    made = emulated_firmware(session, board, engine, max_work)
     model, meaning = made.model, session.meaning_or_none()
     scored = meaning.task is not None and session.takes_image
     chosen = sample(session.images.part("test"), count) if scored else None

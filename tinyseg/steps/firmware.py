@@ -12,6 +12,7 @@ from tinyseg.boards.board import FlashTool, load
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import OWN, TFLM, Firmware
 from tinyseg.engine.compiled import compiled
+from tinyseg.errors import InputError
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
@@ -25,6 +26,7 @@ def export_c(
     board: str | None = None,
     arena: int | None = None,
     engine: str = TFLM,
+    max_work: float = 1.0,
 ) -> tuple[list[Path], ArenaSize]:
     """Write a file as C++ source: model, memory, input table, operators.
 
@@ -36,6 +38,7 @@ def export_c(
         arena: bytes of tensor arena, whatever the board.
         engine: ``tflm`` for source to build with TensorFlow Lite Micro; ``tinyseg`` for a folder
             that holds our own engine and needs nothing else.
+        max_work: of our own engine, see :func:`tinyseg.boards.firmware.compile_for`.
 
     Returns:
         The files written, and the arena.
@@ -44,9 +47,11 @@ def export_c(
         InputError: no such board, or the file cannot be exported.
     """
     model, name = session.model, session.file.stem
+    need_own(engine, max_work)
     deployable(model)
     if engine == OWN:
-        return _export_library(session, folder or presets.BUILD / "c" / f"{name}_tinyseg", board)
+        place = folder or presets.BUILD / "c" / f"{name}_tinyseg"
+        return _export_library(session, place, board, max_work)
     if arena:
         size = ArenaSize(arena, arena, "as asked")
     elif board:
@@ -59,24 +64,40 @@ def export_c(
     return c_source.export(model, preprocessing, size, folder, name, meaning), size
 
 
+def need_own(engine: str, max_work: float) -> None:
+    """Refuse more work where it would not save memory.
+
+    Raises:
+        InputError: it is not our own engine that runs the network.
+    """
+    if engine != OWN and max_work > 1:
+        raise InputError(f"--max-work {max_work:g}: needs --engine {OWN}")
+
+
 def _export_library(
-    session: Session, folder: Path, board: str | None
+    session: Session, folder: Path, board: str | None, max_work: float
 ) -> tuple[list[Path], ArenaSize]:
     model = session.model
-    made = firmware.compile_for(model, load(board))[0] if board else compiled(model)
+    if board:
+        made, _ = firmware.compile_for(model, load(board), max_work)
+    else:
+        made = compiled(model, max_work=max_work)
     preprocessing = session.preprocessing if session.takes_image else None
     ends = (preprocessing, session.meaning_or_none())
     paths = library.export(made, ends, folder, session.file.stem)
     return paths, ArenaSize(made.ram, made.ram, "planned, no margin")
 
 
-def make_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
+def make_firmware(
+    session: Session, board: str, engine: str = OWN, max_work: float = 1.0
+) -> Firmware:
     """Compile firmware with a file for a board.
 
     Args:
         session: of a ``.tflite`` file.
         board: its name.
         engine: what runs the network, ``tinyseg`` or ``tflm``.
+        max_work: of our own engine, see :func:`tinyseg.boards.firmware.compile_for`.
 
     Raises:
         InputError: no such board, no firmware for it, a missing tool, or a file that cannot run on
@@ -84,10 +105,11 @@ def make_firmware(session: Session, board: str, engine: str = OWN) -> Firmware:
     """
     target = load(board)
     target.need_port()
+    need_own(engine, max_work)
     deployable(session.model)
     preprocessing = session.preprocessing if session.takes_image else None
     meaning = session.meaning_or_none()
-    return firmware.make(session.model, preprocessing, target, engine, meaning)
+    return firmware.make(session.model, preprocessing, target, engine, meaning, max_work)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +139,11 @@ class Flashing:
 
 
 def prepare_flash(
-    session: Session, board: str, engine: str = OWN, tool: str | None = None
+    session: Session,
+    board: str,
+    engine: str = OWN,
+    tool: str | None = None,
+    max_work: float = 1.0,
 ) -> Flashing:
     """Compile firmware for a board, and choose how to write it.
 
@@ -126,9 +152,10 @@ def prepare_flash(
         board: its name.
         engine: what runs the network, ``tinyseg`` or ``tflm``.
         tool: to flash with; None for the first installed one.
+        max_work: see :func:`make_firmware`.
 
     Raises:
         InputError: as of :func:`make_firmware`, or the board does not know the tool.
     """
     chosen = flashing.choose(load(board), tool)
-    return Flashing(make_firmware(session, board, engine), chosen)
+    return Flashing(make_firmware(session, board, engine, max_work), chosen)

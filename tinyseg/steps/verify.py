@@ -30,6 +30,7 @@ def verify(
     max_drop: float | None = None,
     board: str | None = None,
     engine: str = OWN,
+    max_work: float = 1.0,
 ) -> Verification:
     """Verify a ``.tflite`` file on images of the test part.
 
@@ -43,6 +44,7 @@ def verify(
         max_drop: the most by which the first score may fall; None for 0.01.
         board: emulated board.
         engine: what runs the network there, ``tinyseg`` or ``tflm``.
+        max_work: see :func:`tinyseg.steps.firmware.make_firmware`.
 
     Returns:
         The verdict; a file that fails is no error.
@@ -62,7 +64,9 @@ def verify(
         runner = KerasRunner(network)
     with contextlib.ExitStack() as stack:
         if board is not None:
-            device = stack.enter_context(booted(model, preprocessing, board, engine, meaning))
+            device = stack.enter_context(
+                booted(model, preprocessing, board, engine, meaning, max_work)
+            )
         verdict = verification.verify(
             model,
             images,

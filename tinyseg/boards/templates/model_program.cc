@@ -3,7 +3,9 @@
 // SHA-256 {{ sha256 }}
 #include "model_program.h"
 
-#include "engine/kernels/portable/portable.h"
+{% for header in headers -%}
+#include "{{ header }}"
+{% endfor -%}
 
 // Firmware may place the program in a section of its own.
 #ifdef TINYSEG_MODEL_SECTION
@@ -28,7 +30,6 @@ const tinyseg::MutableBytes kModelRegions[] = {
 {%- endfor %}
 };
 
-namespace portable = tinyseg::engine::portable;
 const tinyseg::engine::KernelTable kModelKernels = {{ "{{" }}
 {%- for kernel in kernels %}
     {{ kernel }},

@@ -1,0 +1,343 @@
+// The inner loops of small depthwise windows for cores with the DSP extension. gcc 12 runs out of
+// registers: 27 instructions a pixel and more.
+#if defined(__ARM_FEATURE_DSP)
+
+  .syntax unified
+  .thumb
+
+// Loops by one channel after the other, along its pixels.
+//
+//   r0  input's upper row       r2, r3  from there to the middle and lower row     r1  output
+//   r4, r5, r6  weights of the upper and middle row, of the left, middle and right column
+//   r7, r8  of the lower row: left and middle, right
+//   r9, r10  sums of the next two pixels     r11  of this one     r12, lr  values
+  .equ kMultiplier, 0
+  .equ kBias, 8
+  .equ kShift, 12
+  .equ kStep, 16
+  .equ kEnd, 24
+  .equ kZeros, 28
+  .equ kInput, 32
+  .equ kRecord, 40
+  .equ kChannels, 44
+  .equ kColumns, 48
+  .equ kLeft, 52
+  .equ kRight, 56
+  .equ kEntry, 60
+  .equ kFrame, 64
+  // Of a column's code.
+  .equ kShortCode, 19 * 4
+  .equ kLongCode, 21 * 4
+
+.macro LOAD
+  ldrsb.w r12, [r0]
+  ldrsb.w lr, [r0, r2]
+  pkhbt r12, r12, lr, lsl #16
+  ldrsb.w lr, [r0, r3]
+.endm
+
+.macro ROUND
+  ldrd r12, lr, [sp, #kMultiplier]
+  add.w lr, lr, r11, asr #31
+  smmlar r11, r11, r12, lr
+.endm
+
+.macro FINISH
+  ROUND
+  ldr.w r12, [sp, #kShift]
+  asr.w r11, r11, r12
+  ssat r11, #8, r11
+.endm
+
+.macro BEGIN name
+  .section .text.\name, "ax", %progbits
+  .balign 4
+  .global \name
+  .type \name, %function
+  .thumb_func
+\name:
+  push {r4-r11, lr}
+  sub sp, sp, #kFrame
+  ldm r0, {r0-r11}
+  // r0 input, r1 output, r2 and r3 its other rows, r4 step, r5 output's step, r6 record, r7 channels,
+  // r8 columns, r9 left, r10 right, r11 zeros.
+  strd r4, r5, [sp, #kStep]
+  str r11, [sp, #kZeros]
+  strd r6, r7, [sp, #kRecord]
+  strd r9, r10, [sp, #kLeft]
+  mul r9, r8, r4
+  str r9, [sp, #kColumns]
+.endm
+
+.macro END name
+  add sp, sp, #kFrame
+  pop {r4-r11, pc}
+  .size \name, . - \name
+.endm
+
+// To the next channel, if there is one.
+.macro NEXT begin, same_steps
+  ldrd r0, r1, [sp, #kInput]
+  ldr r12, [sp, #kChannels]
+  adds r0, #1
+  .if \same_steps == 0
+  adds r1, #1
+  .endif
+  strd r0, r1, [sp, #kInput]
+  subs r12, #1
+  str r12, [sp, #kChannels]
+  bne \begin
+.endm
+
+.macro COLUMN same_steps
+  LOAD
+  smlad r11, r12, r6, r9
+  smlabb r11, lr, r8, r11
+  smlad r9, r12, r5, r10
+  smlabt r9, lr, r7, r9
+  ldr.w r10, [sp, #kBias]
+  smlad r10, r12, r4, r10
+  smlabb r10, lr, r7, r10
+  .if \same_steps
+  ROUND
+  ldrd r12, lr, [sp, #kShift]
+  asr.w r11, r11, r12
+  ssat r11, #8, r11
+  strb.w r11, [r0, r1]
+  add.w r0, r0, lr
+  .else
+  FINISH
+  strb.w r11, [r1]
+  ldrd r12, lr, [sp, #kStep]
+  add.w r0, r0, r12
+  add.w r1, r1, lr
+  .endif
+.endm
+
+// Of all channels; with the same steps r1 is the way from the input to the output.
+.macro CHANNELS same_steps
+1:
+  ldrd r0, r1, [sp, #kInput]
+  ldr r11, [sp, #kRecord]
+  ldm r11!, {r4-r8}
+  ldm r11!, {r9, r10, r12, lr}
+  str r11, [sp, #kRecord]
+  stm sp, {r9, r10, r12, lr}
+  mov r9, r12
+  mov r10, r12
+  ldr r11, [sp, #kLeft]
+  cmp r11, #0
+  beq 2f
+  ldr r12, [sp, #kZeros]
+  mov lr, r12
+  b 3f
+2:
+  LOAD
+  ldr r11, [sp, #kStep]
+  add r0, r11
+  .if \same_steps
+  sub r1, r1, r11
+  .endif
+3:
+  smlad r9, r12, r4, r9
+  smlabb r9, lr, r7, r9
+  LOAD
+  smlad r9, r12, r5, r9
+  smlabt r9, lr, r7, r9
+  smlad r10, r12, r4, r10
+  smlabb r10, lr, r7, r10
+  ldr r11, [sp, #kStep]
+  add r0, r11
+  .if \same_steps
+  sub r1, r1, r11
+  .endif
+  ldr r11, [sp, #kColumns]
+  add r11, r0
+  str r11, [sp, #kEnd]
+  ldr pc, [sp, #kEntry]
+  .balign 4
+4:
+  .rept 4
+  COLUMN \same_steps
+  .endr
+  ldr r12, [sp, #kEnd]
+  cmp r0, r12
+  bne 4b
+  ldr r12, [sp, #kRight]
+  cmp r12, #0
+  beq 5f
+  ldr r12, [sp, #kZeros]
+  smlad r11, r12, r6, r9
+  smlabb r11, r12, r8, r11
+  FINISH
+  .if \same_steps
+  strb r11, [r0, r1]
+  .else
+  strb r11, [r1]
+  .endif
+5:
+  NEXT 1b, \same_steps
+.endm
+
+// Windows of 3x3: 19 instructions a pixel, 21 where pixels of input and output have different sizes,
+// and 3 for four pixels.
+  BEGIN tinyseg_dsp_depthwise3x3
+  rsb r8, r8, #0
+  and r8, r8, #3
+  cmp r4, r5
+  bne 7f
+  subs r1, r1, r0
+  strd r0, r1, [sp, #kInput]
+  movs r9, #kShortCode
+  adr r10, 4f
+  mla r8, r8, r9, r10
+  adds r8, #1
+  str r8, [sp, #kEntry]
+  CHANNELS 1
+  b 9f
+7:
+  strd r0, r1, [sp, #kInput]
+  movs r9, #kLongCode
+  adr.w r10, 4f
+  mla r8, r8, r9, r10
+  adds r8, #1
+  str r8, [sp, #kEntry]
+  CHANNELS 0
+9:
+  END tinyseg_dsp_depthwise3x3
+
+// Windows of 3x3 that step by two pixels: 26 instructions a pixel, and 3. The step is in r10.
+.macro MIDDLE
+  LOAD
+  smlad r9, r12, r5, r9
+  smlabt r9, lr, r7, r9
+  add r0, r10
+.endm
+
+.macro STORE
+  strb r11, [r1]
+  ldr r12, [sp, #kStep + 4]
+  add r1, r12
+.endm
+
+  BEGIN tinyseg_dsp_depthwise3x3_by2
+  add r9, r9, r9
+  str r9, [sp, #kColumns]
+  strd r0, r1, [sp, #kInput]
+1:
+  ldrd r0, r1, [sp, #kInput]
+  ldr r11, [sp, #kRecord]
+  ldm r11!, {r4-r8}
+  ldm r11!, {r9, r10, r12, lr}
+  str r11, [sp, #kRecord]
+  stm sp, {r9, r10, r12, lr}
+  mov r9, r12
+  ldr r10, [sp, #kStep]
+  ldr r11, [sp, #kLeft]
+  cmp r11, #0
+  beq 2f
+  ldr r12, [sp, #kZeros]
+  mov lr, r12
+  b 3f
+2:
+  LOAD
+  add r0, r10
+3:
+  smlad r9, r12, r4, r9
+  smlabb r9, lr, r7, r9
+  ldr r11, [sp, #kColumns]
+  add r11, r0
+  str r11, [sp, #kEnd]
+  cmp r11, r0
+  beq 5f
+4:
+  MIDDLE
+  LOAD
+  smlad r11, r12, r6, r9
+  smlabb r11, lr, r8, r11
+  ldr r9, [sp, #kBias]
+  smlad r9, r12, r4, r9
+  smlabb r9, lr, r7, r9
+  FINISH
+  STORE
+  add r0, r10
+  ldr r12, [sp, #kEnd]
+  cmp r0, r12
+  bne 4b
+5:
+  ldr r12, [sp, #kRight]
+  cmp r12, #0
+  beq 6f
+  MIDDLE
+  ldr r12, [sp, #kZeros]
+  smlad r11, r12, r6, r9
+  smlabb r11, r12, r8, r11
+  FINISH
+  strb r11, [r1]
+6:
+  NEXT 1b, 0
+  END tinyseg_dsp_depthwise3x3_by2
+
+// Windows of 2x2: 12 instructions a pixel, and 2.
+//
+//   r0  input's upper row      r2  from there to the lower row      r1  output
+//   r4, r5  weights of the left and right column      r6, r7, r8, r10  multiplier, rounding, bias, shift
+//   r3  step      r9  sum of the next pixel      r11  of this one      r12, lr  values
+.macro LOAD2
+  ldrsb r12, [r0]
+  ldrsb lr, [r0, r2]
+  pkhbt r12, r12, lr, lsl #16
+  add r0, r3
+.endm
+
+.macro FINISH2
+  add lr, r7, r11, asr #31
+  smmlar r11, r11, r6, lr
+  asr r11, r11, r10
+  ssat r11, #8, r11
+  strb r11, [r1]
+.endm
+
+  BEGIN tinyseg_dsp_depthwise2x2
+  strd r0, r1, [sp, #kInput]
+1:
+  ldrd r0, r1, [sp, #kInput]
+  ldr r11, [sp, #kRecord]
+  ldm r11!, {r4-r8, r10}
+  str r11, [sp, #kRecord]
+  ldr r3, [sp, #kStep]
+  ldr r11, [sp, #kLeft]
+  cmp r11, #0
+  beq 2f
+  ldr r12, [sp, #kZeros]
+  b 3f
+2:
+  LOAD2
+3:
+  smlad r9, r12, r4, r8
+  ldr r11, [sp, #kColumns]
+  add r11, r0
+  str r11, [sp, #kEnd]
+  cmp r11, r0
+  beq 5f
+4:
+  LOAD2
+  smlad r11, r12, r5, r9
+  smlad r9, r12, r4, r8
+  FINISH2
+  ldrd r12, lr, [sp, #kStep + 4]
+  add r1, r12
+  cmp r0, lr
+  bne 4b
+5:
+  ldr r12, [sp, #kRight]
+  cmp r12, #0
+  beq 6f
+  ldr r12, [sp, #kZeros]
+  smlad r11, r12, r5, r9
+  FINISH2
+6:
+  NEXT 1b, 0
+  END tinyseg_dsp_depthwise2x2
+
+#endif  // __ARM_FEATURE_DSP

@@ -1,0 +1,16 @@
+// DEPTHWISE_CONV_2D by a window of 3x3 that steps by one pixel. Needs scratch for a row.
+#include "engine/kernels/dsp/depthwise_row.h"
+#include "engine/kernels/dsp/dsp.h"
+
+namespace tinyseg {
+namespace engine {
+namespace dsp {
+
+void Depthwise3x3(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+  ComputeDepthwise(rows, node, row, output, tinyseg_dsp_depthwise3x3,
+                   sizeof(Depthwise3x3Channel) / 4);
+}
+
+}  // namespace dsp
+}  // namespace engine
+}  // namespace tinyseg

@@ -1,0 +1,25 @@
+// Kernels for cores with the DSP extension, one a file.
+#ifndef TINYSEG_ENGINE_KERNELS_DSP_DSP_H_
+#define TINYSEG_ENGINE_KERNELS_DSP_DSP_H_
+
+#include "engine/kernel.h"
+
+namespace tinyseg {
+namespace engine {
+namespace dsp {
+
+void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise2x2(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise3x3(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise3x3By2(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+
+// Adds all of them to a table.
+void AddAll(KernelTable* table);
+
+}  // namespace dsp
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_DSP_DSP_H_

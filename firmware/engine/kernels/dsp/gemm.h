@@ -1,0 +1,68 @@
+// A row of a convolution as a matrix product: windows of four pixels, widened to 16 bits, times the
+// weights of two channels.
+#ifndef TINYSEG_ENGINE_KERNELS_DSP_GEMM_H_
+#define TINYSEG_ENGINE_KERNELS_DSP_GEMM_H_
+
+#include <cstdint>
+
+#include "engine/kernels/dsp/loops.h"
+
+namespace tinyseg {
+namespace engine {
+namespace dsp {
+
+// Bytes of an input's row that lie together under a window.
+struct Run {
+  const int8_t* row;  // Null where the window lies beyond the input's rows.
+  int32_t channels;   // Of that row.
+  int32_t columns;    // Under the window.
+  int32_t first;      // Column of the row under the first pixel's window.
+};
+
+// Pixels of a row.
+struct GemmRow {
+  const GemmParams& params;
+  int32_t width;     // Of the input.
+  int32_t stride;    // Columns of the input between neighbouring pixels.
+  int32_t pixels;    // Four at least.
+  int32_t channels;  // Two at least.
+  int8_t* output;    // Where the first pixel goes.
+  int32_t step;      // Bytes between pixels there.
+  int32_t pairs;     // Of depths.
+  const int8_t* weights;
+  uint8_t* scratch;
+};
+
+class Gemm {
+ public:
+  static constexpr int32_t kMostRuns = 32;
+
+  explicit Gemm(const GemmRow& row);
+
+  // Runs come in the order of the weights, kMostRuns at most.
+  void Add(const Run& run) { runs_[run_count_++] = run; }
+
+  void Compute() const;
+
+ private:
+  int32_t PixelOf(int32_t tile) const;
+  void GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) const;
+  void GatherWindows(const Run& run, int32_t pixel, Pair* to) const;
+  void Fill(int32_t pairs, int32_t count, Pair* to) const;
+  void Multiply(int32_t tile, int32_t count) const;
+
+  const GemmRow& row_;
+  const int32_t tiles_;  // The last one begins earlier rather than being smaller.
+  tinyseg_dsp_constants* const constants_;
+  Pair* const panel_;
+  Pair* const activations_;  // Of a block of tiles.
+  int8_t* const windows_;    // Of four pixels at a row's end.
+  int32_t run_count_ = 0;
+  Run runs_[kMostRuns];
+};
+
+}  // namespace dsp
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_DSP_GEMM_H_

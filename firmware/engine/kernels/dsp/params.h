@@ -1,0 +1,92 @@
+// Parameters of kernels for cores with the DSP extension, as tinyseg/engine/cores/dsp packs them:
+// 32-bit words only.
+#ifndef TINYSEG_ENGINE_KERNELS_DSP_PARAMS_H_
+#define TINYSEG_ENGINE_KERNELS_DSP_PARAMS_H_
+
+#include <cstdint>
+
+#include "engine/params.h"
+
+namespace tinyseg {
+namespace engine {
+namespace dsp {
+
+// How a sum of products, doubled, becomes a byte: multiplied, rounded to its upper word, `rounding`
+// added, shifted right by `shift`, saturated. `rounding` holds the output's zero point.
+struct Finish {
+  int32_t multiplier;
+  int32_t rounding;
+  int32_t shift;
+};
+
+// Of two channels; their weights follow: for each pair of depths four bytes, first and second depth
+// by turns of both channels.
+struct ChannelPair {
+  int32_t biases[2];  // Doubled.
+  Finish finishes[2];
+};
+
+// What convolutions as matrix products share.
+struct GemmParams {
+  int32_t input_zero, least, most;
+  int32_t is_signed;     // Whether sums below zero are rounded other than those above.
+  int32_t block;         // Tiles that are computed with a pair's weights once unpacked.
+  int32_t window_bytes;  // Of scratch, for four windows at a row's end.
+};
+
+// kDspConvolution: several sources are one input, concatenated along channels.
+struct ConvolutionParams {
+  Window window;
+  GemmParams gemm;
+  int32_t pairs;     // Of depths.
+  uint32_t weights;  // ChannelPair, each with its weights.
+};
+
+// kDspTransposed: as the portable kernel, with windows of each phase backwards.
+struct TransposedPhase {
+  int32_t pairs;
+  uint32_t weights;
+};
+struct TransposedParams {
+  Window window;
+  GemmParams gemm;
+  TransposedPhase phases[1];  // [stride_y][stride_x].
+};
+
+// kDspDepthwise...: several sources are one input, concatenated along channels.
+struct DepthwiseParams {
+  Window window;
+  int32_t input_zero, least, most;
+  int32_t multiplier;  // Output channels for each channel of the input.
+  uint32_t channels;   // Of each output channel a Depthwise...Channel.
+};
+
+// Weights are doubled, and so is the bias.
+struct Depthwise3x3Channel {
+  int32_t weights[5];  // Pairs: upper and middle row of three columns; lower row.
+  int32_t multiplier;
+  int32_t rounding;
+  int32_t bias;
+  int32_t shift;
+};
+
+struct Depthwise2x2Channel {
+  int32_t weights[2];  // Pairs of two columns.
+  int32_t multiplier;
+  int32_t rounding;
+  int32_t bias;
+  int32_t shift;
+};
+
+// Pairs of weights follow, of two rows of the window at a time, from left to right; the last row
+// may be alone.
+struct DepthwiseChannel {
+  int32_t bias;
+  Finish finish;
+};
+
+}  // namespace dsp
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_DSP_PARAMS_H_

@@ -1,9 +1,0 @@
-"""Cores with the DSP extension: Cortex-M4, M7 and M33."""
-
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-
-from tinyseg.engine.program import Kernel, Node, Program
-
-RULES: Mapping[Kernel, Callable[[Program, Node], Node | None]] = {}

@@ -1,0 +1,15 @@
+"""Cores with the DSP extension: Cortex-M4, M7 and M33."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tinyseg.engine.cores.dsp.convolutions import convolution, transposed
+from tinyseg.engine.cores.dsp.depthwise import depthwise
+from tinyseg.engine.program import Kernel, Node, Program
+
+RULES: Mapping[Kernel, Callable[[Program, Node], Node | None]] = {
+    Kernel.CONVOLUTION: convolution,
+    Kernel.DEPTHWISE: depthwise,
+    Kernel.TRANSPOSED: transposed,
+}

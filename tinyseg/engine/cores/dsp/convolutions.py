@@ -1,0 +1,156 @@
+"""Convolutions as products of matrices: ``firmware/engine/kernels/dsp/gemm.h``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyseg.engine.cores.dsp.finish import finishes, is_signed
+from tinyseg.engine.cores.dsp.parts import parts
+from tinyseg.engine.program import Data, Kernel, Node, Program
+
+_TILE = 4
+_MOST_RUNS = 32
+_CONSTANTS = 56
+# Of windows that are multiplied with a pair's weights once these are unpacked, and tiles that are
+# worth it.
+_BLOCK_BYTES = 8 << 10
+_LEAST_BLOCK = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class _Border:
+    input_zero: int
+    zero: int
+    least: int
+    most: int
+
+    @property
+    def signed(self) -> bool:
+        return is_signed(self.zero, self.least)
+
+
+def convolution(program: Program, node: Node) -> Node | None:
+    """Return a convolution as a product of matrices."""
+    numbers, weights, channels = parts(node)
+    window, border = numbers[:8], _Border(*numbers[8:])
+    height, width, _, _, _, dilation = window[:6]
+    depths = [program.nodes[link.source].channels for link in node.links]
+    kernel = weights.reshape(node.channels, height, width, sum(depths))
+    if len(depths) == 1 and (dilation == 1 or width == 1):
+        runs = [kernel[:, y].reshape(node.channels, -1) for y in range(height)]
+    else:
+        ends = np.cumsum(depths)[:-1]
+        runs = [
+            part
+            for y in range(height)
+            for x in range(width)
+            for part in np.split(kernel[:, y, x], ends, axis=1)
+        ]
+    if node.width < _TILE or node.channels < 2 or len(runs) > _MOST_RUNS:
+        return None
+    packed = _packed(runs, channels, border)
+    if packed is None:
+        return None
+    sizes = [run.shape[1] for run in runs]
+    gemm, scratch = _gemm(node.width, [sizes], border)
+    params = (*window, *gemm, _pairs(sizes), packed)
+    return dataclasses.replace(node, kernel=Kernel.DSP_CONVOLUTION, params=params, scratch=scratch)
+
+
+def transposed(program: Program, node: Node) -> Node | None:
+    """Return a transposed convolution as a product of matrices for each phase of its output."""
+    numbers, weights, channels = parts(node)
+    window, border = numbers[:8], _Border(*numbers[8:])
+    height, width, stride_y, stride_x = window[:4]
+    depth = program.nodes[node.links[0].source].channels
+    kernel = weights.reshape(node.channels, height, width, depth)
+    records = channels.reshape(stride_y, stride_x, node.channels, 3)
+    if node.width // stride_x < _TILE or node.channels < 2:
+        return None
+    if height < stride_y or width < stride_x or height > _MOST_RUNS:
+        return None
+    phases: list[int | Data] = []
+    shapes: list[list[int]] = []
+    for y in range(stride_y):
+        for x in range(stride_x):
+            # Neighbouring columns of the input meet the window's columns backwards.
+            part = kernel[:, y::stride_y, x::stride_x][:, :, ::-1]
+            runs = [part[:, tap].reshape(node.channels, -1) for tap in range(part.shape[1])]
+            packed = _packed(runs, records[y, x], border)
+            if packed is None:
+                return None
+            shapes.append([run.shape[1] for run in runs])
+            phases += [_pairs(shapes[-1]), packed]
+    gemm, scratch = _gemm(-(-node.width // stride_x), shapes, border)
+    params = (*window, *gemm, *phases)
+    return dataclasses.replace(node, kernel=Kernel.DSP_TRANSPOSED, params=params, scratch=scratch)
+
+
+def _pairs(runs: Sequence[int]) -> int:
+    """Return the pairs of depths of runs of so many bytes."""
+    return sum((size + 1) // 4 * 2 + (size % 4 in (1, 2)) for size in runs)
+
+
+def _gemm(pixels: int, shapes: list[list[int]], border: _Border) -> tuple[tuple[int, ...], int]:
+    """Return ``GemmParams`` of rows of so many pixels, and the bytes of scratch.
+
+    Args:
+        pixels: of the widest row.
+        shapes: bytes of the runs of each product.
+        border: zero points and clamp.
+    """
+    pairs = max(map(_pairs, shapes))
+    tile_bytes = pairs * _TILE * 4
+    tiles = -(-pixels // _TILE)
+    block = min(tiles, max(_BLOCK_BYTES // tile_bytes, _LEAST_BLOCK))
+    block = -(-tiles // -(-tiles // block))
+    windows = _TILE * max(-(-size // 4) * 4 for runs in shapes for size in runs)
+    scratch = _CONSTANTS + (pairs + 1) // 2 * 16 + block * tile_bytes + windows
+    gemm = (border.input_zero, border.least, border.most, int(border.signed), block, windows)
+    return gemm, scratch
+
+
+def _packed(runs: list[np.ndarray], channels: np.ndarray, border: _Border) -> Data | None:
+    """Return channels and weights as ``ChannelPair`` and what follows it.
+
+    Args:
+        runs: weights ``(channels, bytes)`` of each run.
+        channels: biases, multipliers and shifts ``(channels, 3)``.
+        border: zero points and clamp.
+
+    Returns:
+        None if the kernel cannot compute a channel.
+    """
+    weights = np.concatenate([_in_pairs(run) for run in runs], axis=1)
+    bounds = np.abs(weights.astype(np.int64)).sum(axis=(1, 2)) * 128
+    finish = finishes(channels, bounds, border.zero, border.signed)
+    if finish is None:
+        return None
+    content = bytearray()
+    last = len(channels) - 2
+    for first in range(0, len(channels), 2):
+        both = slice(min(first, last), min(first, last) + 2)
+        content += finish[both, 0].astype("<i4").tobytes()
+        content += finish[both, 1:].astype("<i4").tobytes()
+        content += weights[both].transpose(1, 2, 0).tobytes()
+    # Words are unpacked two at a time.
+    return Data(bytes(content) + bytes(4))
+
+
+def _in_pairs(run: np.ndarray) -> np.ndarray:
+    """Return a run's weights ``(channels, bytes)`` as ``(channels, pairs, 2)``.
+
+    Of four bytes the first and third are a pair, and the second and fourth; one or two bytes left
+    over are one more, of three the last is with a zero.
+    """
+    channels, size = run.shape
+    words = (size + 1) // 4
+    rest = 2 * (size % 4 in (1, 2))
+    padded = np.zeros((channels, 4 * words + rest), np.int8)
+    padded[:, :size] = run
+    whole = padded[:, : 4 * words].reshape(channels, words, 2, 2).transpose(0, 1, 3, 2)
+    tail = padded[:, 4 * words :].reshape(channels, rest // 2, 2)
+    return np.concatenate([whole.reshape(channels, 2 * words, 2), tail], axis=1)
