@@ -38,7 +38,15 @@ enum class Kernel : uint8_t {
   kDspDepthwise3x3 = 35,  // Windows of 3x3 that step by one pixel.
   kDspDepthwise3x3By2 = 36,
   kDspDepthwise2x2 = 37,
-  // From 48: kernels/mve.
+  kDspDepthwise1x1 = 38,
+  kDspMultiply = 39,
+  kDspAdd = 40,
+  kDspMaxPool = 41,
+  kDspTable = 42,
+  kDspResizeNearest = 43,
+  kDspGate = 44,
+  // kernels/mve.
+  kMveConvolution = 48,
 };
 constexpr uint32_t kKernelCount = 64;
 

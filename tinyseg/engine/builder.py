@@ -133,7 +133,8 @@ class Builder:
     def program(self) -> Program:
         """Return the program, without the nodes that no output needs."""
         outputs = tuple(self.node(tensor, 0) for tensor in self.model.outputs)
-        return _pruned(Program(tuple(self.nodes), len(self.model.inputs), outputs, self.model.path))
+        made = Program(tuple(self.nodes), len(self.model.inputs), outputs, self.model.path)
+        return made.pruned()
 
 
 def refuse(model: TfliteModel, operator: Operator, why: str) -> InputError:
@@ -151,21 +152,3 @@ def _uses(model: TfliteModel) -> dict[int, int]:
     for tensor in (*read, *model.outputs):
         uses[tensor.index] = uses.get(tensor.index, 0) + 1
     return uses
-
-
-def _pruned(program: Program) -> Program:
-    needed = set(program.outputs) | set(range(program.inputs))
-    for index in reversed(range(len(program.nodes))):
-        if index in needed:
-            needed.update(link.source for link in program.nodes[index].links)
-    kept = sorted(needed)
-    numbers = {old: new for new, old in enumerate(kept)}
-    nodes = tuple(
-        dataclasses.replace(
-            program.nodes[old],
-            links=tuple(Link(numbers[k.source], k.need) for k in program.nodes[old].links),
-        )
-        for old in kept
-    )
-    outputs = tuple(numbers[index] for index in program.outputs)
-    return dataclasses.replace(program, nodes=nodes, outputs=outputs)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
-from tinyseg.engine.cores import Core, specialize
+from tinyseg.engine.cores import SLACK, Core, specialize
 from tinyseg.engine.placement import Placement, place
 from tinyseg.engine.program import Program
 from tinyseg.engine.recompute import choose, front
@@ -67,14 +67,22 @@ def compiled(
         InputError: the engine cannot run it, or it does not fit.
     """
     once = simulate(specialize(compile_model(model), core))
-    placement = _placed(once, regions, max_work)
+    placement = _placed(once, regions, max_work, SLACK[core])
     program = placement.schedule.program
     work = placement.schedule.macs / max(once.macs, 1)
     content = pack(program, placement)
     return Compiled(model, integer(model), program, placement, content, max(work, 1.0))
 
 
-def _placed(once: Schedule, regions: Sequence[int] | None, max_work: float) -> Placement:
+def _placed(
+    once: Schedule, regions: Sequence[int] | None, max_work: float, slack: int
+) -> Placement:
+    """Return places that leave bytes at the end of each region to read, and hold nothing."""
+    if slack:
+        regions = None if regions is None else [max(size - slack, 0) for size in regions]
+        placement = _placed(once, regions, max_work, 0)
+        sizes = tuple(size + slack if size else 0 for size in placement.regions)
+        return dataclasses.replace(placement, regions=sizes)
     if max_work > 1:
         return choose(front(once.program, regions, max_work), macs=max_work).placement
     try:

@@ -46,6 +46,14 @@ class Kernel(enum.IntEnum):
     DSP_DEPTHWISE3X3 = 35
     DSP_DEPTHWISE3X3_BY2 = 36
     DSP_DEPTHWISE2X2 = 37
+    DSP_DEPTHWISE1X1 = 38
+    DSP_MULTIPLY = 39
+    DSP_ADD = 40
+    DSP_MAX_POOL = 41
+    DSP_TABLE = 42
+    DSP_RESIZE_NEAREST = 43
+    DSP_GATE = 44
+    MVE_CONVOLUTION = 48
 
 
 class Need(NamedTuple):
@@ -150,3 +158,21 @@ class Program:
             for link in node.links:
                 readers[link.source].append((index, link))
         return readers
+
+    def pruned(self) -> Program:
+        """Return the program without the nodes that no output needs, but for inputs."""
+        needed = set(self.outputs) | set(range(self.inputs))
+        for index in reversed(range(len(self.nodes))):
+            if index in needed:
+                needed.update(link.source for link in self.nodes[index].links)
+        kept = sorted(needed)
+        numbers = {old: new for new, old in enumerate(kept)}
+        nodes = tuple(
+            dataclasses.replace(
+                self.nodes[old],
+                links=tuple(Link(numbers[k.source], k.need) for k in self.nodes[old].links),
+            )
+            for old in kept
+        )
+        outputs = tuple(numbers[index] for index in self.outputs)
+        return dataclasses.replace(self, nodes=nodes, outputs=outputs)

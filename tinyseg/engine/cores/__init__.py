@@ -30,6 +30,9 @@ RULES: Mapping[Core, Mapping[Kernel, Rule]] = {
     Core.MVE: mve.RULES,
 }
 
+# Bytes that kernels may read beyond a row.
+SLACK: Mapping[Core, int] = {Core.PORTABLE: 0, Core.DSP: 0, Core.MVE: 16}
+
 _PROCESSORS = {
     "cortex-m4": Core.DSP,
     "cortex-m7": Core.DSP,
@@ -51,4 +54,4 @@ def specialize(program: Program, core: Core) -> Program:
         (rules[node.kernel](program, node) if node.kernel in rules else None) or node
         for node in program.nodes
     )
-    return dataclasses.replace(program, nodes=nodes)
+    return dataclasses.replace(program, nodes=nodes).pruned()

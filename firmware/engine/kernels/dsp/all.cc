@@ -9,11 +9,18 @@ void AddAll(KernelTable* table) {
     table->functions[static_cast<int>(kernel)] = function;
   };
   add(Kernel::kDspConvolution, Convolution);
+  add(Kernel::kDspTransposed, Transposed);
   add(Kernel::kDspDepthwise, Depthwise);
   add(Kernel::kDspDepthwise3x3, Depthwise3x3);
   add(Kernel::kDspDepthwise3x3By2, Depthwise3x3By2);
   add(Kernel::kDspDepthwise2x2, Depthwise2x2);
-  add(Kernel::kDspTransposed, Transposed);
+  add(Kernel::kDspDepthwise1x1, Depthwise1x1);
+  add(Kernel::kDspMultiply, Multiply);
+  add(Kernel::kDspAdd, Add);
+  add(Kernel::kDspMaxPool, MaxPool);
+  add(Kernel::kDspTable, Table);
+  add(Kernel::kDspResizeNearest, ResizeNearest);
+  add(Kernel::kDspGate, Gate);
 }
 
 }  // namespace dsp

@@ -76,12 +76,14 @@
 .endm
 
 // To the next channel, if there is one.
-.macro NEXT begin, same_steps
+.macro NEXT begin, ratio
   ldrd r0, r1, [sp, #kInput]
   ldr r12, [sp, #kChannels]
   adds r0, #1
-  .if \same_steps == 0
+  .if \ratio == 0
   adds r1, #1
+  .elseif \ratio == 2
+  subs r1, #1
   .endif
   strd r0, r1, [sp, #kInput]
   subs r12, #1
@@ -89,7 +91,17 @@
   bne \begin
 .endm
 
-.macro COLUMN same_steps
+.macro STORE_AT ratio
+  .if \ratio == 1
+  strb.w r11, [r1, r0]
+  .elseif \ratio == 2
+  strb.w r11, [r1, r0, lsl #1]
+  .else
+  strb.w r11, [r1]
+  .endif
+.endm
+
+.macro COLUMN ratio
   LOAD
   smlad r11, r12, r6, r9
   smlabb r11, lr, r8, r11
@@ -98,24 +110,25 @@
   ldr.w r10, [sp, #kBias]
   smlad r10, r12, r4, r10
   smlabb r10, lr, r7, r10
-  .if \same_steps
+  .if \ratio
   ROUND
   ldrd r12, lr, [sp, #kShift]
   asr.w r11, r11, r12
   ssat r11, #8, r11
-  strb.w r11, [r0, r1]
+  STORE_AT \ratio
   add.w r0, r0, lr
   .else
   FINISH
-  strb.w r11, [r1]
+  STORE_AT \ratio
   ldrd r12, lr, [sp, #kStep]
   add.w r0, r0, r12
   add.w r1, r1, lr
   .endif
 .endm
 
-// Of all channels; with the same steps r1 is the way from the input to the output.
-.macro CHANNELS same_steps
+// Of all channels; with `ratio`, of the output's step to the input's, r1 is the output less
+// so many times the input.
+.macro CHANNELS ratio
 1:
   ldrd r0, r1, [sp, #kInput]
   ldr r11, [sp, #kRecord]
@@ -135,8 +148,8 @@
   LOAD
   ldr r11, [sp, #kStep]
   add r0, r11
-  .if \same_steps
-  sub r1, r1, r11
+  .if \ratio
+  sub r1, r1, r11, lsl #\ratio - 1
   .endif
 3:
   smlad r9, r12, r4, r9
@@ -148,8 +161,8 @@
   smlabb r10, lr, r7, r10
   ldr r11, [sp, #kStep]
   add r0, r11
-  .if \same_steps
-  sub r1, r1, r11
+  .if \ratio
+  sub r1, r1, r11, lsl #\ratio - 1
   .endif
   ldr r11, [sp, #kColumns]
   add r11, r0
@@ -158,7 +171,7 @@
   .balign 4
 4:
   .rept 4
-  COLUMN \same_steps
+  COLUMN \ratio
   .endr
   ldr r12, [sp, #kEnd]
   cmp r0, r12
@@ -170,39 +183,40 @@
   smlad r11, r12, r6, r9
   smlabb r11, r12, r8, r11
   FINISH
-  .if \same_steps
-  strb r11, [r0, r1]
-  .else
-  strb r11, [r1]
-  .endif
+  STORE_AT \ratio
 5:
-  NEXT 1b, \same_steps
+  NEXT 1b, \ratio
 .endm
 
-// Windows of 3x3: 19 instructions a pixel, 21 where pixels of input and output have different sizes,
-// and 3 for four pixels.
-  BEGIN tinyseg_dsp_depthwise3x3
-  rsb r8, r8, #0
-  and r8, r8, #3
-  cmp r4, r5
-  bne 7f
-  subs r1, r1, r0
+// The loop begins with as many columns as are more than a multiple of 4.
+.macro WALK ratio, code
+  .if \ratio
+  sub r1, r1, r0, lsl #\ratio - 1
+  .endif
   strd r0, r1, [sp, #kInput]
-  movs r9, #kShortCode
-  adr r10, 4f
-  mla r8, r8, r9, r10
-  adds r8, #1
-  str r8, [sp, #kEntry]
-  CHANNELS 1
-  b 9f
-7:
-  strd r0, r1, [sp, #kInput]
-  movs r9, #kLongCode
+  movs r9, #\code
   adr.w r10, 4f
   mla r8, r8, r9, r10
   adds r8, #1
   str r8, [sp, #kEntry]
-  CHANNELS 0
+  CHANNELS \ratio
+  b.w 9f
+.endm
+
+// Windows of 3x3: 19 instructions a pixel, 21 unless pixels of the output have the size
+// of the input's or twice that, and 3 for four pixels.
+  BEGIN tinyseg_dsp_depthwise3x3
+  rsb r8, r8, #0
+  and r8, r8, #3
+  cmp r4, r5
+  beq 7f
+  cmp r5, r4, lsl #1
+  beq.w 8f
+  WALK 0, kLongCode
+7:
+  WALK 1, kShortCode
+8:
+  WALK 2, kShortCode
 9:
   END tinyseg_dsp_depthwise3x3
 

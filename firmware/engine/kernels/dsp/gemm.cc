@@ -7,7 +7,8 @@ namespace engine {
 namespace dsp {
 namespace {
 
-constexpr int32_t kPixels = 4;  // Of a tile.
+constexpr int32_t kPixels = 4;      // Of a tile.
+constexpr int32_t kPanelSlack = 6;  // Weights are unpacked by fours.
 
 // How bytes under a window become pairs: whole words, then two bytes or one; a byte that is missed
 // is read from behind them, and has no weight.
@@ -25,9 +26,8 @@ struct Split {
 Gemm::Gemm(const GemmRow& row)
     : row_(row),
       tiles_((row.pixels + kPixels - 1) / kPixels),
-      constants_(reinterpret_cast<tinyseg_dsp_constants*>(row.scratch)),
-      panel_(reinterpret_cast<Pair*>(constants_ + 1)),
-      activations_(panel_ + ((row.pairs + 1) & ~1) * 2),
+      panel_(reinterpret_cast<Pair*>(row.scratch)),
+      activations_(panel_ + row.pairs * 2 + kPanelSlack),
       windows_(reinterpret_cast<int8_t*>(activations_ + row.params.block * row.pairs * kPixels)) {}
 
 void Gemm::Compute() const {
@@ -57,6 +57,8 @@ void Gemm::GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) cons
   const int32_t last = row_.width - run.columns - run.first - (bytes & 1);
   int32_t begin = run.first < 0 ? (-run.first + step - 1) / step : 0;
   int32_t end = last < 0 ? 0 : (last / row_.stride + 1) / kPixels;
+  // The last tile may begin earlier.
+  if (end > row_.pixels / kPixels) end = row_.pixels / kPixels;
   if (begin < tile) begin = tile;
   if (end > tile + count) end = tile + count;
   if (end > begin) {
@@ -69,7 +71,8 @@ void Gemm::GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) cons
         end - begin,
         step * run.channels - split.words * 4,
         (row_.pairs - split.pairs) * kPixels * static_cast<int32_t>(sizeof(Pair)),
-        split.tail};
+        split.tail,
+        !row_.params.doubles_weights};
     tinyseg_dsp_widen(&widening);
   } else {
     begin = end = tile;
@@ -82,74 +85,79 @@ void Gemm::GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) cons
 }
 
 void Gemm::GatherWindows(const Run& run, int32_t pixel, Pair* to) const {
-  const int32_t bytes = run.columns * run.channels;
-  const int32_t step = (bytes + 3) & ~3;
-  const Split split(bytes);
-  for (int32_t p = 0; p < kPixels; ++p) {
-    int8_t* const window = windows_ + p * step;
-    const int32_t column = run.first + (pixel + p) * row_.stride;
-    int32_t begin = column < 0 ? -column : 0;
-    int32_t end = row_.width - column < run.columns ? row_.width - column : run.columns;
-    if (begin < end) {
-      begin *= run.channels;
-      end *= run.channels;
-      std::memcpy(window + begin, run.row + column * run.channels + begin,
-                  static_cast<size_t>(end - begin));
-    } else {
-      begin = end = bytes;
-    }
-    std::memset(window, row_.params.input_zero, static_cast<size_t>(begin));
-    std::memset(window + end, row_.params.input_zero, static_cast<size_t>(step - end));
-  }
-  const tinyseg_dsp_widening widening = {windows_, step, to, split.words, 1, 0, 0, split.tail};
+  const Split split(run.columns * run.channels);
+  // The columns under all of a tile's windows, as far as the input has them.
+  const int32_t columns = (kPixels - 1) * row_.stride + run.columns;
+  const int32_t column = run.first + pixel * row_.stride;
+  int32_t begin = column < 0 ? -column : 0;
+  int32_t end = row_.width - column < columns ? row_.width - column : columns;
+  if (begin >= end) begin = end = columns;
+  const auto fill = [&](int32_t first, int32_t count) {
+    std::memset(windows_ + first * run.channels, row_.params.input_zero,
+                static_cast<size_t>(count * run.channels));
+  };
+  if (begin > 0) fill(0, begin);
+  std::memcpy(windows_ + begin * run.channels, run.row + (column + begin) * run.channels,
+              static_cast<size_t>((end - begin) * run.channels));
+  if (end < columns) fill(end, columns - end);
+  const tinyseg_dsp_widening widening = {
+      windows_,   row_.stride * run.channels,  to, split.words, 1, 0, 0,
+      split.tail, !row_.params.doubles_weights};
   tinyseg_dsp_widen(&widening);
 }
 
 void Gemm::Fill(int32_t pairs, int32_t count, Pair* to) const {
-  const Pair value = MakePair(row_.params.input_zero, row_.params.input_zero);
+  const int32_t zero = row_.params.input_zero * (row_.params.doubles_weights ? 1 : 2);
+  const Pair value = MakePair(zero, zero);
   for (; count > 0; --count, to += row_.pairs * kPixels) {
     for (int32_t i = 0; i < pairs * kPixels; ++i) to[i] = value;
   }
 }
 
 void Gemm::Multiply(int32_t tile, int32_t count) const {
-  constexpr int32_t kBlock = 8;
-  constexpr int32_t kThumb = 1;
-  const auto compute = row_.params.is_signed ? tinyseg_dsp_signed_tiles : tinyseg_dsp_tiles;
-  const int32_t begin = PixelOf(tile);
+  const int32_t first = PixelOf(tile);
   const int32_t last = PixelOf(tile + count - 1);
-  const bool is_even = last - begin == (count - 1) * kPixels;
-  tinyseg_dsp_tile_row tiles = {activations_,
-                                panel_,
-                                constants_,
-                                nullptr,
-                                is_even ? count : count - 1,
-                                row_.step,
-                                (row_.pairs + kBlock - 1) / kBlock,
-                                (-row_.pairs & (kBlock - 1)) * kBytesOfPair + kThumb};
-  const int8_t* weights = row_.weights;
-  for (int32_t channel = 0; channel < row_.channels; channel += 2) {
-    // The last two channels may overlap those before.
-    const int32_t first = channel + 2 > row_.channels ? row_.channels - 2 : channel;
-    const auto& pair = *reinterpret_cast<const ChannelPair*>(weights);
-    weights += sizeof(ChannelPair);
-    for (auto& biases : constants_->biases) {
-      biases[0] = pair.biases[0];
-      biases[1] = pair.biases[1];
-    }
-    constants_->finishes[0] = pair.finishes[0];
-    constants_->finishes[1] = pair.finishes[1];
-    tinyseg_dsp_unpack(weights, panel_, row_.pairs);
-    weights += row_.pairs * 4;
-    tiles.output = row_.output + begin * row_.step + first;
-    if (tiles.tiles > 0) compute(&tiles);
-    if (is_even) continue;
-    tinyseg_dsp_tile_row end = tiles;
-    end.activations += (count - 1) * row_.pairs * kPixels;
-    end.output = row_.output + last * row_.step + first;
-    end.tiles = 1;
-    compute(&end);
-  }
+  // Pixels of the last tile that the one before has, too.
+  const int32_t shared = (count - 1) * kPixels - (last - first);
+  tinyseg_dsp_product product = {activations_,
+                                 panel_,
+                                 row_.weights,
+                                 row_.output + first * row_.step,
+                                 shared > 0 ? count - 1 : count,
+                                 row_.step,
+                                 row_.pairs,
+                                 row_.channels / 2,
+                                 shared == 0  ? kNoLastTile
+                                 : shared < 2 ? kWholeLastTile
+                                              : kHalfLastTile,
+                                 (last - first) * row_.step,
+                                 row_.params.doubles_weights};
+  const auto multiply = row_.params.is_signed ? tinyseg_dsp_multiply_signed : tinyseg_dsp_multiply;
+  if (row_.channels == 1) return MultiplyOne(product, count);
+  multiply(&product);
+  if (row_.channels % 2 == 0) return;
+  // The last channel once more with the one before.
+  product.weights +=
+      product.channel_pairs * (static_cast<int32_t>(sizeof(ChannelPair)) + row_.pairs * 4);
+  product.output += row_.channels - 2;
+  product.channel_pairs = 1;
+  multiply(&product);
+}
+
+// The second channel of a pair is the next pixel, which is computed later but for the last.
+void Gemm::MultiplyOne(tinyseg_dsp_product product, int32_t count) const {
+  const auto multiply = row_.params.is_signed ? tinyseg_dsp_multiply_signed : tinyseg_dsp_multiply;
+  int8_t* const last = product.output + (product.last_tile == kNoLastTile ? (count - 1) * kPixels
+                                                                          : product.last_offset);
+  product.channel_pairs = 1;
+  product.last_tile = kNoLastTile;
+  product.tiles = count - 1;
+  multiply(&product);
+  product.activations += product.tiles * row_.pairs * kPixels;
+  product.output = windows_;
+  product.tiles = 1;
+  multiply(&product);
+  StoreWord(last, LoadWord(windows_));
 }
 
 }  // namespace dsp

@@ -25,7 +25,7 @@ struct GemmRow {
   int32_t width;     // Of the input.
   int32_t stride;    // Columns of the input between neighbouring pixels.
   int32_t pixels;    // Four at least.
-  int32_t channels;  // Two at least.
+  int32_t channels;  // Of one, pixels lie together.
   int8_t* output;    // Where the first pixel goes.
   int32_t step;      // Bytes between pixels there.
   int32_t pairs;     // Of depths.
@@ -50,13 +50,13 @@ class Gemm {
   void GatherWindows(const Run& run, int32_t pixel, Pair* to) const;
   void Fill(int32_t pairs, int32_t count, Pair* to) const;
   void Multiply(int32_t tile, int32_t count) const;
+  void MultiplyOne(tinyseg_dsp_product product, int32_t count) const;
 
   const GemmRow& row_;
   const int32_t tiles_;  // The last one begins earlier rather than being smaller.
-  tinyseg_dsp_constants* const constants_;
   Pair* const panel_;
   Pair* const activations_;  // Of a block of tiles.
-  int8_t* const windows_;    // Of four pixels at a row's end.
+  int8_t* const windows_;    // What lies under those of four pixels at a row's end.
   int32_t run_count_ = 0;
   Run runs_[kMostRuns];
 };

@@ -61,6 +61,35 @@ inline Pair Twice(Pair pair) {
 #endif
 }
 
+// Of each of four signed bytes the larger one.
+inline uint32_t LargerBytes(uint32_t first, uint32_t second) {
+#if defined(__ARM_FEATURE_DSP)
+  __ssub8(static_cast<int8x4_t>(first), static_cast<int8x4_t>(second));
+  return __sel(first, second);
+#else
+  uint32_t larger = 0;
+  for (int bit = 0; bit < 32; bit += 8) {
+    const auto a = static_cast<int8_t>(first >> bit);
+    const auto b = static_cast<int8_t>(second >> bit);
+    larger |= (static_cast<uint32_t>(a > b ? a : b) & 0xff) << bit;
+  }
+  return larger;
+#endif
+}
+
+// Bytes of a word, and a word of bytes.
+template <int kIndex>
+inline int32_t ByteOf(uint32_t word) {
+  return static_cast<int8_t>(word >> (8 * kIndex));
+}
+inline uint32_t MakeWord(int32_t b0, int32_t b1, int32_t b2, int32_t b3) {
+  const uint32_t lower = (static_cast<uint32_t>(b0) & 0xff) | (static_cast<uint32_t>(b1) & 0xff)
+                                                                  << 8;
+  const uint32_t upper = (static_cast<uint32_t>(b2) & 0xff) | (static_cast<uint32_t>(b3) & 0xff)
+                                                                  << 8;
+  return (lower & 0xffff) | upper << 16;
+}
+
 // Adds both products of halves to a sum.
 inline int32_t AddProducts(Pair first, Pair second, int32_t sum) {
 #if defined(__ARM_FEATURE_DSP)

@@ -9,6 +9,7 @@ using tinyseg::engine::dsp::AddLowerLower;
 using tinyseg::engine::dsp::AddLowerUpper;
 using tinyseg::engine::dsp::AddProducts;
 using tinyseg::engine::dsp::Byte;
+using tinyseg::engine::dsp::ChannelPair;
 using tinyseg::engine::dsp::EvenBytes;
 using tinyseg::engine::dsp::LoadWord;
 using tinyseg::engine::dsp::MakePair;
@@ -18,25 +19,43 @@ using tinyseg::engine::dsp::Twice;
 namespace {
 
 constexpr int kPixels = 4;
-constexpr int32_t kBlock = 8;
+
+int32_t Doubled(int32_t pair, int32_t doubles) { return doubles ? Twice(pair) : pair; }
+
+// Pixels from `first` to before four of a tile.
+template <bool kIsSigned>
+void ComputeTile(const tinyseg_dsp_product& product, const ChannelPair& pair, const int32_t* pixels,
+                 int32_t first, int8_t* output) {
+  for (int32_t p = first; p < kPixels; ++p) {
+    for (int32_t c = 0; c < 2; ++c) {
+      int32_t sum = pair.biases[c];
+      for (int32_t i = 0; i < product.pairs; ++i) {
+        sum = AddProducts(pixels[i * kPixels + p], product.panel[i * 2 + c], sum);
+      }
+      output[p * product.step + c] = Byte<kIsSigned>(sum, pair.finishes[c]);
+    }
+  }
+}
 
 template <bool kIsSigned>
-void ComputeTiles(const tinyseg_dsp_tile_row& row) {
-  const int32_t pairs = row.blocks * kBlock - row.entry / kBytesOfPair;
-  const int32_t* pixels = row.activations;
-  int8_t* output = row.output;
-  for (int32_t tile = 0; tile < row.tiles; ++tile) {
-    for (int32_t p = 0; p < kPixels; ++p) {
-      for (int32_t c = 0; c < 2; ++c) {
-        int32_t sum = row.constants->biases[p][c];
-        for (int32_t i = 0; i < pairs; ++i) {
-          sum = AddProducts(pixels[i * kPixels + p], row.panel[i * 2 + c], sum);
-        }
-        output[p * row.step + c] = Byte<kIsSigned>(sum, row.constants->finishes[c]);
-      }
+void Multiply(const tinyseg_dsp_product& product) {
+  const int8_t* weights = product.weights;
+  int8_t* output = product.output;
+  for (int32_t i = 0; i < product.channel_pairs; ++i, output += 2) {
+    const auto& pair = *reinterpret_cast<const ChannelPair*>(weights);
+    weights += sizeof(ChannelPair);
+    for (int32_t k = 0; k < product.pairs; ++k, weights += 4) {
+      const uint32_t word = LoadWord(weights);
+      product.panel[2 * k] = Doubled(EvenBytes(word), product.doubles_weights);
+      product.panel[2 * k + 1] = Doubled(OddBytes(word), product.doubles_weights);
     }
-    pixels += pairs * kPixels;
-    output += kPixels * row.step;
+    const int32_t* pixels = product.activations;
+    for (int32_t tile = 0; tile < product.tiles; ++tile, pixels += kPixels * product.pairs) {
+      ComputeTile<kIsSigned>(product, pair, pixels, 0, output + kPixels * tile * product.step);
+    }
+    if (product.last_tile == kNoLastTile) continue;
+    ComputeTile<kIsSigned>(product, pair, pixels, product.last_tile == kHalfLastTile ? 2 : 0,
+                           output + product.last_offset);
   }
 }
 
@@ -79,8 +98,8 @@ void ComputeChannels(const tinyseg_dsp_channels& row, int32_t stride) {
 
 extern "C" {
 
-void tinyseg_dsp_tiles(const tinyseg_dsp_tile_row* row) { ComputeTiles<false>(*row); }
-void tinyseg_dsp_signed_tiles(const tinyseg_dsp_tile_row* row) { ComputeTiles<true>(*row); }
+void tinyseg_dsp_multiply(const tinyseg_dsp_product* product) { Multiply<false>(*product); }
+void tinyseg_dsp_multiply_signed(const tinyseg_dsp_product* product) { Multiply<true>(*product); }
 
 void tinyseg_dsp_widen(const tinyseg_dsp_widening* widening) {
   const int8_t* from = widening->from;
@@ -89,13 +108,14 @@ void tinyseg_dsp_widen(const tinyseg_dsp_widening* widening) {
     for (int32_t word = 0; word < widening->words; ++word, from += 4, to += 2 * kPixels) {
       for (int32_t p = 0; p < kPixels; ++p) {
         const uint32_t bytes = LoadWord(from + p * widening->step);
-        to[p] = EvenBytes(bytes);
-        to[kPixels + p] = OddBytes(bytes);
+        to[p] = Doubled(EvenBytes(bytes), widening->doubles);
+        to[kPixels + p] = Doubled(OddBytes(bytes), widening->doubles);
       }
     }
     if (widening->tail) {
       for (int32_t p = 0; p < kPixels; ++p) {
-        *to++ = MakePair(from[p * widening->step], from[p * widening->step + 1]);
+        const int8_t* const bytes = from + p * widening->step;
+        *to++ = Doubled(MakePair(bytes[0], bytes[1]), widening->doubles);
       }
     }
     from += widening->pixel_skip;
@@ -103,11 +123,18 @@ void tinyseg_dsp_widen(const tinyseg_dsp_widening* widening) {
   }
 }
 
-void tinyseg_dsp_unpack(const int8_t* packed, int32_t* pairs, int32_t count) {
-  for (int32_t i = 0; i < (count + 1) / 2 * 2; ++i, packed += 4) {
-    const uint32_t word = LoadWord(packed);
-    *pairs++ = Twice(EvenBytes(word));
-    *pairs++ = Twice(OddBytes(word));
+void tinyseg_dsp_gate(const tinyseg_dsp_gate_row* row) {
+  const int8_t* value = row->values;
+  int8_t* output = row->output;
+  for (int32_t x = 0; x < row->pixels; ++x) {
+    const int32_t factor = (row->gates[x] - row->gate_zero) * (1 << row->bits);
+    for (int32_t c = 0; c < 4 * row->words; ++c) {
+      const int64_t product = int64_t{(*value++ + row->minus_zero) * factor} * row->multiplier;
+      const int32_t high = static_cast<int32_t>(product >> 32) + row->rounding;
+      const int32_t index = tinyseg::engine::Clamp(high >> 16, 0, 255);
+      *output++ =
+          row->tables == nullptr ? static_cast<int8_t>(index - 128) : row->tables[c * 256 + index];
+    }
   }
 }
 

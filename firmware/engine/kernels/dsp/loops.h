@@ -7,31 +7,33 @@
 #include "engine/kernels/dsp/intrinsics.h"
 #include "engine/kernels/dsp/params.h"
 
-// Code of a pair of depths in the loop of tiles.
-constexpr int32_t kBytesOfPair = 44;
-
 extern "C" {
 
-// What tiles of four pixels and two channels are made of.
-struct tinyseg_dsp_tile_row {
-  const int32_t* activations;  // Of each tile, for each pair of depths: a pair of each pixel.
-  const int32_t* panel;  // For each pair of depths: a pair of weights of each channel, doubled.
-  const struct tinyseg_dsp_constants* constants;
-  int8_t* output;
-  int32_t tiles;
-  int32_t step;    // Bytes between pixels of the output.
-  int32_t blocks;  // Of eight pairs of depths, rounded up.
-  int32_t entry;   // Where the first block, which may be shorter, begins in the loop's code.
+// Four pixels or fewer at the end of a row.
+enum tinyseg_dsp_last_tile {
+  kNoLastTile = 0,
+  kWholeLastTile = 1,
+  kHalfLastTile = 2,  // Only its last two pixels are computed.
 };
 
-struct tinyseg_dsp_constants {
-  int32_t biases[4][2];
-  tinyseg::engine::dsp::Finish finishes[2];
+// Tiles of four pixels and two channels.
+struct tinyseg_dsp_product {
+  const int32_t* activations;  // Of each tile, for each pair of depths: a pair of each pixel.
+  int32_t* panel;  // For the weights of a pair of channels: two for each pair of depths, and six.
+  const int8_t* weights;  // ChannelPair, each with its weights.
+  int8_t* output;         // First pixel, first channel.
+  int32_t tiles;          // Without the last one.
+  int32_t step;           // Bytes between pixels of the output.
+  int32_t pairs;          // Of depths.
+  int32_t channel_pairs;
+  int32_t last_tile;        // Of tinyseg_dsp_last_tile.
+  int32_t last_offset;      // From the output to the last tile's first pixel.
+  int32_t doubles_weights;  // Else activations are doubled.
 };
 
 // Where no sum below zero matters, and where it does.
-void tinyseg_dsp_tiles(const struct tinyseg_dsp_tile_row* row);
-void tinyseg_dsp_signed_tiles(const struct tinyseg_dsp_tile_row* row);
+void tinyseg_dsp_multiply(const struct tinyseg_dsp_product* product);
+void tinyseg_dsp_multiply_signed(const struct tinyseg_dsp_product* product);
 
 // Bytes of four pixels at a time.
 struct tinyseg_dsp_widening {
@@ -43,11 +45,25 @@ struct tinyseg_dsp_widening {
   int32_t pixel_skip;  // Bytes from the end of a tile's first pixel to the next tile.
   int32_t pair_skip;   // As many bytes of what is written.
   int32_t tail;        // Whether one more pair, of two bytes, follows the words.
+  int32_t doubles;     // What is written.
 };
 void tinyseg_dsp_widen(const struct tinyseg_dsp_widening* widening);
 
-// Each word's bytes 0 and 2, then 1 and 3, doubled. `count` is rounded up to an even number.
-void tinyseg_dsp_unpack(const int8_t* packed, int32_t* pairs, int32_t count);
+// Pixels that are multiplied with a gate each; the upper half of a word is the output, 128 more.
+struct tinyseg_dsp_gate_row {
+  const int8_t* gates;
+  int32_t gate_zero;
+  int32_t bits;          // That gates are shifted left.
+  int32_t minus_zero;    // Of the values.
+  const int8_t* tables;  // Null, or 256 outputs of each channel.
+  int32_t words;         // Of four channels of a pixel.
+  int32_t pixels;
+  const int8_t* values;
+  int8_t* output;
+  int32_t multiplier;
+  int32_t rounding;
+};
+void tinyseg_dsp_gate(const struct tinyseg_dsp_gate_row* row);
 
 // Channels of a row of a depthwise convolution.
 struct tinyseg_dsp_channels {

@@ -29,9 +29,9 @@ struct ChannelPair {
 // What convolutions as matrix products share.
 struct GemmParams {
   int32_t input_zero, least, most;
-  int32_t is_signed;     // Whether sums below zero are rounded other than those above.
-  int32_t block;         // Tiles that are computed with a pair's weights once unpacked.
-  int32_t window_bytes;  // Of scratch, for four windows at a row's end.
+  int32_t is_signed;        // Whether sums below zero are rounded other than those above.
+  int32_t block;            // Tiles that are computed with a pair's weights once unpacked.
+  int32_t doubles_weights;  // Else activations are doubled.
 };
 
 // kDspConvolution: several sources are one input, concatenated along channels.
@@ -70,6 +70,12 @@ struct Depthwise3x3Channel {
   int32_t shift;
 };
 
+struct Depthwise1x1Channel {
+  int32_t weight;
+  int32_t bias;
+  Finish finish;
+};
+
 struct Depthwise2x2Channel {
   int32_t weights[2];  // Pairs of two columns.
   int32_t multiplier;
@@ -83,6 +89,37 @@ struct Depthwise2x2Channel {
 struct DepthwiseChannel {
   int32_t bias;
   Finish finish;
+};
+
+// kDspMultiply: both of a shape, or the first with one channel.
+struct MultiplyParams {
+  int32_t zeros[2];
+  int32_t is_by_pixel;
+  int32_t is_signed;
+  Finish finish;
+  int32_t least, most;
+};
+
+// kDspGate: the first has one channel, and gates the second. Products are scaled so that the upper
+// half of a word is the output, 128 more; `rounding` is added to them.
+struct GateParams {
+  int32_t gate_zero, zero;
+  int32_t bits;  // That gates are shifted left.
+  int32_t multiplier;
+  int32_t rounding;
+  int32_t has_tables;
+  uint32_t tables;  // int8 [channels][256]: of each channel's outputs.
+};
+
+// kDspAdd: the first's factor is a power of two, and so only `scale` and `bias`; the second, times
+// `inner_scale`, is finished to a value that counts `sign` times. Their sum is doubled.
+struct AddParams {
+  int32_t scale, bias;
+  int32_t inner_scale, inner_bias;
+  Finish inner;
+  int32_t sign;
+  Finish finish;
+  int32_t least, most;
 };
 
 }  // namespace dsp

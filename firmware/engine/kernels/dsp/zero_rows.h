@@ -2,7 +2,8 @@
 #ifndef TINYSEG_ENGINE_KERNELS_DSP_ZERO_ROWS_H_
 #define TINYSEG_ENGINE_KERNELS_DSP_ZERO_ROWS_H_
 
-#include "engine/kernels/dsp/intrinsics.h"
+#include <cstring>
+
 #include "engine/kernels/window.h"
 
 namespace tinyseg {
@@ -11,7 +12,7 @@ namespace dsp {
 
 class ZeroRows {
  public:
-  // Scratch holds as many bytes as the longest row, rounded up to words.
+  // Scratch holds as many bytes as the longest row.
   ZeroRows(const Rows& rows, const Node& node, const Window& window, uint32_t row, int32_t zero)
       : rows_(rows, node, window, row), zeros_(reinterpret_cast<int8_t*>(rows.scratch())) {
     if (rows_.taps().end - rows_.taps().begin == window.height) return;
@@ -20,8 +21,7 @@ class ZeroRows {
       const uint32_t own = rows.source(node, link).row_bytes;
       bytes = own > bytes ? own : bytes;
     }
-    const uint32_t zeros = (static_cast<uint32_t>(zero) & 0xff) * 0x01010101u;
-    for (uint32_t i = 0; i < bytes; i += 4) StoreWord(zeros_ + i, zeros);
+    std::memset(zeros_, zero, bytes);
   }
 
   const int8_t* Row(int32_t tap, uint32_t link) const {

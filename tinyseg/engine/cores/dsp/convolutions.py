@@ -13,10 +13,11 @@ from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _TILE = 4
 _MOST_RUNS = 32
-_CONSTANTS = 56
+# Weights are unpacked by fours.
+_PANEL_SLACK = 24
 # Of windows that are multiplied with a pair's weights once these are unpacked, and tiles that are
 # worth it.
-_BLOCK_BYTES = 8 << 10
+_BLOCK_BYTES = 6 << 10
 _LEAST_BLOCK = 2
 
 
@@ -36,10 +37,11 @@ def convolution(program: Program, node: Node) -> Node | None:
     """Return a convolution as a product of matrices."""
     numbers, weights, channels = parts(node)
     window, border = numbers[:8], _Border(*numbers[8:])
-    height, width, _, _, _, dilation = window[:6]
+    height, width, _, stride, _, dilation = window[:6]
     depths = [program.nodes[link.source].channels for link in node.links]
     kernel = weights.reshape(node.channels, height, width, sum(depths))
-    if len(depths) == 1 and (dilation == 1 or width == 1):
+    is_whole = len(depths) == 1 and (dilation == 1 or width == 1)
+    if is_whole:
         runs = [kernel[:, y].reshape(node.channels, -1) for y in range(height)]
     else:
         ends = np.cumsum(depths)[:-1]
@@ -49,14 +51,15 @@ def convolution(program: Program, node: Node) -> Node | None:
             for x in range(width)
             for part in np.split(kernel[:, y, x], ends, axis=1)
         ]
-    if node.width < _TILE or node.channels < 2 or len(runs) > _MOST_RUNS:
+    if node.width < _TILE or len(runs) > _MOST_RUNS:
         return None
     packed = _packed(runs, channels, border)
     if packed is None:
         return None
-    sizes = [run.shape[1] for run in runs]
-    gemm, scratch = _gemm(node.width, [sizes], border)
-    params = (*window, *gemm, _pairs(sizes), packed)
+    pairs = _pairs([run.shape[1] for run in runs])
+    strip = ((_TILE - 1) * stride + (width if is_whole else 1)) * max(depths)
+    gemm, scratch = _gemm(node.width, node.channels, pairs, strip, border)
+    params = (*window, *gemm, pairs, packed)
     return dataclasses.replace(node, kernel=Kernel.DSP_CONVOLUTION, params=params, scratch=scratch)
 
 
@@ -73,7 +76,7 @@ def transposed(program: Program, node: Node) -> Node | None:
     if height < stride_y or width < stride_x or height > _MOST_RUNS:
         return None
     phases: list[int | Data] = []
-    shapes: list[list[int]] = []
+    most = 0
     for y in range(stride_y):
         for x in range(stride_x):
             # Neighbouring columns of the input meet the window's columns backwards.
@@ -82,9 +85,11 @@ def transposed(program: Program, node: Node) -> Node | None:
             packed = _packed(runs, records[y, x], border)
             if packed is None:
                 return None
-            shapes.append([run.shape[1] for run in runs])
-            phases += [_pairs(shapes[-1]), packed]
-    gemm, scratch = _gemm(-(-node.width // stride_x), shapes, border)
+            pairs = _pairs([run.shape[1] for run in runs])
+            phases += [pairs, packed]
+            most = max(most, pairs)
+    strip = (_TILE - 1 + -(-width // stride_x)) * depth
+    gemm, scratch = _gemm(-(-node.width // stride_x), node.channels, most, strip, border)
     params = (*window, *gemm, *phases)
     return dataclasses.replace(node, kernel=Kernel.DSP_TRANSPOSED, params=params, scratch=scratch)
 
@@ -94,22 +99,27 @@ def _pairs(runs: Sequence[int]) -> int:
     return sum((size + 1) // 4 * 2 + (size % 4 in (1, 2)) for size in runs)
 
 
-def _gemm(pixels: int, shapes: list[list[int]], border: _Border) -> tuple[tuple[int, ...], int]:
+def _gemm(
+    pixels: int, channels: int, pairs: int, strip: int, border: _Border
+) -> tuple[tuple[int, ...], int]:
     """Return ``GemmParams`` of rows of so many pixels, and the bytes of scratch.
 
     Args:
         pixels: of the widest row.
-        shapes: bytes of the runs of each product.
+        channels: of the output.
+        pairs: of depths, of the largest product.
+        strip: bytes of a row under the windows of a tile.
         border: zero points and clamp.
     """
-    pairs = max(map(_pairs, shapes))
     tile_bytes = pairs * _TILE * 4
     tiles = -(-pixels // _TILE)
     block = min(tiles, max(_BLOCK_BYTES // tile_bytes, _LEAST_BLOCK))
     block = -(-tiles // -(-tiles // block))
-    windows = _TILE * max(-(-size // 4) * 4 for runs in shapes for size in runs)
-    scratch = _CONSTANTS + (pairs + 1) // 2 * 16 + block * tile_bytes + windows
-    gemm = (border.input_zero, border.least, border.most, int(border.signed), block, windows)
+    windows = max(strip // 4 * 4 + 4, 8)
+    scratch = pairs * 8 + _PANEL_SLACK + block * tile_bytes + windows
+    doubles_weights = channels <= _TILE * block
+    gemm = (border.input_zero, border.least, border.most, int(border.signed), block)
+    gemm += (int(doubles_weights),)
     return gemm, scratch
 
 
@@ -130,14 +140,15 @@ def _packed(runs: list[np.ndarray], channels: np.ndarray, border: _Border) -> Da
     if finish is None:
         return None
     content = bytearray()
-    last = len(channels) - 2
+    last = len(channels) - 1
     for first in range(0, len(channels), 2):
-        both = slice(min(first, last), min(first, last) + 2)
+        # The last pair may overlap the one before; one channel is computed twice.
+        both = [max(min(first, last - 1), 0), min(first + 1, last)]
         content += finish[both, 0].astype("<i4").tobytes()
         content += finish[both, 1:].astype("<i4").tobytes()
         content += weights[both].transpose(1, 2, 0).tobytes()
-    # Words are unpacked two at a time.
-    return Data(bytes(content) + bytes(4))
+    # Words are unpacked four at a time.
+    return Data(bytes(content) + bytes(12))
 
 
 def _in_pairs(run: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ _SMALL = {
     (3, 3, 2, 2, 1, 1): Kernel.DSP_DEPTHWISE3X3_BY2,
     (2, 2, 1, 1, 1, 1): Kernel.DSP_DEPTHWISE2X2,
 }
+_ONE_PIXEL = [1, 1, 1, 1, 1, 1, 0, 0]
 _BIAS, _MULTIPLIER, _ROUNDING, _SHIFT = range(4)
 
 
@@ -38,6 +39,8 @@ def depthwise(program: Program, node: Node) -> Node | None:
     small = _SMALL.get(tuple(window[:6]))
     if small and multiplier == 1 and _fits(window, sources[0].width, node.width):
         kind, packed = small, _packed_small(doubled, finish)
+    elif window == _ONE_PIXEL and multiplier == 1:
+        kind, packed = Kernel.DSP_DEPTHWISE1X1, _packed1x1(doubled, finish)
     else:
         kind, packed = Kernel.DSP_DEPTHWISE, _packed(doubled, finish)
     params = (*window, input_zero, least, most, multiplier, Data(packed))
@@ -61,6 +64,11 @@ def _packed_small(kernel: np.ndarray, finish: np.ndarray) -> bytes:
     pairs = np.concatenate(numbers, axis=1).astype("<i2").view("<i4")
     rest = finish[:, [_MULTIPLIER, _ROUNDING, _BIAS, _SHIFT]]
     return np.concatenate([pairs, rest], axis=1).astype("<i4").tobytes()
+
+
+def _packed1x1(kernel: np.ndarray, finish: np.ndarray) -> bytes:
+    """Return ``Depthwise1x1Channel`` of all channels of a kernel."""
+    return np.concatenate([kernel.reshape(-1, 1), finish], axis=1).astype("<i4").tobytes()
 
 
 def _packed(kernel: np.ndarray, finish: np.ndarray) -> bytes:

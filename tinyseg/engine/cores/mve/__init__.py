@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tinyseg.engine.cores.mve.convolutions import convolution
 from tinyseg.engine.program import Kernel, Node, Program
 
-RULES: Mapping[Kernel, Callable[[Program, Node], Node | None]] = {}
+RULES: Mapping[Kernel, Callable[[Program, Node], Node | None]] = {
+    Kernel.CONVOLUTION: convolution,
+}

@@ -1,0 +1,89 @@
+// Copies and fills of any number of bytes, 16 at once.
+#ifndef TINYSEG_ENGINE_KERNELS_MVE_BYTES_H_
+#define TINYSEG_ENGINE_KERNELS_MVE_BYTES_H_
+
+#include <cstdint>
+
+namespace tinyseg {
+namespace engine {
+namespace mve {
+
+// Returns where the copy ends.
+inline int8_t* Copy(int8_t* to, const int8_t* from, int32_t count) {
+  __asm__ volatile(
+      "wlstp.8 lr, %[count], 2f\n"
+      "1:\n"
+      "vldrb.8 q0, [%[from]], #16\n"
+      "vstrb.8 q0, [%[to]], #16\n"
+      "letp lr, 1b\n"
+      "2:\n"
+      : [to] "+r"(to), [from] "+r"(from)
+      : [count] "r"(count)
+      : "lr", "q0", "memory", "cc");
+  return to;
+}
+
+inline void Fill(int8_t* to, int32_t value, int32_t count) {
+  __asm__ volatile(
+      "vdup.8 q0, %[value]\n"
+      "wlstp.8 lr, %[count], 2f\n"
+      "1:\n"
+      "vstrb.8 q0, [%[to]], #16\n"
+      "letp lr, 1b\n"
+      "2:\n"
+      : [to] "+r"(to)
+      : [value] "r"(value), [count] "r"(count)
+      : "lr", "q0", "memory", "cc");
+}
+
+// Copies `count` pieces of `bytes` bytes, each so many bytes from the one before.
+inline void CopyPieces(int8_t* to, int32_t to_step, const int8_t* from, int32_t from_step,
+                       int32_t bytes, int32_t count) {
+  if (bytes == to_step && bytes == from_step) {
+    Copy(to, from, bytes * count);
+    return;
+  }
+  if (bytes > 16) {
+    for (; count > 0; --count, to += to_step, from += from_step) Copy(to, from, bytes);
+    return;
+  }
+  __asm__ volatile(
+      "vctp.8 %[bytes]\n"
+      "wls lr, %[count], 2f\n"
+      "1:\n"
+      "vldrb.8 q0, [%[from]]\n"
+      "add %[from], %[from_step]\n"
+      "vpst\n"
+      "vstrbt.8 q0, [%[to]]\n"
+      "add %[to], %[to_step]\n"
+      "le lr, 1b\n"
+      "2:\n"
+      : [to] "+r"(to), [from] "+r"(from)
+      : [bytes] "r"(bytes), [count] "r"(count), [to_step] "r"(to_step), [from_step] "r"(from_step)
+      : "lr", "q0", "memory", "cc");
+}
+
+// Clamps bytes; activations that int8 has anyway cost nothing.
+inline void Clamp(int8_t* bytes, int32_t count, int32_t least, int32_t most) {
+  if (least <= -128 && most >= 127) return;
+  __asm__ volatile(
+      "vdup.8 q1, %[least]\n"
+      "vdup.8 q2, %[most]\n"
+      "wlstp.8 lr, %[count], 2f\n"
+      "1:\n"
+      "vldrb.8 q0, [%[bytes]]\n"
+      "vmax.s8 q0, q0, q1\n"
+      "vmin.s8 q0, q0, q2\n"
+      "vstrb.8 q0, [%[bytes]], #16\n"
+      "letp lr, 1b\n"
+      "2:\n"
+      : [bytes] "+r"(bytes)
+      : [least] "r"(least), [most] "r"(most), [count] "r"(count)
+      : "lr", "q0", "q1", "q2", "memory", "cc");
+}
+
+}  // namespace mve
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_MVE_BYTES_H_

@@ -1,0 +1,185 @@
+// Rows of matrix products: pairs of pixels times four channels.
+//
+// r0 points to a Gemm of gemm.h. Its first nine words become the frame at sp:
+//   0 pixel, 4 step, 8 rewind, 12 output_step, 16 output, 20 pairs, 24 groups, 28 last_output,
+//   32 steps; and of GemmLong 36 weights, 40 pairs left, 44 output, 48 where the first turn begins.
+// Registers:
+//   r0 r2 r4 r6 r8 r10 r12 lr  sums of (pixel 0, pixel 1) of channels 0, 1, 2, 3
+//   r1 r3  the two pixels           r5  weights
+//   r7     output; of GemmLong the turns left
+//   r9     pairs left; of GemmLong where the first turn begins
+//   r11    channels of the group: each bias twice, then 4 multipliers, shifts, signs
+//   q0 q1  pixels, q2 q3 weights; q4 multipliers, q5 shifts, q6 signs, q7 output's zero point
+// Instructions for 8 outputs: 27 + 14 for each 16 bytes of a pixel (GemmLong 35).
+#if defined(__ARM_FEATURE_MVE)
+  .syntax unified
+  .thumb
+  .text
+
+  .macro STEP
+  vldrb.8 q0, [r1], #16
+  vldrb.8 q2, [r5], #16
+  vmladava.s8 r0, q0, q2
+  vldrb.8 q1, [r3], #16
+  vmladava.s8 r2, q1, q2
+  vldrb.8 q3, [r5], #16
+  vmladava.s8 r4, q0, q3
+  vmladava.s8 r6, q1, q3
+  vldrb.8 q2, [r5], #16
+  vmladava.s8 r8, q0, q2
+  vmladava.s8 r10, q1, q2
+  vldrb.8 q3, [r5], #16
+  vmladava.s8 r12, q0, q3
+  vmladava.s8 lr, q1, q3
+  .endm
+
+  // The sums become bytes: times the multipliers, minus one if negative, shifted and rounded, all
+  // exact; lanes of q0 hold channels of pixel 0 in bits 0 to 7, of pixel 1 in bits 16 to 23.
+  .macro FINISH
+  vmov d0, r0, r4
+  vmov d1, r8, r12
+  vmov d2, r2, r6
+  vmov d3, r10, lr
+  vshl.s32 q2, q0, q6
+  vshl.s32 q3, q1, q6
+  vqrdmulh.s32 q0, q0, q4
+  vqrdmulh.s32 q1, q1, q4
+  vadd.i32 q0, q0, q2
+  vadd.i32 q1, q1, q3
+  vrshl.s32 q0, q0, q5
+  vrshl.s32 q1, q1, q5
+  vqmovnb.s32 q0, q0
+  vqmovnt.s32 q0, q1
+  vqadd.s16 q0, q0, q7
+  vqmovnb.s16 q0, q0
+  .endm
+
+  .macro STORE
+  vstrb.32 q0, [r7]
+  vshr.u32 q0, q0, #16
+  add r7, r2
+  vstrb.32 q0, [r7]
+  add r7, r2
+  .endm
+
+  .macro ENTER
+  push {r4-r11, lr}
+  vpush {d8-d15}
+  sub sp, #56
+  mov r12, sp
+  ldm r0!, {r1-r8}
+  stm r12!, {r1-r8}
+  ldm r0, {r4, r5, r11}
+  str r4, [sp, #32]
+  ldr r0, [r0, #12]
+  vdup.16 q7, r0
+  .endm
+
+  .macro BEGIN_GROUP
+  vldrw.32 q4, [r11, #32]
+  vldrw.32 q5, [r11, #48]
+  vldrw.32 q6, [r11, #64]
+  ldrd r1, r3, [sp]
+  add r3, r1
+  .endm
+
+  // The last group ends with the last channel: it may share some with the one before.
+  .macro END_GROUP begin
+  ldr r7, [sp, #16]
+  ldr r9, [sp, #24]
+  add r7, #4
+  subs r9, #1
+  cmp r9, #1
+  it eq
+  ldreq r7, [sp, #28]
+  add r11, #80
+  str r7, [sp, #16]
+  str r9, [sp, #24]
+  bhs \begin
+  add sp, #56
+  vpop {d8-d15}
+  pop {r4-r11, pc}
+  .endm
+
+  // void TinysegGemmN(const Gemm*): pixels of N times 16 bytes.
+  .macro SHORT count
+  .section .text.TinysegGemm\count, "ax"
+  .global TinysegGemm\count
+  .type TinysegGemm\count, %function
+TinysegGemm\count:
+  ENTER
+1:
+  BEGIN_GROUP
+  ldrd r7, r9, [sp, #16]
+2:
+  ldm r11, {r0, r2, r4, r6, r8, r10, r12, lr}
+  .rept \count
+  STEP
+  .endr
+  FINISH
+  ldrd r0, r2, [sp, #8]
+  sub r5, #64 * \count
+  STORE
+  add r1, r0
+  add r3, r0
+  subs r9, #1
+  bne 2b
+  add r5, #64 * \count
+  END_GROUP 1b
+  .size TinysegGemm\count, . - TinysegGemm\count
+  .endm
+
+  SHORT 1
+  SHORT 2
+  SHORT 3
+  SHORT 4
+
+  // void TinysegGemmLong(const Gemm*): any number of steps, four a turn.
+  .section .text.TinysegGemmLong, "ax"
+  .global TinysegGemmLong
+  .type TinysegGemmLong, %function
+TinysegGemmLong:
+  ENTER
+  // The first turn has as many steps as leave a multiple of four.
+  str r5, [sp, #36]
+  rsb r6, r4, #0
+  and r6, #3
+  add r4, #3
+  lsr r4, #2
+  str r4, [sp, #32]
+  mov r7, #56
+  mul r6, r7
+  adr.w r7, 3f
+  add r6, r7
+  orr r6, #1
+  str r6, [sp, #48]
+1:
+  BEGIN_GROUP
+  ldrd r7, r4, [sp, #16]
+  strd r4, r7, [sp, #40]
+  ldr r9, [sp, #48]
+2:
+  ldm r11, {r0, r2, r4, r6, r8, r10, r12, lr}
+  ldr r5, [sp, #36]
+  ldr r7, [sp, #32]
+  bx r9
+  .align 2
+3:
+  .rept 4
+  STEP
+  .endr
+  subs r7, #1
+  bne 3b
+  FINISH
+  ldrd r0, r2, [sp, #8]
+  ldrd r4, r7, [sp, #40]
+  add r1, r0
+  add r3, r0
+  STORE
+  subs r4, #1
+  strd r4, r7, [sp, #40]
+  bne 2b
+  str r5, [sp, #36]
+  END_GROUP 1b
+  .size TinysegGemmLong, . - TinysegGemmLong
+#endif

@@ -1,0 +1,38 @@
+// Products of rows of pixels with packed weights.
+#ifndef TINYSEG_ENGINE_KERNELS_MVE_GEMM_H_
+#define TINYSEG_ENGINE_KERNELS_MVE_GEMM_H_
+
+#include "engine/kernel.h"
+#include "engine/kernels/mve/params.h"
+
+namespace tinyseg {
+namespace engine {
+namespace mve {
+
+// What gemm.S is given; it knows the order.
+struct Gemm {
+  const int8_t* pixel;  // The first.
+  int32_t step;         // Bytes between pixels.
+  int32_t rewind;       // From the end of a pixel to the next but one.
+  int32_t output_step;
+  int8_t* output;
+  int32_t pairs;
+  int32_t groups;
+  int8_t* last_output;  // Of the last group of channels.
+  int32_t steps;
+  const int8_t* weights;
+  const GemmChannels* channels;
+  int32_t output_zero;
+};
+
+// Multiplies `count` pixels. Outputs of less than four channels need an output_step of four bytes
+// at least, and room for four at the last.
+void Multiply(const Rows& rows, const GemmParams& params, int32_t output_zero, int32_t channels,
+              const int8_t* pixel, int32_t step, int8_t* output, int32_t output_step,
+              int32_t count);
+
+}  // namespace mve
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_MVE_GEMM_H_
