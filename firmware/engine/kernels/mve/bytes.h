@@ -63,6 +63,13 @@ inline void CopyPieces(int8_t* to, int32_t to_step, const int8_t* from, int32_t 
       : "lr", "q0", "memory", "cc");
 }
 
+// Takes the first channels of pixels of four.
+inline void Narrow(const int8_t* from, int32_t channels, int32_t width, int8_t* to) {
+  for (int32_t x = 0; x < width; ++x, from += 4) {
+    for (int32_t c = 0; c < channels; ++c) *to++ = from[c];
+  }
+}
+
 // Clamps bytes; activations that int8 has anyway cost nothing.
 inline void Clamp(int8_t* bytes, int32_t count, int32_t least, int32_t most) {
   if (least <= -128 && most >= 127) return;

@@ -11,6 +11,8 @@ namespace engine {
 namespace mve {
 
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 
 }  // namespace mve
 }  // namespace engine

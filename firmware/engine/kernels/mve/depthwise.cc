@@ -1,0 +1,85 @@
+// DEPTHWISE_CONV_2D of up to nine taps and as many channels out as in. Scratch: the window's rows.
+#if defined(__ARM_FEATURE_MVE)
+#include "engine/kernels/mve/depthwise.h"
+
+#include "engine/kernels/mve/columns.h"
+#include "engine/kernels/mve/mve.h"
+
+extern "C" {
+void TinysegDepthwise54(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwise333(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwise3222(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwise22221(const tinyseg::engine::mve::DepthwiseRun*);
+}
+
+namespace tinyseg {
+namespace engine {
+namespace mve {
+namespace {
+
+void Run(const DepthwiseRun& run, int32_t groups) {
+  switch (groups) {
+    case 2:
+      return TinysegDepthwise54(&run);
+    case 3:
+      return TinysegDepthwise333(&run);
+    case 4:
+      return TinysegDepthwise3222(&run);
+    default:
+      return TinysegDepthwise22221(&run);
+  }
+}
+
+}  // namespace
+
+void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+  const auto& params = rows.params<DepthwiseParams>(node);
+  const Window& window = params.window;
+  const int32_t origin = static_cast<int32_t>(row) * window.stride_y - window.top;
+  auto* const scratch = reinterpret_cast<int8_t*>(rows.scratch());
+  // Columns of each phase of the stride lie together, so that neighbours of the output do.
+  const int32_t columns = node.width + (window.width - 1) * window.dilation_x / window.stride_x;
+  const int32_t plane = columns * params.pitch;
+  if (params.copied) {
+    int8_t* to = scratch;
+    for (int32_t tap = 0; tap < window.height; ++tap) {
+      for (int32_t phase = 0; phase < window.stride_x; ++phase, to += plane) {
+        CopyColumns(
+            rows, node, origin + tap * window.dilation_y,
+            {phase - window.left, window.stride_x, columns, params.pitch, params.input_zero}, to);
+      }
+    }
+  }
+  DepthwiseRun run;
+  for (int32_t i = 0; i < kDepthwiseTaps; ++i) {
+    const int32_t tap_y = params.taps[i] / window.width;
+    const int32_t column = params.taps[i] % window.width * window.dilation_x;
+    const int8_t* from;
+    if (params.copied) {
+      from = scratch + (tap_y * window.stride_x + column % window.stride_x) * plane;
+    } else {
+      from = rows.input(node, 0, static_cast<uint32_t>(origin + tap_y * window.dilation_y));
+    }
+    run.taps[i] = from + column / window.stride_x * params.pitch;
+  }
+  const auto bytes = static_cast<int32_t>(node.row_bytes);
+  run.chunk = rows.at<DepthwiseChunk>(params.chunks);
+  run.output = output;
+  run.output_zero = params.output_zero;
+  run.vectors = params.pitch < kVector ? bytes / kVector : node.width * (params.pitch / kVector);
+  Run(run, params.groups);
+  if (params.pitch < kVector && bytes % kVector != 0) {
+    // The last vector ends with the row.
+    const int32_t last = bytes - kVector;
+    for (const int8_t*& tap : run.taps) tap += last;
+    run.output += last;
+    run.vectors = 1;
+    Run(run, params.groups);
+  }
+  Clamp(output, bytes, params.least, params.most);
+}
+
+}  // namespace mve
+}  // namespace engine
+}  // namespace tinyseg
+#endif
