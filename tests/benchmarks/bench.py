@@ -1,6 +1,9 @@
 """Measure speed and memory on this machine and write them to build/bench.json.
 
-    python -m tests.benchmarks.bench [--output FILE] [--model NAME]
+    python -m tests.benchmarks.bench [--output FILE] [--model NAME] [--only NAME]
+
+``--only engine`` measures our engine and TFLM on emulated boards instead, into
+docs/experiments/engine.json; it takes further options, see tests/benchmarks/engine.py.
 
 Compare ratios, not single times: machines are noisy. Uses BUSI if $TINYSEG_DATA holds it,
 else phantoms written as PNG files.
@@ -21,6 +24,7 @@ import cv2
 import numpy as np
 import psutil
 
+from tests.benchmarks import engine
 from tests.benchmarks.loaders import compare, write_volumes
 from tinyseg import data, files, plan, presets
 from tinyseg.cli import terminal
@@ -319,6 +323,8 @@ BENCHMARKS = {
     "lowering": lambda model, folder: lowering(),
     "startup": lambda model, folder: startup(),
 }
+# What takes an hour runs only when it is asked for.
+ENGINE = "engine"
 
 
 def main():
@@ -327,8 +333,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", default="build/bench.json")
     parser.add_argument("--model", default="attention_unet_ds")
-    parser.add_argument("--only", choices=list(BENCHMARKS))
-    arguments = parser.parse_args()
+    parser.add_argument("--only", choices=[*BENCHMARKS, ENGINE])
+    arguments, rest = parser.parse_known_args()
+    if arguments.only == ENGINE:
+        engine.main(rest)
+        return
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     chosen = [arguments.only] if arguments.only else list(BENCHMARKS)
     with tempfile.TemporaryDirectory() as folder:
         results = {name: BENCHMARKS[name](arguments.model, Path(folder)) for name in chosen}

@@ -143,14 +143,14 @@ def test_report_without_profile_or_float_network(run, tmp_path):
 
 def test_what_ran_on_fewer_images_says_so(run, tmp_path):
     run["verification"]["tflm_images"] = 1
-    _, markdown, _ = report.write(run, [], [], tmp_path)
+    _, markdown, _ = run_report.write(run, [], [], tmp_path)
     text = markdown.read_text()
     assert "2 verified images on every backend" in text
     assert "Engine, TFLM and TFLite reference bytes equal on 1." in text
     for start in ("| tinyseg's engine | 0.9", "| TFLite Micro, 1 of them | 0.9"):
         assert start in text
     run["verification"].update(engine_images=0, tflm_images=2, bit_exact=False)
-    _, markdown, _ = report.write(run, [], [], tmp_path)
+    _, markdown, _ = run_report.write(run, [], [], tmp_path)
     assert "TFLM and TFLite reference bytes DIFFER." in markdown.read_text()
     assert "| TFLite, reference kernels | 0.9" in markdown.read_text()
 

@@ -1,4 +1,4 @@
-"""Write the results tables of README.md and docs/results.md from stored figures.
+"""Write the results tables of README.md, docs/results.md and docs/experiments from stored figures.
 
 python -m tinyseg.experiments.table [--check]
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import files
+from tinyseg.experiments import engine_table
 from tinyseg.experiments.rounds import final_tables, markdown_table
 from tinyseg.presets import RESULTS
 from tinyseg.reporting.numbers import count, score
@@ -19,6 +20,16 @@ from tinyseg.scoring.scores import lesions
 
 _EXPERIMENT = Path("docs/experiments/busi_small.json")
 _BEGIN, _END = "<!-- results: made by 'make table' -->", "<!-- end of results -->"
+_ENGINE = (
+    "RAM with the stack, and instructions an image, of our own engine on emulated boards; how many "
+    "times that TFLM with CMSIS-NN takes. [All figures](experiments/engine.md), of "
+    'two more cores too, made by `make bench ARGS="--only engine"`.'
+)
+_ENGINE_FRONT = (
+    "On emulated boards, our engine (RAM with the stack, instructions an image) and how many times "
+    "that TFLM with CMSIS-NN takes, bytes equal ([all "
+    "figures](docs/experiments/engine.md)):"
+)
 # Pixel accuracy that the seed of this work states, on a division that is not known.
 _STATED = (
     ("edgeml-project, attention U-Net, float32", 0.9478),
@@ -140,7 +151,11 @@ def _kernels(runs: Sequence[Mapping[str, Any]]) -> str:
     return " and ".join(sorted({run["test"]["integer"]["kernels"] for run in runs}))
 
 
-def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None) -> str:
+def page(
+    runs: Sequence[Mapping[str, Any]],
+    experiment: Mapping[str, Any] | None,
+    engine: Mapping[str, Any] | None = None,
+) -> str:
     """Return ``docs/results.md``."""
     parts = [
         "# Results",
@@ -162,6 +177,8 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
         "## What the files take",
         cost_table(runs),
     ]
+    if engine:
+        parts += ["## On boards", engine_table.overview(engine), _ENGINE]
     if experiment:
         parts += [
             "## A small network for breast ultrasound",
@@ -171,9 +188,15 @@ def page(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None
     return "\n\n".join(parts) + "\n"
 
 
-def readme_tables(runs: Sequence[Mapping[str, Any]], experiment: Mapping[str, Any] | None) -> str:
+def readme_tables(
+    runs: Sequence[Mapping[str, Any]],
+    experiment: Mapping[str, Any] | None,
+    engine: Mapping[str, Any] | None = None,
+) -> str:
     """Return the results that stand in the README."""
     parts = [overview(runs)]
+    if engine:
+        parts += [_ENGINE_FRONT, engine_table.overview(engine)]
     if experiment:
         parts += final_tables(experiment)
     return "\n\n".join(parts)
@@ -196,11 +219,20 @@ def wanted(root: Path) -> dict[Path, str]:
     runs = [files.read_json(path) for path in sorted((root / "models").glob(f"*/*/{RESULTS}"))]
     stored = root / _EXPERIMENT
     experiment = files.read_json(stored) if stored.is_file() else None
+    engine = _engine(root)
     readme = root / "README.md"
-    return {
-        readme: insert(readme.read_text(), readme_tables(runs, experiment)),
-        root / "docs/results.md": page(runs, experiment),
+    texts = {
+        readme: insert(readme.read_text(), readme_tables(runs, experiment, engine)),
+        root / "docs/results.md": page(runs, experiment, engine),
     }
+    if engine:
+        texts[root / engine_table.PAGE] = engine_table.page(engine)
+    return texts
+
+
+def _engine(root: Path) -> dict[str, Any] | None:
+    path = root / engine_table.STORED
+    return files.read_json(path) if path.is_file() else None
 
 
 def main(root: Path = Path(__file__).parents[2], check: bool = False) -> int:
@@ -219,6 +251,9 @@ def main(root: Path = Path(__file__).parents[2], check: bool = False) -> int:
             print(f"{path}: stale; run 'make table'")
         else:
             files.write_text(path, wanted(root)[path])
+    engine = _engine(root)
+    if engine and stale and not check:
+        engine_table.draw(engine, root / engine_table.PICTURE)
     return int(check and bool(stale))
 
 

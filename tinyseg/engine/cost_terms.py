@@ -1,0 +1,161 @@
+"""What the time of a row may be made of: how often each loop of its kernel runs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tinyseg.engine.program import Kernel, Node, Program
+
+INPUT, OUTPUT = "input", "output"
+# Numbers of an operand of an elementwise operator, and of its steps.
+_OPERAND, _STEPS = 5, 2
+_WINDOWED = ("CONVOLUTION", "DEPTHWISE", "TRANSPOSED", "POOL")
+_ELEMENTWISE = ("ADD", "MULTIPLY", "MIN_MAX", "SQUARED_DIFFERENCE")
+# Pixels, channels, and products of an element that kernels without DSP take together.
+_TILES = ((1, 1, 1), (2, 4, 16))
+# Of the DSP kernels: pixels of a tile; where params have sign and tiles of a block.
+_TILE, _SIGNED, _BLOCK = 4, 11, 12
+_FULL = (-128, 127)
+
+
+class _Window(NamedTuple):
+    height: int
+    width: int
+    stride_y: int
+    stride_x: int
+    dilation_y: int
+    dilation_x: int
+    top: int
+    left: int
+
+
+def key(node: Node) -> str:
+    """Return the name under which a node's factors are stored: its kernel, and how it is used."""
+    if node.kernel is None:
+        return INPUT
+    name = node.kernel.name.lower()
+    if _is_any(node.kernel, _WINDOWED):
+        if node.width == 1 and node.rows == 1:
+            return f"{name} of one pixel"
+        window = _window(node)
+        size = f" {window.height}x{window.width}" if "DEPTHWISE" in node.kernel.name else ""
+        by = f" by {window.stride_x}" if window.stride_x > 1 else ""
+        return name + size + (" joined" if len(node.links) > 1 else "") + by
+    if _is_any(node.kernel, _ELEMENTWISE):
+        numbers = _numbers(node)
+        steps = [numbers[at : at + _STEPS] for at in (0, _OPERAND)]
+        if node.channels > 1 and any(step[1] == 0 for step in steps):
+            return f"{name} broadcast"
+    return name
+
+
+def terms(program: Program, node: Node) -> dict[str, float]:
+    """Return what a row of a node has of each term."""
+    if node.kernel is None:
+        return border_terms(node)
+    width, channels = node.width, node.channels
+    found = {"row": 1.0, "source": len(node.links), "pixel": width, "element": width * channels}
+    found |= {"channel": channels, "16 channels": width * -(-channels // 16)}
+    found["16 elements"] = -(-width * channels // 16)
+    if not _is_any(node.kernel, _WINDOWED):
+        read = sum(program.nodes[link.source].row_bytes for link in node.links)
+        return found | {"byte read": read}
+    window = _window(node)
+    sources = [program.nodes[link.source] for link in node.links]
+    found["byte under windows"] = window.height * sum(source.row_bytes for source in sources)
+    if node.kernel in (Kernel.DSP_CONVOLUTION, Kernel.DSP_TRANSPOSED):
+        return found | _tiles(node, window, sources)
+    if _is_any(node.kernel, ("CONVOLUTION", "TRANSPOSED")):
+        phases = window.stride_x if "TRANSPOSED" in node.kernel.name else 1
+        return found | _products(node, phases, node.macs / (width * channels))
+    return found | _walks(node, window)
+
+
+def border_terms(node: Node) -> dict[str, float]:
+    """Return what a row that comes from or goes to the caller has of each term."""
+    return {"row": 1.0, "byte": node.row_bytes}
+
+
+def _walks(node: Node, window: _Window) -> dict[str, float]:
+    """Return terms of windows that run along a row, channel by channel."""
+    width, channels, area = node.width, node.channels, window.height * window.width
+    return {
+        "channel's window": channels * area,
+        "element's window": width * channels * area,
+        "16 channels' window": width * -(-channels // 16) * area,
+        "2 pixels": -(-width // 2) * channels,
+        "4 pixels": -(-width // 4) * channels,
+    }
+
+
+def _products(node: Node, phases: int, depth: float) -> dict[str, float]:
+    """Return terms of products of matrices: so many of each row, ``depth`` products an element."""
+    found = {"pixel's products": node.width * depth}
+    pixels = -(-node.width // phases)
+    for tile, block, step in _TILES:
+        name, channels = f"{tile} x {block}", -(-node.channels // block)
+        blocks, products = phases * -(-pixels // tile) * channels, -(-depth // step) * step
+        found[name] = blocks
+        found[f"{name} products"] = blocks * products
+        found[f"{block} channels' products"] = phases * channels * products
+    return found
+
+
+def _tiles(node: Node, window: _Window, sources: list[Node]) -> dict[str, float]:
+    """Return terms of the DSP kernels' products of matrices, see ``kernels/dsp/gemm.h``."""
+    numbers = _numbers(node)
+    phases, height, columns = 1, float(window.height), window.width
+    if node.kernel is Kernel.DSP_TRANSPOSED:
+        phases = window.stride_x
+        # Of windows that are no multiple of the stride, a phase has more columns than another.
+        height, columns = height / window.stride_y, -(-columns // phases)
+    is_whole = len(sources) == 1 and (window.dilation_x == 1 or window.width == 1)
+    sizes = [source.channels * (columns if is_whole else 1) for source in sources]
+    runs = height * (1 if is_whole else columns)
+    pixels = -(-node.width // phases)
+    tiles, pairs = -(-pixels // _TILE), -(-node.channels // 2)
+    depth = runs * sum(_pairs(size) for size in sizes)
+    blocks = -(-tiles // max(numbers[_BLOCK], 1))
+    stride = 1 if phases > 1 else window.stride_x
+    edges = (
+        _edge_tiles(pixels, columns, stride, window.left, sources[0].width) if columns > 1 else 0
+    )
+    found = {
+        "tile": tiles,
+        "tile's run": tiles * runs * len(sizes),
+        "tile's depth": tiles * depth,
+        "edge's run": edges * runs * len(sizes),
+        "edge's byte": edges * runs * sum(sizes),
+        "pair": blocks * pairs,
+        "pair's depth": blocks * pairs * depth,
+        "tile's pair": tiles * pairs,
+        "signed tile's pair": tiles * pairs * numbers[_SIGNED],
+        "tile's pair's depth": tiles * pairs * depth,
+        "odd pair": pairs * (pixels % _TILE > 0),
+        "clamped": node.width * node.channels * (tuple(numbers[9:11]) != _FULL),
+    }
+    return {term: value if term == "clamped" else value * phases for term, value in found.items()}
+
+
+def _pairs(size: int) -> int:
+    return (size + 1) // 4 * 2 + (size % 4 in (1, 2))
+
+
+def _edge_tiles(pixels: int, columns: int, stride: int, left: int, width: int) -> int:
+    """Return how many tiles have windows that reach beyond the input."""
+    tiles = -(-pixels // _TILE)
+    first = -(-max(left, 0) // (stride * _TILE))
+    last = (width - columns + left) // stride + 1
+    return tiles - max(min(last // _TILE, tiles) - first, 0)
+
+
+def _window(node: Node) -> _Window:
+    return _Window(*_numbers(node)[:8])
+
+
+def _numbers(node: Node) -> list[int]:
+    return [param for param in node.params if isinstance(param, int)]
+
+
+def _is_any(kernel: Kernel, words: tuple[str, ...]) -> bool:
+    return any(word in kernel.name for word in words)
