@@ -15,7 +15,7 @@ from tinyseg.reporting import rows_chart
 from tinyseg.reporting.numbers import count
 from tinyseg.steps.engine_memory import engine_memory
 from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.arena.memory import predict
+from tinyseg.tflite.arena.memory import predict_arena
 
 _FOLDER = Path("docs/experiments")
 _MODELS = Path("models")
@@ -50,7 +50,7 @@ def measure(path: Path) -> dict[str, Any]:
     return {
         "file": "/".join(path.parts[-3:-1]),
         "sha256": model.sha256(),
-        "tflm_bytes": predict(model, _TARGET).needed,
+        "tflm_bytes": predict_arena(model, _TARGET).needed,
         "program_bytes": facts["program_bytes"],
         "front": [{key: row[key] for key in ("work", "ram_bytes")} for row in facts["front"]],
     }
