@@ -23,8 +23,8 @@ def path(tmp_path_factory):
 
 
 def value(result):
-    assert result.code == 0, result.err
-    return json.loads(result.out)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -58,5 +58,5 @@ def test_tflm_cannot_compute_rows_again(path):
         ["firmware", "--board", "mps2_an500", "--engine", "tflm"],
     ):
         result = tinyseg(verb, path, *more, "--max-work", "1.2")
-        assert result.code == 2
-        assert result.err.strip() == "tinyseg: --max-work 1.2: needs --engine tinyseg"
+        assert result.returncode == 2
+        assert result.stderr.strip() == "tinyseg: --max-work 1.2: needs --engine tinyseg"

@@ -30,8 +30,8 @@ def path(tmp_path_factory):
 
 def planned(path, *options):
     result = tinyseg("memory", path, "--engine", "tinyseg", "--json", *options)
-    assert result.code == 0, result.err
-    return json.loads(result.out)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +112,9 @@ def test_page_stands_alone_and_numbers_its_axes(values, tmp_path):
 
 def test_table_tells_planned_and_measured(path):
     result = tinyseg("memory", path, "--engine", "tinyseg", "--measure")
-    assert result.code == 0, result.err
-    assert "measured by the engine on this machine" in result.out
-    assert "Alive at the peak" in result.out
+    assert result.returncode == 0, result.stderr
+    assert "measured by the engine on this machine" in result.stdout
+    assert "Alive at the peak" in result.stdout
 
 
 @pytest.mark.arm
@@ -137,6 +137,6 @@ def test_emulated_board_uses_what_is_planned(path):
 )
 def test_wrong_options_end_in_one_line(path, options, words):
     result = tinyseg("memory", path, *options)
-    assert result.code == 2
-    (line,) = result.err.strip().splitlines()
+    assert result.returncode == 2
+    (line,) = result.stderr.strip().splitlines()
     assert words in line

@@ -9,7 +9,7 @@ from tests import fixtures
 from tests.in_process import tinyseg
 from tinyseg import boards
 from tinyseg.engine.compiled import compiled
-from tinyseg.steps.engine_fit import Room, fit_own
+from tinyseg.steps.engine_fit import Space, fit_own
 from tinyseg.steps.fit_board import Limits, fit_board
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import predict_arena
@@ -80,9 +80,9 @@ def test_only_the_engine_asked_for(path, whole, arena):
 def test_what_fits_nowhere_is_told_of_each_engine(path, whole):
     for ram, flash in (("1K", "1M"), ("1M", str(len(whole.content) - 1))):
         result = tinyseg("fit", path, "--ram", ram, "--flash", flash, "--json")
-        values = json.loads(result.out)
-        assert (result.code, values["fits"], values["engine"]) == (1, False, None)
-        lines = result.err.strip().splitlines()
+        values = json.loads(result.stdout)
+        assert (result.returncode, values["fits"], values["engine"]) == (1, False, None)
+        lines = result.stderr.strip().splitlines()
         assert len(lines) == 2
         assert all(f"{path}: does not fit the budget: needs" in line for line in lines)
         assert [fit["why"] for fit in values["engines"]] == [
@@ -105,7 +105,7 @@ def test_a_file_that_ours_refuses_may_fit_tflm(tmp_path):
 def test_memories_of_a_board_count_together(model):
     """A Nucleo-H743ZI has its RAM in five pieces, of which TFLM takes one."""
     board = boards.load_board("nucleo_h743zi")
-    space = Room.of(board, model)
+    space = Space.of(board, model)
     assert len(space.regions) == 5
     assert space.flash > board.budget().model
     assert sum(space.regions) > board.budget().arena
@@ -114,12 +114,14 @@ def test_memories_of_a_board_count_together(model):
 
 def test_lowering_for_ours_leaves_out_what_helps_tflm_alone(path, model):
     """What TFLM's passes make of a file is undone: the engine gets the same rows to compute."""
-    assert tinyseg("lower", path, "-o", "tflm.tflite").code == 0
-    assert tinyseg("lower", "tflm.tflite", "--engine", "tinyseg", "-o", "own.tflite").code == 0
+    assert tinyseg("lower", path, "-o", "tflm.tflite").returncode == 0
+    assert (
+        tinyseg("lower", "tflm.tflite", "--engine", "tinyseg", "-o", "own.tflite").returncode == 0
+    )
     low, own = TfliteModel.read("tflm.tflite"), TfliteModel.read("own.tflite")
     counts = {name: [m.opcodes.count(name) for m in (model, low, own)] for name in model.opcodes}
     assert counts["TRANSPOSE_CONV"] == [counts["TRANSPOSE_CONV"][0], 0, counts["TRANSPOSE_CONV"][0]]
     assert "DEPTH_TO_SPACE" not in own.opcodes
     result = tinyseg("lower", path, "--engine", "tinyseg", "--patches")
-    assert (result.code, result.err.count("\n")) == (2, 1)
-    assert "--max-work" in result.err
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "--max-work" in result.stderr

@@ -131,6 +131,11 @@ def compile_for(
         InputError: our engine cannot run it, or it does not fit.
     """
     left = room(model, board)
+    if not left:
+        raise InputError(
+            f"{model.path}: image and mask alone take more memory than {board.name} has; choose a "
+            "smaller size"
+        )
     sizes = [piece.bytes for piece in left]
     return compiled(model, sizes, max_work, core_of(board.core)), left
 
@@ -138,7 +143,7 @@ def compile_for(
 def room(model: TfliteModel, board: Board) -> list[FreeMemory]:
     """Return the memories of a board that are left for a program, besides the image and the mask.
 
-    Both are whole in firmware, which takes them from a port.
+    Both are whole in firmware, which takes them from a port; where they do not fit, none are left.
     """
     ends = integer(model)
     images = sum(t.elements * np.dtype(t.dtype).itemsize for t in (*ends.inputs, *ends.outputs))

@@ -31,6 +31,9 @@ def pieces(board: Board, taken: int) -> list[FreeMemory]:
     Args:
         board: whose.
         taken: bytes that the firmware's own buffers take of the arena's memory.
+
+    Returns:
+        Pieces; none if those buffers do not fit.
     """
     arena, ram = board.roles["ARENA"], board.roles["RAM"]
     found = []
@@ -39,6 +42,8 @@ def pieces(board: Board, taken: int) -> list[FreeMemory]:
             continue
         left = region.length - (taken if name == arena else 0)
         left -= DATA_BYTES + board.stack if name == ram else 0
+        if left < 0 and name == arena:
+            return []
         section = ".arena" if name == arena else f".in_{name}"
         outside = region.kind != RAM_KINDS[0]
         left = max(left, 0)

@@ -53,9 +53,7 @@ class Quantized:
             >>> quantized.path.name
             'attention_unet_ds.tflite'
         """
-        path = self._session.path
-        assert path is not None
-        return path
+        return self._session.file
 
     @property
     def content(self) -> bytes:

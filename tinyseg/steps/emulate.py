@@ -91,7 +91,6 @@ def emulate(
             scores, _ = score(runner, chosen, session.preprocessing, meaning)
         info = runner.refresh()
         compared = _compared(runner, model, inputs[:_COMPARED])
-    operators = zip(made.operators, runner.operator_work, strict=False)
     return {
         "board": made.board.name,
         "engine": engine,
@@ -103,20 +102,27 @@ def emulate(
         "arena_size": info.arena_size,
         "stack_used": info.stack_used,
         "stack_size": info.stack_size,
-        "operators": [
-            {
-                "index": index,
-                "opcode": operator.opcode,
-                "layer": operator.outputs[0].layer,
-                "macs": cost(operator).macs,
-                "instructions": work,
-            }
-            for index, (operator, work) in enumerate(operators)
-        ],
+        "operators": _operators(made, runner),
         "compared": compared,
         "failures": [] if compared["equal"] else [f"{model.path}: {compared['text']}"],
         "firmware": made.as_dict(),
     }
+
+
+def _operators(made: Firmware, runner: DeviceRunner) -> list[dict[str, Any]]:
+    """Return what each operator took of the last inference."""
+    return [
+        {
+            "index": index,
+            "opcode": operator.opcode,
+            "layer": operator.outputs[0].layer,
+            "macs": cost(operator).macs,
+            "instructions": work,
+        }
+        for index, (operator, work) in enumerate(
+            zip(made.operators, runner.operator_work, strict=False)
+        )
+    ]
 
 
 def _compared(runner: DeviceRunner, model: TfliteModel, inputs: np.ndarray) -> dict[str, Any]:

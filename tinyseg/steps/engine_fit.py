@@ -14,7 +14,7 @@ from tinyseg.tflite import TfliteModel
 
 
 @dataclasses.dataclass(frozen=True)
-class Room:
+class Space:
     """What a program may take.
 
     Attributes:
@@ -28,7 +28,7 @@ class Room:
     core: Core = Core.PORTABLE
 
     @classmethod
-    def of(cls, board: Board, model: TfliteModel) -> Room:
+    def of(cls, board: Board, model: TfliteModel) -> Space:
         """Return what a board leaves, besides firmware, image and mask."""
         regions = tuple(piece.bytes for piece in room(model, board))
         return cls(regions, board.program_bytes(), core_of(board.core))
@@ -54,7 +54,7 @@ class EngineFit:
     why: str = ""
 
 
-def fit_own(model: TfliteModel, space: Room, where: str) -> EngineFit:
+def fit_own(model: TfliteModel, space: Space, where: str) -> EngineFit:
     """Plan a file for some memory; rows are computed again only where it does not fit otherwise.
 
     Args:
@@ -62,6 +62,11 @@ def fit_own(model: TfliteModel, space: Room, where: str) -> EngineFit:
         space: what it may take.
         where: that space, for people.
     """
+    if not space.regions:
+        why = (
+            f"{model.path}: does not fit {where}: image and mask alone take more memory than it has"
+        )
+        return EngineFit(OWN, False, why=f"{why}; choose a smaller size")
     try:
         made = compiled(model, space.regions, core=space.core)
     except DoesNotFitError as error:

@@ -18,7 +18,7 @@ from tinyseg.progress import counter
 from tinyseg.runtime import tflm
 from tinyseg.steps.budget import Budget, arena_of
 from tinyseg.steps.candidates import GRID, Candidate, candidates, front
-from tinyseg.steps.engine_fit import EngineFit, Room, fit_own
+from tinyseg.steps.engine_fit import EngineFit, Space, fit_own
 from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.run import Run
@@ -71,9 +71,9 @@ class Limits:
         except ValueError as error:
             raise InputError(f"fit: {error}") from None
 
-    def room(self, model: TfliteModel) -> Room:
+    def room(self, model: TfliteModel) -> Space:
         """Return what our own engine may take; call :meth:`budget` first, which checks sizes."""
-        space = Room.of(load_board(self.board), model) if self.board else Room((0,), 0)
+        space = Space.of(load_board(self.board), model) if self.board else Space((0,), 0)
         if self.ram is not None:
             space = dataclasses.replace(space, regions=(bytes_of(self.ram),))
         if self.flash is not None:

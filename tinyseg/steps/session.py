@@ -155,14 +155,12 @@ class Session(Ends):
         """
         if recipe := (changes := changes or {}).get("quantization.recipe"):
             parse(recipe)
-        if source is not None:
-            need_source(source)
+        need_source(source or "phantom")
         given: dict[str, Any] = {"split_file": split_file, "unsafe": unsafe}
         if looks_like_model(name):
             return Session.open(name, source, changes=changes, weights=weights, **given)
         fallback, changes = default_plan(name), {"model.name": name, **changes}
-        if weights is None:
-            weights = presets.find_weights(name, source or "phantom")
+        weights = weights or presets.find_weights(name, source or "phantom")
         session = Session(fallback, weights, split_file=split_file)
         return session._resolved(source, fallback, changes)
 
@@ -309,8 +307,7 @@ class Session(Ends):
         """Load the Keras network, or the ``.tflite`` file into an interpreter.
 
         Args:
-            backend, progress, otherwise: for ``.tflite``, see
-                :func:`tinyseg.runtime.backends.open_runner`.
+            backend, progress, otherwise: see :func:`tinyseg.runtime.backends.open_runner`.
 
         Raises:
             InputError: the file is damaged or of another network.
