@@ -186,9 +186,9 @@ def propose(converted, resized, monkeypatch):
     monkeypatch.setattr(sizes, "_convert", converted)
     monkeypatch.setattr(sizes, "_at_size", resized)
 
-    def run(budget, **choice):
-        choice = {"widths": [4, 2], "depths": [1], "sizes": [40, 16, 24, 6], **choice}
-        return candidates("unet", {"dropout": 0.1}, 1, budget, Grid(**choice))
+    def run(budget, progress=lambda: None, **choice):
+        grid = Grid(**{"widths": [4, 2], "depths": [1], "sizes": [40, 16, 24, 6], **choice})
+        return candidates("unet", {"dropout": 0.1}, 1, budget, grid, progress=progress)
 
     return run
 

@@ -17,7 +17,7 @@ from tinyseg.training.divergence import (
     SteadyAdam,
     first_layer_without_bounds,
 )
-from tinyseg.training.loop import run_epochs, train_network
+from tinyseg.training.loop import Learner, run_epochs, train_network
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -101,7 +101,7 @@ def test_the_best_epoch_before_it_is_kept(tmp_path, key, place):
     model = small(plan)
     learner = Spoilt(model, 4, key)
     with pytest.raises(Diverged) as caught:
-        run_epochs(learner, {}, model, plan, *parts_of(plan), tmp_path)
+        run_epochs(Learner(learner, {}, model), plan, *parts_of(plan), tmp_path)
     assert place in str(caught.value)
     assert str(caught.value).endswith(
         f"; {tmp_path / 'weights.h5'} holds the best epoch before that"
@@ -109,7 +109,7 @@ def test_the_best_epoch_before_it_is_kept(tmp_path, key, place):
     assert [row["epoch"] for row in history(tmp_path)] == [1]
     again = small(plan)
     with pytest.raises(InputError) as refused:
-        run_epochs(Spoilt(again, 99), {}, again, plan, *parts_of(plan), tmp_path)
+        run_epochs(Learner(Spoilt(again, 99), {}, again), plan, *parts_of(plan), tmp_path)
     assert str(refused.value) == str(caught.value)
 
 
@@ -117,7 +117,7 @@ def test_another_setting_may_be_the_one_to_lower(tmp_path):
     plan = plan_of()
     model = small(plan)
     with pytest.raises(Diverged) as caught:
-        run_epochs(Spoilt(model, 0), {}, model, plan, *parts_of(plan), tmp_path)
+        run_epochs(Learner(Spoilt(model, 0), {}, model), plan, *parts_of(plan), tmp_path)
     told = str(caught.value.by("quantization.learning_rate"))
     assert "with quantization.learning_rate 0.5; lower quantization.learning_rate and" in told
     assert "training.learning_rate" not in told

@@ -32,7 +32,7 @@ def equal(some, others):
 
 
 @pytest.fixture(scope="module")
-def run(cache, tmp_path_factory):
+def run(own_cache, tmp_path_factory):
     """A plan, the folder of its run, the network after it, and the weights after each epoch."""
     plan, folder, seen = plan_of(), tmp_path_factory.mktemp("run") / "new", []
     model = small(plan)
