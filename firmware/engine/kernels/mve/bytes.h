@@ -8,8 +8,7 @@ namespace tinyseg {
 namespace engine {
 namespace mve {
 
-// Returns where the copy ends.
-inline int8_t* Copy(int8_t* to, const int8_t* from, int32_t count) {
+inline void Copy(int8_t* to, const int8_t* from, int32_t count) {
   __asm__ volatile(
       "wlstp.8 lr, %[count], 2f\n"
       "1:\n"
@@ -20,7 +19,6 @@ inline int8_t* Copy(int8_t* to, const int8_t* from, int32_t count) {
       : [to] "+r"(to), [from] "+r"(from)
       : [count] "r"(count)
       : "lr", "q0", "memory", "cc");
-  return to;
 }
 
 inline void Fill(int8_t* to, int32_t value, int32_t count) {
