@@ -108,3 +108,13 @@ def test_the_engine_needs_less_for_what_was_raised():
     before, after = (compiled(TfliteModel.parse(made)) for made in (content, lowered))
     assert before.placement.regions == after.placement.regions
     assert len(before.program.nodes) == len(after.program.nodes) == 2
+
+
+def test_a_damaged_file_is_left_to_those_who_tell_of_it():
+    graph = Graph(changed(transposed(), lower_transposed_convolutions)[0])
+    for operator in graph.operators:
+        if operator.opcode == "DEPTH_TO_SPACE":
+            operator.options.blockSize = 0
+    assert raise_graph(graph) == []
+    graph.operators[-1].inputs = []
+    assert raise_graph(graph) == []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
 from tinyseg.engine.cores import SLACK, Core, specialize
-from tinyseg.engine.placement import Placement, place
+from tinyseg.engine.placement import DoesNotFitError, Placement, place
 from tinyseg.engine.program import Program
 from tinyseg.engine.recompute import choose, front
 from tinyseg.engine.schedule import Schedule, simulate
@@ -27,6 +27,7 @@ class Compiled:
         placement: where the rows lie.
         content: the bytes that the runtime reads.
         work: multiply-accumulates, times those of computing each row once.
+        core: class of cores whose kernels it has.
     """
 
     model: TfliteModel
@@ -35,6 +36,7 @@ class Compiled:
     placement: Placement
     content: bytes
     work: float = 1.0
+    core: Core = Core.PORTABLE
 
     @property
     def ram(self) -> int:
@@ -62,16 +64,23 @@ def compiled(
         max_work: multiply-accumulates that the least memory may cost, times those of the file; with
             1 there is no search for less memory than the regions have.
         core: class of cores that it will run on; kernels for this machine are the portable ones.
+            Where the scratch of the class's kernels does not fit, the portable ones are taken,
+            which are slower and need next to none.
 
     Raises:
         InputError: the engine cannot run it, or it does not fit.
     """
     once = simulate(specialize(compile_model(model), core))
-    placement = _placed(once, regions, max_work, SLACK[core])
+    try:
+        placement = _placed(once, regions, max_work, SLACK[core])
+    except DoesNotFitError:
+        if core is Core.PORTABLE:
+            raise
+        return compiled(model, regions, max_work)
     program = placement.schedule.program
     work = placement.schedule.macs / max(once.macs, 1)
     content = pack(program, placement)
-    return Compiled(model, integer(model), program, placement, content, max(work, 1.0))
+    return Compiled(model, integer(model), program, placement, content, max(work, 1.0), core)
 
 
 def compiled_here(model: TfliteModel) -> Compiled:
@@ -86,7 +95,7 @@ def compiled_here(model: TfliteModel) -> Compiled:
     program = compile_model(model)
     placement = place(simulate(program), effort=None)
     content = pack(program, placement)
-    return Compiled(model, integer(model), program, placement, content, 1.0)
+    return Compiled(model, integer(model), program, placement, content, 1.0, Core.PORTABLE)
 
 
 def _placed(

@@ -180,7 +180,10 @@ def _drawing(facts: dict[str, Any]) -> dict[str, Any]:
     ]
     bottom = _HEIGHT + _GAP + _LIVE_HEIGHT
     share = _LIVE_HEIGHT / max(facts["live_bytes"], 1)
-    points = "".join(f"V{bottom - b * share:.1f}h{step:.3f}" for b in facts["live"])
+    points = "".join(
+        f"V{bottom - alive * share:.1f}H{_LEFT + end * step:.2f}"
+        for end, alive in enumerate(facts["live"], 1)
+    )
     fixed = (facts["state_bytes"] + facts["scratch_bytes"]) * scale
     x_ticks = [(f"{_LEFT + s * step:.1f}", count(s)) for s in _ticks(steps)]
     y_ticks = [(f"{_HEIGHT - 1000 * k * scale:.1f}", f"{k:,g}") for k in _ticks(ram / 1000)]

@@ -15,7 +15,7 @@ from tinyseg.boards.board import load_board
 from tinyseg.boards.firmware import OWN, booted, compile_for
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.compiler import compile_model
-from tinyseg.engine.cores import Core, core_of, specialize
+from tinyseg.engine.cores import Core, specialize
 from tinyseg.engine.memory_report import memory_report
 from tinyseg.engine.placement import place
 from tinyseg.engine.recompute import Variant, front
@@ -77,18 +77,16 @@ def engine_memory(
         raise InputError(f"--measure for {target} needs an emulated board: add --board")
     deployable(model)
     if board is None:
-        core = _CORES[target]
-        made = compiled(model, None, max_work, core)
+        made = compiled(model, None, max_work, _CORES[target])
         memories: list[tuple[str, int | None]] = [(_UNLIMITED, None)]
     else:
         made, left = compile_for(model, load_board(board), max_work)
         memories = [(piece.memory, piece.bytes) for piece in left]
-        core = core_of(load_board(board).core)
     values = facts(made, memories)
-    values.update(board=board, core=core.value, front=None, measured=None)
+    values.update(board=board, front=None, measured=None)
     if with_front:
         sizes = None if board is None else [size or 0 for _, size in memories]
-        values["front"] = _front(model, core, sizes)
+        values["front"] = _front(model, made.core, sizes)
     if measure:
         values["measured"] = _measure(model, made, board, max_work)
     # Drawing takes a while to import; what cannot be planned needs none.
@@ -106,9 +104,9 @@ def facts(made: Compiled, memories: Sequence[tuple[str, int | None]]) -> dict[st
         memories: of each region its name, and how large it is; None for one without an end.
 
     Returns:
-        ``file``, ``ram_bytes`` (all but the stack), ``live_bytes`` (most rows at once),
-        ``state_bytes``, ``scratch_bytes``, ``table_bytes`` and ``program_bytes`` (both in flash),
-        ``macs``, ``work`` (times those of the file), ``regions`` with ``memory``,
+        ``file``, ``engine``, ``core`` (whose kernels), ``ram_bytes`` (all but the stack),
+        ``live_bytes`` (most rows at once), ``state_bytes``, ``scratch_bytes``, ``table_bytes`` and
+        ``program_bytes`` (both in flash), ``macs``, ``work`` (times those of the file), ``regions`` with ``memory``,
         ``used_bytes`` and ``available_bytes``, ``peak`` with ``step``, ``kernel``, ``layer`` and
         the ``tensors`` alive then, ``live`` (bytes of rows at each step), and ``nodes`` with
         ``rows``: of each its number, first and last step, region and place in it.
@@ -137,6 +135,7 @@ def facts(made: Compiled, memories: Sequence[tuple[str, int | None]]) -> dict[st
     return {
         "file": made.model.path,
         "engine": OWN,
+        "core": made.core.value,
         "ram_bytes": report.ram,
         "live_bytes": report.peak,
         "state_bytes": report.state,

@@ -6,7 +6,8 @@ cost it memory, for rows that are padded and parts that wait to be put together.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from tinyseg.tflite.packing import is_packed, pack, unpacked
 from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 _RESIZE = "RESIZE_NEAREST_NEIGHBOR"
+_Part = TypeVar("_Part", Operator, Tensor)
+_Found = TypeVar("_Found", Operator, Tensor)
 
 
 def raised(model: TfliteModel) -> TfliteModel:
@@ -36,6 +39,14 @@ def raise_graph(graph: Graph) -> list[str]:
         Names of the outputs of the new operators.
     """
     return [*_raise_transposed(graph), *_raise_broadcasts(graph)]
+
+
+def _try(find: Callable[[Graph, _Part], _Found | None], graph: Graph, part: _Part) -> _Found | None:
+    """Return what is found; nothing in a file that lacks tensors or values, as rules will tell."""
+    try:
+        return find(graph, part)
+    except (AttributeError, IndexError, ValueError, ZeroDivisionError):
+        return None
 
 
 class _Phase(NamedTuple):
@@ -61,7 +72,7 @@ def _raise_transposed(graph: Graph) -> list[str]:
     made = []
     for operator in list(graph.operators):
         if operator.opcode == "DEPTH_TO_SPACE":
-            found = _transposed(graph, operator)
+            found = _try(_transposed, graph, operator)
             if found is not None:
                 graph.replace(operator, [found])
                 made.append(found.outputs[0].name)
@@ -195,7 +206,7 @@ def _raise_broadcasts(graph: Graph) -> list[str]:
         if operator.opcode not in ("MUL", "ADD") or len(operator.inputs) != 2:
             continue
         for number, tensor in enumerate(operator.first(2)):
-            narrow = _narrow(graph, tensor)
+            narrow = _try(_narrow, graph, tensor)
             other = operator.input(1 - number)
             if narrow is not None and other.shape == operator.outputs[0].shape:
                 operator.inputs[number] = narrow
