@@ -29,7 +29,7 @@ def value(result):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_the_option(verb):
-    help_ = tinyseg(verb, "--help").out
+    help_ = tinyseg(verb, "--help").stdout
     assert re.search(r"--max-work", help_)
 
 

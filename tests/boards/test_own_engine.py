@@ -35,6 +35,12 @@ def on_host():
     return model, pixels, stored, runner.run(stored)
 
 
+def rows_of(made):
+    """How many rows are computed in an inference."""
+    program, _ = firmware.compile_for(made.model, made.board)
+    return sum(lives.computed for lives in program.placement.schedule.lives)
+
+
 @pytest.mark.arm
 @pytest.mark.parametrize("board", MACHINES)
 def test_bytes_are_those_of_tflm_on_the_host(board, on_host):
@@ -47,7 +53,8 @@ def test_bytes_are_those_of_tflm_on_the_host(board, on_host):
         # Counts do not depend on the image, and cover every operator.
         assert len(set(runner.work)) == 1
         assert len(runner.operator_work) == len(model.operators)
-        assert 0.9 < sum(runner.operator_work) / runner.work[-1] <= 1.0
+        between = runner.work[-1] - sum(runner.operator_work)
+        assert 0 <= between / rows_of(made) < 500
         # Memory is planned to the byte.
         info = runner.refresh()
         assert info.arena_used == info.arena_size == made.arena.size
@@ -84,6 +91,6 @@ def test_a_network_that_needs_more_is_refused():
     model = TfliteModel.parse(content, "net.tflite")
     board = boards.load_board("rp2040_pico")
     small, ram = dict(board.memory), board.roles["ARENA"]
-    small[ram] = dataclasses.replace(small[ram], length=28 << 10)
+    small[ram] = dataclasses.replace(small[ram], length=31 << 10)
     with pytest.raises(InputError, match=r"net.tflite: needs [\d,]+ bytes of memory"):
         firmware.compile_for(model, dataclasses.replace(board, memory=small))

@@ -275,9 +275,9 @@ def test_sizes_suit_the_depth(propose):
 
 def test_progress_is_told_of_every_width_and_depth(propose):
     calls = []
-    more = {"progress": lambda: calls.append(None), "depths": [1, 2]}
+    advance = lambda: calls.append(None)  # noqa: E731
     # Nothing fits: what is too large for one width is for all wider ones.
-    assert propose(Budget(1_000, MIB), widths=[4, 2, 8], **more) == []
+    assert propose(Budget(1_000, MIB), advance, widths=[4, 2, 8], depths=[1, 2]) == []
     assert len(calls) == 6
 
 

@@ -68,7 +68,7 @@ def test_a_black_network_passes_neither_quantize_nor_verify(sources, trained, tm
     session = Session.to_quantize("lw_unet", sources[which], weights=trained.weights)
     run = quantize(session, tmp_path, verify_images=2, profiled=False)
     (line,) = run.failures
-    reason = ("the float network finds nothing", "none of the 2 images has foreground")[which]
+    reason = ("the float network finds nothing", "none of the 4 images has foreground")[which]
     assert reason in line
     assert run.verification.misses(Gate.TRIVIAL)
     verdict = verify(Session.open_file(str(run.path), sources[which]), 2)

@@ -41,7 +41,7 @@ def rescore(folder: Path) -> dict[str, float]:
     """
     (path,) = folder.glob("*.tflite")
     session = Session.open_file(str(path))
-    tested = score_both(session, session.converted(path))
+    tested = score_both(session, session.converted(path), backend="reference")
     results = files.read_json(folder / RESULTS)
     old, new = results["test"]["integer"], tested.scores.integers
     results = _with_scores(results, tested)

@@ -134,23 +134,26 @@ def _class_accuracy(run: dict[str, Any]) -> dict[str, Any]:
 
 def _same_images(run: dict[str, Any]) -> dict[str, Any]:
     check = run["verification"]
-    images, few = len(check["images"]), check["tflm_images"]
+    # Runs of before the engine took part have neither figure.
+    images, engine = len(check["images"]), check.get("engine_images", 0)
+    few = check.get("tflm_images", images)
     labels = {
         "float": "Keras, float32",
-        "int8": "tinyseg's engine" if check["engine_images"] else "TFLite, reference kernels",
+        "int8": "tinyseg's engine" if engine else "TFLite, reference kernels",
         "tflm": _of_images("TFLite Micro", few, images),
     }
     device, scores = check["device"], SCORES[run["task"]]
-    whose = "Engine, TFLM" if check["engine_images"] else "TFLM"
+    whose = "Engine, TFLM" if engine else "TFLM"
     equal = "equal" if check["bit_exact"] else "DIFFER"
     note = f"{whose} and TFLite reference bytes {equal}{'' if few == images else f' on {few}'}."
+    shown = f"The same {images}" if few == images else f"{images} verified"
     if device:
         labels["device"] = _of_images(device["board"], len(device["work"]), images)
         note += f" Those of {device['board']} {'equal' if device['bit_exact'] else 'DIFFER'}."
     if "with_lesion" in run["test"]["integer"]:
         note += " Scores are means of all of them; an image without foreground counts 0 or 1."
     return {
-        "title": f"{images} verified images on every backend",
+        "title": f"{shown} images on every backend",
         "note": note,
         "header": ["backend", *(title for _, title in scores)],
         "rows": [

@@ -106,7 +106,8 @@ def facts(made: Compiled, memories: Sequence[tuple[str, int | None]]) -> dict[st
     Returns:
         ``file``, ``engine``, ``core`` (whose kernels), ``ram_bytes`` (all but the stack),
         ``live_bytes`` (most rows at once), ``state_bytes``, ``scratch_bytes``, ``table_bytes`` and
-        ``program_bytes`` (both in flash), ``macs``, ``work`` (times those of the file), ``regions`` with ``memory``,
+        ``program_bytes`` (both in flash), ``macs``, ``work`` (times those of the file),
+        ``regions`` with ``memory``,
         ``used_bytes`` and ``available_bytes``, ``peak`` with ``step``, ``kernel``, ``layer`` and
         the ``tensors`` alive then, ``live`` (bytes of rows at each step), and ``nodes`` with
         ``rows``: of each its number, first and last step, region and place in it.

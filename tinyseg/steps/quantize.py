@@ -122,13 +122,19 @@ class Tested(NamedTuple):
     each: list[dict[str, Any]]
 
 
-def score_both(session: Session, made: Session, verdict: Verification | None = None) -> Tested:
+def score_both(
+    session: Session,
+    made: Session,
+    verdict: Verification | None = None,
+    backend: str | None = None,
+) -> Tested:
     """Score the float network and the integer file on the test part, and each of its images.
 
     Args:
         session: of the float network.
         made: of the file, which runs on kernels whose bytes boards give.
         verdict: on the file; what ran on all images there does not run again.
+        backend: that runs the file otherwise, see :func:`tinyseg.runtime.backends.open_runner`.
     """
     from tinyseg.runtime.keras import KerasRunner
 
@@ -143,7 +149,7 @@ def score_both(session: Session, made: Session, verdict: Verification | None = N
         ends = (session.preprocessing, reading)
         before, floats = score(KerasRunner(session.float_network), test, *ends)
         with progress.counter("images of the integer file", len(test)) as advance:
-            after, integers = score(made.runner(progress=advance), test, *ends)
+            after, integers = score(made.runner(backend, advance), test, *ends)
     background = None if test.classes else score_background(test)
     rows = zip(test.names, score_each(test, floats), score_each(test, integers), strict=True)
     each = [{"name": name, "float": float(a), "integer": float(b)} for name, a, b in rows]
