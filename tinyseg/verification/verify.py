@@ -230,10 +230,10 @@ def _order(images: ImageStore | int, engine: Engine | None) -> list[int]:
     if engine.count is not None:
         return images.spread(engine.count).tolist()
     order = [0, *(1 + np.random.default_rng(0).permutation(count - 1))]
-    marked = np.asarray(images.masks.any((1, 2, 3)))
-    if marked.any() and not marked[order[:2]].any():
+    marked = np.isin(order, np.flatnonzero(images.masks.any((1, 2, 3))))
+    if marked.any() and not marked[:2].any():
         # Without any foreground among them little could be told of a network.
-        first = int(marked[order].argmax())
+        first = int(marked.argmax())
         order[1], order[first] = order[first], order[1]
     return [int(row) for row in order]
 
