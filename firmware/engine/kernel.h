@@ -46,6 +46,7 @@ enum class Kernel : uint8_t {
   kDspResizeNearest = 43,
   kDspGate = 44,
   kDspPixelTable = 45,
+  kDspDot = 46,
   // kernels/mve.
   kMveConvolution = 48,
 };

@@ -54,6 +54,7 @@ class Kernel(enum.IntEnum):
     DSP_RESIZE_NEAREST = 43
     DSP_GATE = 44
     DSP_PIXEL_TABLE = 45
+    DSP_DOT = 46
     MVE_CONVOLUTION = 48
 
 
