@@ -47,6 +47,7 @@ enum class Kernel : uint8_t {
   kDspResizeNearest = 43,
   kDspGate = 44,
   kDspPixelTable = 45,
+  kDspDot = 46,
   // kernels/mve.
   kMveConvolution = 48,
   kMveTransposed = 49,

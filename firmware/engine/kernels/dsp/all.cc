@@ -22,6 +22,7 @@ void AddAll(KernelTable* table) {
   add(Kernel::kDspResizeNearest, ResizeNearest);
   add(Kernel::kDspGate, Gate);
   add(Kernel::kDspPixelTable, PixelTable);
+  add(Kernel::kDspDot, Dot);
 }
 
 }  // namespace dsp

@@ -32,6 +32,14 @@ struct PixelTableParams {
   uint32_t table;
 };
 
+// kDspDot: pairs of weights, doubled, of bytes 0 and 2 of four channels, then 1 and 3.
+struct DotParams {
+  int32_t bias;  // Doubled.
+  Finish finish;
+  int32_t least, most;
+  uint32_t weights;
+};
+
 // What convolutions as matrix products share.
 struct GemmParams {
   int32_t input_zero, least, most;

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyseg.engine.cores.dsp.finish import finishes, is_signed
 from tinyseg.engine.cores.dsp.parts import parts
-from tinyseg.engine.cores.dsp.pixel_table import pixel_table
+from tinyseg.engine.cores.dsp.pixels import dot, pixel_table
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _TILE = 4
@@ -36,10 +36,11 @@ class _Border:
 
 
 def convolution(program: Program, node: Node) -> Node | None:
-    """Return a convolution as a product of matrices, or as a table if it has few outcomes."""
-    found = pixel_table(program, node)
-    if found is not None:
-        return found
+    """Return a convolution as a table, a product of vectors or of matrices."""
+    return pixel_table(program, node) or dot(program, node) or _product(program, node)
+
+
+def _product(program: Program, node: Node) -> Node | None:
     numbers, weights, channels = parts(node)
     window, border = numbers[:8], _Border(*numbers[8:])
     height, width, _, stride, _, dilation = window[:6]
