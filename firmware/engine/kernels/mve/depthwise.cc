@@ -10,6 +10,9 @@ void TinysegDepthwise54(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwise333(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwise3222(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwise22221(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwiseAny333(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwiseAny22221(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwiseAny22(const tinyseg::engine::mve::DepthwiseRun*);
 }
 
 namespace tinyseg {
@@ -17,40 +20,16 @@ namespace engine {
 namespace mve {
 namespace {
 
-void Run(const DepthwiseRun& run, int32_t groups) {
-  switch (groups) {
-    case 2:
-      return TinysegDepthwise54(&run);
-    case 3:
-      return TinysegDepthwise333(&run);
-    case 4:
-      return TinysegDepthwise3222(&run);
-    default:
-      return TinysegDepthwise22221(&run);
-  }
-}
+// As DepthwiseKind.
+void (*const kRuns[])(const DepthwiseRun*) = {
+    TinysegDepthwise54,     TinysegDepthwise333,      TinysegDepthwise3222, TinysegDepthwise22221,
+    TinysegDepthwiseAny333, TinysegDepthwiseAny22221, TinysegDepthwiseAny22};
 
-}  // namespace
-
-void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
-  const auto& params = rows.params<DepthwiseParams>(node);
+// Sets what meets each tap of the first output.
+void FindTaps(const Rows& rows, const Node& node, const DepthwiseParams& params, int32_t origin,
+              int32_t plane, DepthwiseRun* run) {
   const Window& window = params.window;
-  const int32_t origin = static_cast<int32_t>(row) * window.stride_y - window.top;
-  auto* const scratch = reinterpret_cast<int8_t*>(rows.scratch());
-  // Columns of each phase of the stride lie together, so that neighbours of the output do.
-  const int32_t columns = node.width + (window.width - 1) * window.dilation_x / window.stride_x;
-  const int32_t plane = columns * params.pitch;
-  if (params.copied) {
-    int8_t* to = scratch;
-    for (int32_t tap = 0; tap < window.height; ++tap) {
-      for (int32_t phase = 0; phase < window.stride_x; ++phase, to += plane) {
-        CopyColumns(
-            rows, node, origin + tap * window.dilation_y,
-            {phase - window.left, window.stride_x, columns, params.pitch, params.input_zero}, to);
-      }
-    }
-  }
-  DepthwiseRun run;
+  const auto* const scratch = reinterpret_cast<int8_t*>(rows.scratch());
   for (int32_t i = 0; i < kDepthwiseTaps; ++i) {
     const int32_t tap_y = params.taps[i] / window.width;
     const int32_t column = params.taps[i] % window.width * window.dilation_x;
@@ -60,21 +39,46 @@ void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output)
     } else {
       from = rows.input(node, 0, static_cast<uint32_t>(origin + tap_y * window.dilation_y));
     }
-    run.taps[i] = from + column / window.stride_x * params.pitch;
+    run->taps[i] = from + column / window.stride_x * static_cast<int32_t>(node.channels);
   }
+}
+
+}  // namespace
+
+void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+  const auto& params = rows.params<DepthwiseParams>(node);
+  const Window& window = params.window;
+  const int32_t origin = static_cast<int32_t>(row) * window.stride_y - window.top;
+  const auto channels = static_cast<int32_t>(node.channels);
+  // Columns of each phase of the stride lie together, so that neighbours of the output do.
+  const int32_t columns = node.width + (window.width - 1) * window.dilation_x / window.stride_x;
+  const int32_t plane = columns * channels;
+  if (params.copied) {
+    auto* to = reinterpret_cast<int8_t*>(rows.scratch());
+    for (int32_t tap = 0; tap < window.height; ++tap) {
+      for (int32_t phase = 0; phase < window.stride_x; ++phase, to += plane) {
+        CopyColumns(rows, node, origin + tap * window.dilation_y,
+                    {phase - window.left, window.stride_x, columns, channels, params.input_zero},
+                    to);
+      }
+    }
+  }
+  DepthwiseRun run;
+  FindTaps(rows, node, params, origin, plane, &run);
   const auto bytes = static_cast<int32_t>(node.row_bytes);
+  const auto function = kRuns[static_cast<int32_t>(params.kind)];
   run.chunk = rows.at<DepthwiseChunk>(params.chunks);
   run.output = output;
   run.output_zero = params.output_zero;
-  run.vectors = params.pitch < kVector ? bytes / kVector : node.width * (params.pitch / kVector);
-  Run(run, params.groups);
-  if (params.pitch < kVector && bytes % kVector != 0) {
+  run.vectors = node.width / params.pixels * params.vectors;
+  function(&run);
+  if (node.width % params.pixels != 0) {
     // The last vector ends with the row.
-    const int32_t last = bytes - kVector;
+    const int32_t last = bytes - params.pixels * channels;
     for (const int8_t*& tap : run.taps) tap += last;
     run.output += last;
     run.vectors = 1;
-    Run(run, params.groups);
+    function(&run);
   }
   Clamp(output, bytes, params.least, params.most);
 }
