@@ -19,7 +19,7 @@ from tinyseg.engine.cores import Core, core_of
 from tinyseg.engine.program import Kernel
 from tinyseg.tflite import TfliteModel
 
-_MOST = 1 << 21
+_MOST = 1 << 23
 _ANSWER = struct.Struct("<5I")
 _SECONDS = 300.0
 

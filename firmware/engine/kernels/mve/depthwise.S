@@ -10,7 +10,7 @@
 //   q0 bytes, q1 weights; q2, q3 sums of even and odd channels in 16 bits
 //   q4 to q7  sums in 32 bits: of channels 0, 2, 1, 3 and every fourth on
 // Instructions for a vector: 113 (54), 120 (333), 125 (3222), 131 (22221), one more for each tap with
-// Any: 129 (333), 140 (22221), 85 (22).
+// Any: 129 (333), 134 (3222), 140 (22221), 85 (22).
 #if defined(__ARM_FEATURE_MVE)
   .syntax unified
   .thumb
@@ -171,6 +171,23 @@
   FINISH 1b
   .endm
 
+  .macro GROUP3222
+  BEGIN r0, 0
+  EARLY r1, 1
+  EARLY r2, 2
+  ADD_FIRST_GROUP
+  BEGIN r3, 3
+  TAP r4, 4
+  ADD_GROUP
+  BEGIN r5, 5
+  TAP r6, 6
+  ADD_GROUP
+  BEGIN r7, 7
+  TAP r8, 8
+  ADD_GROUP
+  FINISH 1b
+  .endm
+
   .macro GROUP22221
   BEGIN r0, 0
   EARLY r1, 1
@@ -196,26 +213,16 @@
   GROUP333
 
   FUNCTION TinysegDepthwise3222, 0
-  BEGIN r0, 0
-  EARLY r1, 1
-  EARLY r2, 2
-  ADD_FIRST_GROUP
-  BEGIN r3, 3
-  TAP r4, 4
-  ADD_GROUP
-  BEGIN r5, 5
-  TAP r6, 6
-  ADD_GROUP
-  BEGIN r7, 7
-  TAP r8, 8
-  ADD_GROUP
-  FINISH 1b
+  GROUP3222
 
   FUNCTION TinysegDepthwise22221, 0
   GROUP22221
 
   FUNCTION TinysegDepthwiseAny333, 1
   GROUP333
+
+  FUNCTION TinysegDepthwiseAny3222, 1
+  GROUP3222
 
   FUNCTION TinysegDepthwiseAny22221, 1
   GROUP22221

@@ -11,6 +11,7 @@ void TinysegDepthwise333(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwise3222(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwise22221(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwiseAny333(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwiseAny3222(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwiseAny22221(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwiseAny22(const tinyseg::engine::mve::DepthwiseRun*);
 }
@@ -21,25 +22,23 @@ namespace mve {
 namespace {
 
 // As DepthwiseKind.
-void (*const kRuns[])(const DepthwiseRun*) = {
-    TinysegDepthwise54,     TinysegDepthwise333,      TinysegDepthwise3222, TinysegDepthwise22221,
-    TinysegDepthwiseAny333, TinysegDepthwiseAny22221, TinysegDepthwiseAny22};
+void (*const kRuns[])(const DepthwiseRun*) = {TinysegDepthwise54,       TinysegDepthwise333,
+                                              TinysegDepthwise3222,     TinysegDepthwise22221,
+                                              TinysegDepthwiseAny333,   TinysegDepthwiseAny3222,
+                                              TinysegDepthwiseAny22221, TinysegDepthwiseAny22};
 
-// Sets what meets each tap of the first output.
-void FindTaps(const Rows& rows, const Node& node, const DepthwiseParams& params, int32_t origin,
-              int32_t plane, DepthwiseRun* run) {
+// Copies the rows under the window; the columns of each phase of the stride lie together, so that
+// neighbours of the output do.
+void CopyRows(const Rows& rows, const Node& node, const DepthwiseParams& params, int32_t origin) {
   const Window& window = params.window;
-  const auto* const scratch = reinterpret_cast<int8_t*>(rows.scratch());
-  for (int32_t i = 0; i < kDepthwiseTaps; ++i) {
-    const int32_t tap_y = params.taps[i] / window.width;
-    const int32_t column = params.taps[i] % window.width * window.dilation_x;
-    const int8_t* from;
-    if (params.copied) {
-      from = scratch + (tap_y * window.stride_x + column % window.stride_x) * plane;
-    } else {
-      from = rows.input(node, 0, static_cast<uint32_t>(origin + tap_y * window.dilation_y));
+  const auto channels = static_cast<int32_t>(node.channels);
+  const int32_t columns = node.width + (window.width - 1) * window.dilation_x / window.stride_x;
+  auto* to = reinterpret_cast<int8_t*>(rows.scratch());
+  for (int32_t tap = 0; tap < window.height; ++tap) {
+    for (int32_t phase = 0; phase < window.stride_x; ++phase, to += columns * channels) {
+      CopyColumns(rows, node, origin + tap * window.dilation_y,
+                  {phase - window.left, window.stride_x, columns, channels, params.input_zero}, to);
     }
-    run->taps[i] = from + column / window.stride_x * static_cast<int32_t>(node.channels);
   }
 }
 
@@ -50,21 +49,19 @@ void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output)
   const Window& window = params.window;
   const int32_t origin = static_cast<int32_t>(row) * window.stride_y - window.top;
   const auto channels = static_cast<int32_t>(node.channels);
-  // Columns of each phase of the stride lie together, so that neighbours of the output do.
-  const int32_t columns = node.width + (window.width - 1) * window.dilation_x / window.stride_x;
-  const int32_t plane = columns * channels;
+  const int8_t* under[kDepthwiseTaps];
   if (params.copied) {
-    auto* to = reinterpret_cast<int8_t*>(rows.scratch());
+    CopyRows(rows, node, params, origin);
+    under[0] = reinterpret_cast<int8_t*>(rows.scratch());
+  } else {
     for (int32_t tap = 0; tap < window.height; ++tap) {
-      for (int32_t phase = 0; phase < window.stride_x; ++phase, to += plane) {
-        CopyColumns(rows, node, origin + tap * window.dilation_y,
-                    {phase - window.left, window.stride_x, columns, channels, params.input_zero},
-                    to);
-      }
+      under[tap] = rows.input(node, 0, static_cast<uint32_t>(origin + tap * window.dilation_y));
     }
   }
   DepthwiseRun run;
-  FindTaps(rows, node, params, origin, plane, &run);
+  for (int32_t i = 0; i < kDepthwiseTaps; ++i) {
+    run.taps[i] = under[params.taps[i].row] + params.taps[i].offset;
+  }
   const auto bytes = static_cast<int32_t>(node.row_bytes);
   const auto function = kRuns[static_cast<int32_t>(params.kind)];
   run.chunk = rows.at<DepthwiseChunk>(params.chunks);

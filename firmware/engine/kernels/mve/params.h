@@ -64,7 +64,22 @@ struct DepthwiseChunk {
 };
 
 // How taps are added: the names of functions of depthwise.S.
-enum class DepthwiseKind : int32_t { k54, k333, k3222, k22221, kAny333, kAny22221, kAny22 };
+enum class DepthwiseKind : int32_t {
+  k54,
+  k333,
+  k3222,
+  k22221,
+  kAny333,
+  kAny3222,
+  kAny22221,
+  kAny22
+};
+
+// Where bytes that meet a tap of a row's first output lie: from a row under the window, or scratch.
+struct DepthwiseTap {
+  int32_t row;
+  int32_t offset;
+};
 
 // kMveDepthwise. Scratch has for each of the window's rows, for each phase of stride_x, the columns
 // that outputs meet. Where no source lacks any of a window of stride 1, nothing is copied.
@@ -73,10 +88,10 @@ struct DepthwiseParams {
   int32_t input_zero, output_zero, least, most;
   int32_t copied;
   DepthwiseKind kind;
-  int32_t pixels;                // Of a vector; a row has as many at least.
-  int32_t vectors;               // Of a pixel.
-  int32_t taps[kDepthwiseTaps];  // Numbers in the window of the weights' taps.
-  uint32_t chunks;               // DepthwiseChunk of each vector of a pixel, or one.
+  int32_t pixels;                     // Of a vector; a row has as many at least.
+  int32_t vectors;                    // Of a pixel.
+  DepthwiseTap taps[kDepthwiseTaps];  // In the order of the weights' taps.
+  uint32_t chunks;                    // DepthwiseChunk of each vector of a pixel, or one.
 };
 
 }  // namespace mve

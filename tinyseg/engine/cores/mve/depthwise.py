@@ -15,7 +15,7 @@ _TAPS = 9
 # Sizes of groups of taps, the fastest first, with their DepthwiseKind: where vectors follow each
 # other by 16 bytes, and where they do not.
 _EVEN = {(5, 4): 0, (3, 3, 3): 1, (3, 2, 2, 2): 2, (2, 2, 2, 2, 1): 3}
-_ANY = {(2, 2): 6, (3, 3, 3): 4, (2, 2, 2, 2, 1): 5}
+_ANY = {(2, 2): 7, (3, 3, 3): 4, (3, 2, 2, 2): 5, (2, 2, 2, 2, 1): 6}
 # Sums of weights' magnitudes whose products with bytes fit 16 bits.
 _MOST = 255
 _ORDERS = 400
@@ -48,7 +48,7 @@ def depthwise(program: Program, node: Node) -> Node | None:
         *(*layer.window, *layer.border, int(copied)),
         *(kind, pixels, -(-pixels * node.channels // VECTOR)),
         # Taps that the window lacks have no weights: any bytes do.
-        *(int(tap) if tap < taps else 0 for tap in order),
+        *_places(layer, node, [int(tap) if tap < taps else 0 for tap in order], columns * copied),
         _chunks(np.tile(packed, pixels), np.tile(layer.channels[0], (pixels, 1))),
     )
     return dataclasses.replace(node, kernel=Kernel.MVE_DEPTHWISE, params=params, scratch=scratch)
@@ -61,6 +61,26 @@ def _lies_ready(layer: Layer, node: Node, read: list[Node]) -> bool:
     last_column = node.width - 1 - left + (width - 1) * dilation_x
     inside = top <= 0 == left and last_row < read[0].rows and last_column < read[0].width
     return inside and stride_x == len(read) == 1
+
+
+def _places(layer: Layer, node: Node, taps: list[int], columns: int) -> list[int]:
+    """Return where each tap finds its bytes: row and offset, as ``DepthwiseTap`` of params.h.
+
+    Args:
+        layer: of the node.
+        node: the convolution.
+        taps: numbers in the window.
+        columns: that a copied row has for each phase of the stride; 0 if it is not copied.
+    """
+    _, width, _, stride, _, dilation, _, _ = layer.window
+    found = []
+    for tap in taps:
+        row, column = tap // width, tap % width * dilation
+        at = column // stride
+        if columns:
+            row, at = 0, (row * stride + column % stride) * columns + at
+        found += [row, at * node.channels]
+    return found
 
 
 def _grouped(
