@@ -56,6 +56,7 @@ _MORE = {
     "tinyseg/runtime/tflite.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/engine.py": ("tests/engine/test_rules.py", "tests/engine/test_programs.py"),
+    "tinyseg/verification/trial.py": ("tests/verification/test_verify_engine.py",),
     "tinyseg/verification/differences.py": ("tests/verification/test_verify_gates.py",),
     "tinyseg/verification/scored.py": (
         "tests/steps/test_foreign_files.py",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tinyseg.boards.firmware import OWN, booted
 from tinyseg.data.store import ImageStore
-from tinyseg.plan import PreprocessingPlan
+from tinyseg.plan import Plan, PreprocessingPlan
+from tinyseg.runtime import Runner
 from tinyseg.runtime.backends import engine_or_none
 from tinyseg.runtime.meaning import Meaning
 from tinyseg.steps.border import UntoldError
@@ -69,18 +70,12 @@ def verify(
         images = count or images
     elif runs is None:
         images = sample(images, count or COUNT)
-    twin = runner = device = None
-    if network is not None:
-        from tinyseg.compression.quantization import convert_float
-        from tinyseg.runtime.keras import KerasRunner
-
-        twin = TfliteModel.parse(convert_float(network, session.plan), "float conversion")
-        runner = KerasRunner(network)
+    runner, twin = _float_twins(network, session.plan)
+    device = None
     with contextlib.ExitStack() as stack:
         if board is not None:
-            device = stack.enter_context(
-                booted(model, preprocessing, board, engine, meaning, max_work)
-            )
+            booting = booted(model, preprocessing, board, engine, meaning, max_work)
+            device = stack.enter_context(booting)
         verdict = verification.verify(
             model,
             images,
@@ -95,6 +90,19 @@ def verify(
     if verdict.misses(Gate.TRIVIAL) and not verdict.engine_images:
         verdict = _confirmed(session, verdict)
     return dataclasses.replace(verdict, warnings=(*notes, *verdict.warnings))
+
+
+def _float_twins(
+    network: keras.Model | None, plan: Plan
+) -> tuple[Runner | None, TfliteModel | None]:
+    """Return the float network, if there is one, and a file of it whose layers can be compared."""
+    if network is None:
+        return None, None
+    from tinyseg.compression.quantization import convert_float
+    from tinyseg.runtime.keras import KerasRunner
+
+    twin = TfliteModel.parse(convert_float(network, plan), "float conversion")
+    return KerasRunner(network), twin
 
 
 def _confirmed(session: Session, verdict: Verification) -> Verification:

@@ -172,13 +172,7 @@ def verify(
     if reason:
         warnings.append(f"{model.path}: no scores: {reason}")
     elif shown:
-        for name, values in trial.outputs.items():
-            ran = shown
-            if name in ("tflm", "device"):
-                rows = np.array(order[: len(values)])
-                ran, values = shown.take(np.sort(rows)), values[rows.argsort()]
-            found = deciding(meaning, values, ran)
-            scores[name] = score_outputs(ran, found, preprocessing.threshold)
+        scores.update(_scores(trial, shown, meaning, order, preprocessing.threshold))
         # Of all images: those that TFLM runs may be a few of them.
         after = scores["int8" if engine else "tflm"]
         if scores["float"] and after:
@@ -220,6 +214,20 @@ def _inputs(
             f"{model.path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}"
         )
     return inputs, images
+
+
+def _scores(
+    trial: Trial, shown: ImageStore, meaning: Meaning, order: list[int], threshold: float
+) -> dict[str, dict]:
+    """Return the scores of each backend, on those of the images that ran there."""
+    scores = {}
+    for name, values in trial.outputs.items():
+        ran = shown
+        if name in ("tflm", "device"):
+            rows = np.array(order[: len(values)])
+            ran, values = shown.take(np.sort(rows)), values[rows.argsort()]
+        scores[name] = score_outputs(ran, deciding(meaning, values, ran), threshold)
+    return scores
 
 
 def _order(images: ImageStore | int, engine: Engine | None) -> list[int]:
