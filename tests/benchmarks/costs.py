@@ -157,7 +157,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             measured = measure(board, Path(folder))
         factors = fit(measured)
-        stored[boards.load(board).core] = factors
+        stored[boards.load_board(board).core] = factors
         print(f"{board}: {len(measured)} files")
         for key, error in sorted(errors(measured, factors).items()):
             print(f"  {key}: {error:+.1%} at worst, {len(factors[key])} terms")

@@ -144,7 +144,7 @@ def _figures(
     expected: np.ndarray,
 ) -> dict[str, Any]:
     meaning = Meaning(Head.NONE)
-    made = firmware.make(model, None, boards.load(board), engine, meaning, max_work)
+    made = firmware.make(model, None, boards.load_board(board), engine, meaning, max_work)
     with emulator.start(made.board, made.image.elf) as device:
         runner = DeviceRunner(device, model)
         outputs = runner.run(inputs)

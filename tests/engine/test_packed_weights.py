@@ -95,7 +95,7 @@ def test_emulated_boards_unpack_them_too(files, board, tmp_path):
     _, packed = files
     inputs = inputs_of(packed.content, images=1)
     with contextlib.chdir(tmp_path):
-        made = firmware.make(packed, None, boards.load(board))
+        made = firmware.make(packed, None, boards.load_board(board))
         with emulator.start(made.board, made.image.elf) as device:
             runner = DeviceRunner(device, packed)
             np.testing.assert_array_equal(runner.run(inputs), tflm(packed.content, inputs))
