@@ -49,6 +49,14 @@ enum class Kernel : uint8_t {
   kDspDot = 46,
   // kernels/mve.
   kMveConvolution = 48,
+  kMveTransposed = 49,
+  kMveDepthwise = 50,
+  kMveTable = 51,
+  kMveAdd = 52,
+  kMveMultiply = 53,
+  kMveMaxPool = 54,
+  kMveResizeNearest = 55,
+  kMveCopyRows = 56,
 };
 constexpr uint32_t kKernelCount = 64;
 

@@ -8,17 +8,6 @@
 namespace tinyseg {
 namespace engine {
 namespace mve {
-namespace {
-
-// Takes the first channels of pixels of four.
-void Narrow(const int8_t* from, int32_t channels, int32_t width, int8_t* to) {
-  for (int32_t x = 0; x < width; ++x, from += 4) {
-    for (int32_t c = 0; c < channels; ++c) *to++ = from[c];
-  }
-}
-
-}  // namespace
-
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
   const auto& params = rows.params<ConvolutionParams>(node);
   const Window& window = params.window;
@@ -33,13 +22,13 @@ void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* outpu
       depth += static_cast<int32_t>(rows.source(node, link).channels);
     }
     column = window.height * depth;
-    const Columns columns = {window.left, (node.width - 1) * window.stride_x + window.width, column,
-                             params.input_zero};
+    const Columns columns = {-window.left, 1, (node.width - 1) * window.stride_x + window.width,
+                             column, params.input_zero};
     for (int32_t tap = 0; tap < window.height; ++tap) {
       CopyColumns(rows, node, origin + tap * window.dilation_y, columns, scratch + tap * depth);
     }
     pixels = scratch;
-    scratch += columns.count * column;
+    scratch += (columns.count * column + 3) / 4 * 4;
   } else {
     column = static_cast<int32_t>(rows.source(node, 0).channels);
     pixels = rows.input(node, 0, static_cast<uint32_t>(origin));

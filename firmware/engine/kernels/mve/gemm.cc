@@ -1,7 +1,6 @@
 #if defined(__ARM_FEATURE_MVE)
 #include "engine/kernels/mve/gemm.h"
 
-
 extern "C" {
 void TinysegGemm1(const tinyseg::engine::mve::Gemm*);
 void TinysegGemm2(const tinyseg::engine::mve::Gemm*);

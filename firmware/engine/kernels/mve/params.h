@@ -35,6 +35,65 @@ struct ConvolutionParams {
   GemmParams product;
 };
 
+// kMveTransposed: pixels of each product are the columns of the input that a phase meets, as far as
+// they have weights: [column][row][channel], the upper and left one first. Scratch has the input's
+// columns [row][channel], and on both sides ceil(window's width / stride_x) - 1 of padding.
+struct TransposedParams {
+  Window window;  // Dilations are 1.
+  int32_t input_zero, output_zero, least, most;
+  GemmParams products[1];  // [stride_y][stride_x], phases as those of the portable kernel.
+};
+
+constexpr int32_t kVector = 16;  // Bytes.
+constexpr int32_t kDepthwiseTaps = 9;
+
+// Some of the channels of four: they and every fourth on, of 16.
+struct DepthwiseSums {
+  int32_t biases[4];  // As above.
+  int32_t multipliers[4];
+  int32_t shifts[4];  // From -31 to -1.
+};
+
+// Sixteen bytes of an output row.
+struct DepthwiseChunk {
+  int8_t weights[kDepthwiseTaps][kVector];
+  DepthwiseSums sums[4];  // Of channels 0, 2, 1, 3.
+  uint32_t mask;          // Bits of the bytes that are stored.
+  int32_t advance;        // How many they are.
+  int32_t next;           // Bytes to the chunk of the next vector; the last one's is the first.
+};
+
+// How taps are added: the names of functions of depthwise.S.
+enum class DepthwiseKind : int32_t {
+  k54,
+  k333,
+  k3222,
+  k22221,
+  kAny333,
+  kAny3222,
+  kAny22221,
+  kAny22
+};
+
+// Where bytes that meet a tap of a row's first output lie: from a row under the window, or scratch.
+struct DepthwiseTap {
+  int32_t row;
+  int32_t offset;
+};
+
+// kMveDepthwise. Scratch has for each of the window's rows, for each phase of stride_x, the columns
+// that outputs meet. Where no source lacks any of a window of stride 1, nothing is copied.
+struct DepthwiseParams {
+  Window window;
+  int32_t input_zero, output_zero, least, most;
+  int32_t copied;
+  DepthwiseKind kind;
+  int32_t pixels;                     // Of a vector; a row has as many at least.
+  int32_t vectors;                    // Of a pixel.
+  DepthwiseTap taps[kDepthwiseTaps];  // In the order of the weights' taps.
+  uint32_t chunks;                    // DepthwiseChunk of each vector of a pixel, or one.
+};
+
 }  // namespace mve
 }  // namespace engine
 }  // namespace tinyseg

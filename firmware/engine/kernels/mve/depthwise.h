@@ -1,0 +1,24 @@
+// Rows of depthwise convolutions.
+#ifndef TINYSEG_ENGINE_KERNELS_MVE_DEPTHWISE_H_
+#define TINYSEG_ENGINE_KERNELS_MVE_DEPTHWISE_H_
+
+#include "engine/kernels/mve/params.h"
+
+namespace tinyseg {
+namespace engine {
+namespace mve {
+
+// What depthwise.S is given; it knows the order.
+struct DepthwiseRun {
+  const int8_t* taps[kDepthwiseTaps];  // Bytes that meet each tap for the first vector.
+  const DepthwiseChunk* chunk;
+  int8_t* output;
+  int32_t vectors;
+  int32_t output_zero;
+};
+
+}  // namespace mve
+}  // namespace engine
+}  // namespace tinyseg
+
+#endif  // TINYSEG_ENGINE_KERNELS_MVE_DEPTHWISE_H_
