@@ -17,9 +17,13 @@ inline void ForEachFour(int32_t channels, Function function) {
   if (c < channels) function(channels - 4);
 }
 
+__attribute__((noinline)) const int8_t* RowOf(const WindowRows& rows, int32_t tap) {
+  return rows.Row(tap, 0);
+}
+
 // Pixels of four taps that all lie inside the input.
-void PoolFour(const int8_t* upper, const int8_t* lower, int32_t channels, int32_t step,
-              int32_t pixels, int8_t* to) {
+__attribute__((noinline)) void PoolFour(const int8_t* upper, const int8_t* lower, int32_t channels,
+                                        int32_t step, int32_t pixels, int8_t* to) {
   for (; pixels > 0; --pixels, upper += step, lower += step, to += channels) {
     ForEachFour(channels, [&](int32_t c) {
       const uint32_t first = LargerBytes(LoadWord(upper + c), LoadWord(upper + channels + c));
@@ -46,7 +50,7 @@ void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
     int32_t column = x * window.stride_x - window.left;
     if (is_four && x == inside.begin && inside.end > x) {
       const int32_t count = inside.end - x;
-      PoolFour(input.Row(0, 0) + column * channels, input.Row(1, 0) + column * channels, channels,
+      PoolFour(RowOf(input, 0) + column * channels, RowOf(input, 1) + column * channels, channels,
                window.stride_x * channels, count, to);
       x = inside.end - 1;
       to += (count - 1) * channels;
@@ -57,7 +61,7 @@ void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
     ForEachFour(channels, [&](int32_t c) {
       uint32_t largest = 0x80808080u;
       for (int32_t tap_y = input.taps().begin; tap_y < input.taps().end; ++tap_y) {
-        const int8_t* from = input.Row(tap_y, 0) + column * channels + c;
+        const int8_t* from = RowOf(input, tap_y) + column * channels + c;
         for (int32_t tap = columns.begin; tap < columns.end; ++tap, from += channels) {
           largest = LargerBytes(largest, LoadWord(from));
         }

@@ -40,16 +40,23 @@ void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
   const Scale scale(params.factor);
   const int8_t* first = LinkedRow(rows, node, 0, row);
   const int8_t* second = LinkedRow(rows, node, 1, row);
+  const int32_t first_zero = params.first.zero;
+  const int32_t second_zero = params.second.zero;
+  const int32_t left_shift = params.left_shift;
+  const auto zero = static_cast<int16_t>(params.output_zero);
+  const int32_t sign = subtracts ? -1 : 1;
   const auto count = static_cast<int32_t>(node.width * node.channels);
-  for (int32_t i = 0; i < count; i += 4) {
-    int32x4_t a = vsubq_n_s32(vldrbq_s32(first + i), params.first.zero);
-    int32x4_t b = vsubq_n_s32(vldrbq_s32(second + i), params.second.zero);
-    a = first_scale(vshlq_r_s32(a, params.left_shift));
-    b = second_scale(vshlq_r_s32(b, params.left_shift));
-    a = vaddq_n_s32(scale(subtracts ? vsubq_s32(a, b) : vaddq_s32(a, b)), params.output_zero);
-    a = vminq_s32(vmaxq_s32(a, vdupq_n_s32(params.least)), vdupq_n_s32(params.most));
-    vstrbq_p_s32(output + i, a, vctp32q(static_cast<uint32_t>(count - i)));
+  int8_t* to = output;
+  for (int32_t left = count; left > 0; left -= 4, first += 4, second += 4, to += 4) {
+    const int32x4_t a = vshlq_r_s32(vsubq_n_s32(vldrbq_s32(first), first_zero), left_shift);
+    const int32x4_t b = vshlq_r_s32(vsubq_n_s32(vldrbq_s32(second), second_zero), left_shift);
+    const int32x4_t sum = scale(vmlaq_n_s32(first_scale(a), second_scale(b), sign));
+    int16x8_t bytes = vqmovnbq_s32(vreinterpretq_s16_s32(sum), sum);
+    bytes = vqaddq_n_s16(bytes, zero);
+    const int8x16_t narrow = vqmovnbq_s16(vreinterpretq_s8_s16(bytes), bytes);
+    vstrbq_p_s32(to, vreinterpretq_s32_s8(narrow), vctp32q(static_cast<uint32_t>(left)));
   }
+  Clamp(output, count, params.least, params.most);
 }
 
 }  // namespace mve

@@ -50,16 +50,27 @@ void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output) 
   const int8_t* factor = LinkedRow(rows, node, swapped ? 0 : 1, row);
   const auto dense_zero = static_cast<int16_t>(dense.zero);
   const auto other_zero = static_cast<int16_t>(other.zero);
-  const bool is_gate = other.step_c == 0;
   const auto all = static_cast<int32_t>(node.width * node.channels);
-  const int32_t run = is_gate ? static_cast<int32_t>(node.channels) : all;
-  for (int32_t at = 0; at < all; at += run, factor += other.step_x) {
-    int16x8_t second = vdupq_n_s16(static_cast<int16_t>(*factor - other_zero));
-    for (int32_t c = 0; c < run; c += 8) {
-      const int16x8_t first = vsubq_n_s16(vldrbq_s16(from + at + c), dense_zero);
-      if (!is_gate) second = vsubq_n_s16(vldrbq_s16(factor + c), other_zero);
-      vstrbq_p_s16(output + at + c, product(first, second),
-                   vctp16q(static_cast<uint32_t>(run - c)));
+  if (other.step_c != 0) {
+    for (int32_t i = 0; i < all; i += 8) {
+      const int16x8_t first = vsubq_n_s16(vldrbq_s16(from + i), dense_zero);
+      const int16x8_t second = vsubq_n_s16(vldrbq_s16(factor + i), other_zero);
+      vstrbq_p_s16(output + i, product(first, second), vctp16q(static_cast<uint32_t>(all - i)));
+    }
+    return Clamp(output, all, params.least, params.most);
+  }
+  const auto channels = static_cast<int32_t>(node.channels);
+  for (int32_t c = 0; c < channels; c += 8) {
+    const mve_pred16_t some = vctp16q(static_cast<uint32_t>(channels - c));
+    const int8_t* gate = factor;
+    const int8_t* at = from + c;
+    int8_t* to = output + c;
+    for (int32_t left = node.width; left > 0; --left) {
+      const int16x8_t second = vdupq_n_s16(static_cast<int16_t>(*gate - other_zero));
+      vstrbq_p_s16(to, product(vsubq_n_s16(vldrbq_s16(at), dense_zero), second), some);
+      gate += other.step_x;
+      at += channels;
+      to += channels;
     }
   }
   Clamp(output, all, params.least, params.most);

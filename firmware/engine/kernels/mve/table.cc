@@ -13,13 +13,15 @@ namespace {
 void PerChannel(const int8_t* from, const int8_t* table, const Node& node, int8_t* to) {
   const auto channels = static_cast<int32_t>(node.channels);
   const uint16x8_t first = vshlq_n_u16(vidupq_n_u16(0, 1), 8);
-  for (int32_t x = 0; x < node.width; ++x, from += channels, to += channels) {
-    const int8_t* part = table;
-    for (int32_t c = 0; c < channels; c += 8, part += 8 * 256) {
-      const mve_pred16_t some = vctp16q(static_cast<uint32_t>(channels - c));
-      const uint16x8_t values = vldrbq_u16(reinterpret_cast<const uint8_t*>(from + c));
-      const int16x8_t found = vldrbq_gather_offset_z_s16(part, vaddq_u16(values, first), some);
-      vstrbq_p_s16(to + c, found, some);
+  for (int32_t c = 0; c < channels; c += 8, table += 8 * 256) {
+    const mve_pred16_t some = vctp16q(static_cast<uint32_t>(channels - c));
+    const auto* at = reinterpret_cast<const uint8_t*>(from + c);
+    int8_t* output = to + c;
+    for (int32_t left = node.width; left > 0; --left) {
+      const uint16x8_t places = vaddq_u16(vldrbq_u16(at), first);
+      vstrbq_p_s16(output, vldrbq_gather_offset_z_s16(table, places, some), some);
+      at += channels;
+      output += channels;
     }
   }
 }

@@ -1,30 +1,15 @@
-// The inner loops of small depthwise windows for cores with the DSP extension. gcc 12 runs out of
+// The inner loops of depthwise windows of 3x3 for cores with the DSP extension. gcc 12 runs out of
 // registers: 27 instructions a pixel and more.
 #if defined(__ARM_FEATURE_DSP)
 
-  .syntax unified
-  .thumb
+#include "engine/kernels/dsp/depthwise_loop.inc"
 
-// Loops by one channel after the other, along its pixels.
+// One channel after the other, along its pixels.
 //
 //   r0  input's upper row       r2, r3  from there to the middle and lower row     r1  output
 //   r4, r5, r6  weights of the upper and middle row, of the left, middle and right column
 //   r7, r8  of the lower row: left and middle, right
 //   r9, r10  sums of the next two pixels     r11  of this one     r12, lr  values
-  .equ kMultiplier, 0
-  .equ kBias, 8
-  .equ kShift, 12
-  .equ kStep, 16
-  .equ kEnd, 24
-  .equ kZeros, 28
-  .equ kInput, 32
-  .equ kRecord, 40
-  .equ kChannels, 44
-  .equ kColumns, 48
-  .equ kLeft, 52
-  .equ kRight, 56
-  .equ kEntry, 60
-  .equ kFrame, 64
   // Of a column's code.
   .equ kShortCode, 19 * 4
   .equ kLongCode, 21 * 4
@@ -47,48 +32,6 @@
   ldr.w r12, [sp, #kShift]
   asr.w r11, r11, r12
   ssat r11, #8, r11
-.endm
-
-.macro BEGIN name
-  .section .text.\name, "ax", %progbits
-  .balign 4
-  .global \name
-  .type \name, %function
-  .thumb_func
-\name:
-  push {r4-r11, lr}
-  sub sp, sp, #kFrame
-  ldm r0, {r0-r11}
-  // r0 input, r1 output, r2 and r3 its other rows, r4 step, r5 output's step, r6 record, r7 channels,
-  // r8 columns, r9 left, r10 right, r11 zeros.
-  strd r4, r5, [sp, #kStep]
-  str r11, [sp, #kZeros]
-  strd r6, r7, [sp, #kRecord]
-  strd r9, r10, [sp, #kLeft]
-  mul r9, r8, r4
-  str r9, [sp, #kColumns]
-.endm
-
-.macro END name
-  add sp, sp, #kFrame
-  pop {r4-r11, pc}
-  .size \name, . - \name
-.endm
-
-// To the next channel, if there is one.
-.macro NEXT begin, ratio
-  ldrd r0, r1, [sp, #kInput]
-  ldr r12, [sp, #kChannels]
-  adds r0, #1
-  .if \ratio == 0
-  adds r1, #1
-  .elseif \ratio == 2
-  subs r1, #1
-  .endif
-  strd r0, r1, [sp, #kInput]
-  subs r12, #1
-  str r12, [sp, #kChannels]
-  bne \begin
 .endm
 
 .macro STORE_AT ratio
@@ -291,67 +234,5 @@
 6:
   NEXT 1b, 0
   END tinyseg_dsp_depthwise3x3_by2
-
-// Windows of 2x2: 12 instructions a pixel, and 2.
-//
-//   r0  input's upper row      r2  from there to the lower row      r1  output
-//   r4, r5  weights of the left and right column      r6, r7, r8, r10  multiplier, rounding, bias, shift
-//   r3  step      r9  sum of the next pixel      r11  of this one      r12, lr  values
-.macro LOAD2
-  ldrsb r12, [r0]
-  ldrsb lr, [r0, r2]
-  pkhbt r12, r12, lr, lsl #16
-  add r0, r3
-.endm
-
-.macro FINISH2
-  add lr, r7, r11, asr #31
-  smmlar r11, r11, r6, lr
-  asr r11, r11, r10
-  ssat r11, #8, r11
-  strb r11, [r1]
-.endm
-
-  BEGIN tinyseg_dsp_depthwise2x2
-  strd r0, r1, [sp, #kInput]
-1:
-  ldrd r0, r1, [sp, #kInput]
-  ldr r11, [sp, #kRecord]
-  ldm r11!, {r4-r8, r10}
-  str r11, [sp, #kRecord]
-  ldr r3, [sp, #kStep]
-  ldr r11, [sp, #kLeft]
-  cmp r11, #0
-  beq 2f
-  ldr r12, [sp, #kZeros]
-  b 3f
-2:
-  LOAD2
-3:
-  smlad r9, r12, r4, r8
-  ldr r11, [sp, #kColumns]
-  add r11, r0
-  str r11, [sp, #kEnd]
-  cmp r11, r0
-  beq 5f
-4:
-  LOAD2
-  smlad r11, r12, r5, r9
-  smlad r9, r12, r4, r8
-  FINISH2
-  ldrd r12, lr, [sp, #kStep + 4]
-  add r1, r12
-  cmp r0, lr
-  bne 4b
-5:
-  ldr r12, [sp, #kRight]
-  cmp r12, #0
-  beq 6f
-  ldr r12, [sp, #kZeros]
-  smlad r11, r12, r5, r9
-  FINISH2
-6:
-  NEXT 1b, 0
-  END tinyseg_dsp_depthwise2x2
 
 #endif  // __ARM_FEATURE_DSP
