@@ -1,16 +1,16 @@
-// Rows of depthwise convolutions of up to nine taps: 16 bytes of the output at once.
+// Rows of depthwise convolutions: 16 bytes of the output at once.
 //
 // r0 points to a DepthwiseRun of depthwise.h. Products of bytes are added in 16 bits as long as
 // they fit there, in groups of taps (the numbers in a function's name), then in 32 bits. Functions
 // with Any in their name go on by the chunk's `advance` bytes, the others by 16.
 // Registers:
-//   r0 to r8  bytes that meet each tap      r9   DepthwiseChunk of params.h
+//   r0 to r8  bytes that meet each of nine taps  r9  DepthwiseChunk of params.h
 //   r10  output                             r11  output's zero point
 //   r12  advance, or free                   lr   vectors left
 //   q0 bytes, q1 weights; q2, q3 sums of even and odd channels in 16 bits
 //   q4 to q7  sums in 32 bits: of channels 0, 2, 1, 3 and every fourth on
 // Instructions for a vector: 113 (54), 120 (333), 125 (3222), 131 (22221), one more for each tap with
-// Any: 129 (333), 134 (3222), 140 (22221), 85 (22).
+// Any: 129 (333), 134 (3222), 140 (22221), 85 (22). Many has 25 for two taps, and 51.
 #if defined(__ARM_FEATURE_MVE)
   .syntax unified
   .thumb
@@ -91,11 +91,9 @@
   .macro ENTER
   push {r4-r11, lr}
   vpush {d8-d15}
-  mov r12, r0
-  ldr r9, [r12, #36]
-  ldr r10, [r12, #40]
-  ldr lr, [r12, #44]
-  ldr r11, [r12, #48]
+  ldr r12, [r0]
+  ldrd r9, r10, [r0, #8]
+  ldrd r11, lr, [r0, #16]
   ldm r12, {r0-r8}
   dls lr, lr
   .endm
@@ -234,5 +232,52 @@
   BEGIN r2, 2
   TAP r3, 3
   ADD_GROUP
+  FINISH 1b
+
+  // Any number of taps, in groups of two.
+  // Registers besides: r0, r1 bytes that meet two taps, r2 where the next two are found, r3 bytes
+  // from the first vector, r4 pairs left, r5 the taps, r6 from r9 to the weights, r7 the next
+  // weights, r8 pairs. r9 is such that what follows the weights has the offsets of nine taps.
+  .section .text.TinysegDepthwiseMany, "ax"
+  .global TinysegDepthwiseMany
+  .type TinysegDepthwiseMany, %function
+  .set ANY, 1
+TinysegDepthwiseMany:
+  push {r4-r11, lr}
+  vpush {d8-d15}
+  ldm r0, {r5, r8-r11, lr}
+  mov r3, #0
+  lsl r6, r8, #5
+  rsb r6, r6, #SUMS
+  sub r9, r9, r6
+  dls lr, lr
+1:
+  ldr r12, [r9, #ADVANCE]
+  add r7, r9, r6
+  mov r2, r5
+  mov r4, r8
+  vldrw.32 q4, [r9, #SUMS]
+  vldrw.32 q5, [r9, #SUMS + 48]
+  vldrw.32 q6, [r9, #SUMS + 96]
+  vldrw.32 q7, [r9, #SUMS + 144]
+2:
+  ldrd r0, r1, [r2], #8
+  add r0, r3
+  add r1, r3
+  vldrb.8 q0, [r0]
+  vldrw.32 q1, [r7], #16
+  vmullb.s8 q2, q0, q1
+  vmullt.s8 q3, q0, q1
+  vldrb.8 q0, [r1]
+  vldrw.32 q1, [r7]
+  vmullb.s8 q1, q0, q1
+  vadd.i16 q2, q2, q1
+  vldrw.32 q1, [r7], #16
+  vmullt.s8 q1, q0, q1
+  vadd.i16 q3, q3, q1
+  ADD_GROUP
+  subs r4, #1
+  bne 2b
+  add r3, r12
   FINISH 1b
 #endif

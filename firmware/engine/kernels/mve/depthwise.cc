@@ -1,4 +1,4 @@
-// DEPTHWISE_CONV_2D of up to nine taps and as many channels out as in. Scratch: the window's rows.
+// DEPTHWISE_CONV_2D of as many channels out as in. Scratch: the window's rows.
 #if defined(__ARM_FEATURE_MVE)
 #include "engine/kernels/mve/depthwise.h"
 
@@ -14,6 +14,7 @@ void TinysegDepthwiseAny333(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwiseAny3222(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwiseAny22221(const tinyseg::engine::mve::DepthwiseRun*);
 void TinysegDepthwiseAny22(const tinyseg::engine::mve::DepthwiseRun*);
+void TinysegDepthwiseMany(const tinyseg::engine::mve::DepthwiseRun*);
 }
 
 namespace tinyseg {
@@ -21,11 +22,14 @@ namespace engine {
 namespace mve {
 namespace {
 
+// Of a window whose rows are not copied.
+constexpr int32_t kMostRows = 7;
+
 // As DepthwiseKind.
-void (*const kRuns[])(const DepthwiseRun*) = {TinysegDepthwise54,       TinysegDepthwise333,
-                                              TinysegDepthwise3222,     TinysegDepthwise22221,
-                                              TinysegDepthwiseAny333,   TinysegDepthwiseAny3222,
-                                              TinysegDepthwiseAny22221, TinysegDepthwiseAny22};
+void (*const kRuns[])(const DepthwiseRun*) = {
+    TinysegDepthwise54,       TinysegDepthwise333,    TinysegDepthwise3222,
+    TinysegDepthwise22221,    TinysegDepthwiseAny333, TinysegDepthwiseAny3222,
+    TinysegDepthwiseAny22221, TinysegDepthwiseAny22,  TinysegDepthwiseMany};
 
 // Copies the rows under the window; the columns of each phase of the stride lie together, so that
 // neighbours of the output do.
@@ -48,8 +52,7 @@ void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output)
   const auto& params = rows.params<DepthwiseParams>(node);
   const Window& window = params.window;
   const int32_t origin = static_cast<int32_t>(row) * window.stride_y - window.top;
-  const auto channels = static_cast<int32_t>(node.channels);
-  const int8_t* under[kDepthwiseTaps];
+  const int8_t* under[kMostRows];
   if (params.copied) {
     CopyRows(rows, node, params, origin);
     under[0] = reinterpret_cast<int8_t*>(rows.scratch());
@@ -58,21 +61,18 @@ void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output)
       under[tap] = rows.input(node, 0, static_cast<uint32_t>(origin + tap * window.dilation_y));
     }
   }
-  DepthwiseRun run;
-  for (int32_t i = 0; i < kDepthwiseTaps; ++i) {
-    run.taps[i] = under[params.taps[i].row] + params.taps[i].offset;
-  }
+  const int8_t* taps[kMostTaps];
+  const auto* places = rows.at<DepthwiseTap>(params.taps);
+  for (int32_t i = 0; i < params.count; ++i) taps[i] = under[places[i].row] + places[i].offset;
   const auto bytes = static_cast<int32_t>(node.row_bytes);
   const auto function = kRuns[static_cast<int32_t>(params.kind)];
-  run.chunk = rows.at<DepthwiseChunk>(params.chunks);
-  run.output = output;
-  run.output_zero = params.output_zero;
-  run.vectors = node.width / params.pixels * params.vectors;
+  DepthwiseRun run = {taps,   params.count / 2,   rows.at<int8_t>(params.chunks),
+                      output, params.output_zero, node.width / params.pixels * params.vectors};
   function(&run);
   if (node.width % params.pixels != 0) {
     // The last vector ends with the row.
-    const int32_t last = bytes - params.pixels * channels;
-    for (const int8_t*& tap : run.taps) tap += last;
+    const int32_t last = bytes - params.pixels * static_cast<int32_t>(node.channels);
+    for (int32_t i = 0; i < params.count; ++i) taps[i] += last;
     run.output += last;
     run.vectors = 1;
     function(&run);

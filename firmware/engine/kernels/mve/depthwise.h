@@ -10,11 +10,12 @@ namespace mve {
 
 // What depthwise.S is given; it knows the order.
 struct DepthwiseRun {
-  const int8_t* taps[kDepthwiseTaps];  // Bytes that meet each tap for the first vector.
-  const DepthwiseChunk* chunk;
+  const int8_t* const* taps;  // Bytes that meet each tap for the first vector.
+  int32_t pairs;              // Of taps; only of kMany.
+  const int8_t* chunk;
   int8_t* output;
-  int32_t vectors;
   int32_t output_zero;
+  int32_t vectors;
 };
 
 }  // namespace mve

@@ -45,7 +45,7 @@ struct TransposedParams {
 };
 
 constexpr int32_t kVector = 16;  // Bytes.
-constexpr int32_t kDepthwiseTaps = 9;
+constexpr int32_t kMostTaps = 50;
 
 // Some of the channels of four: they and every fourth on, of 16.
 struct DepthwiseSums {
@@ -54,13 +54,12 @@ struct DepthwiseSums {
   int32_t shifts[4];  // From -31 to -1.
 };
 
-// Sixteen bytes of an output row.
+// Sixteen bytes of an output row, behind their int8_t weights[taps][16].
 struct DepthwiseChunk {
-  int8_t weights[kDepthwiseTaps][kVector];
   DepthwiseSums sums[4];  // Of channels 0, 2, 1, 3.
   uint32_t mask;          // Bits of the bytes that are stored.
   int32_t advance;        // How many they are.
-  int32_t next;           // Bytes to the chunk of the next vector; the last one's is the first.
+  int32_t next;           // Bytes to the weights of the next vector; the last one's is the first.
 };
 
 // How taps are added: the names of functions of depthwise.S.
@@ -72,7 +71,8 @@ enum class DepthwiseKind : int32_t {
   kAny333,
   kAny3222,
   kAny22221,
-  kAny22
+  kAny22,
+  kMany
 };
 
 // Where bytes that meet a tap of a row's first output lie: from a row under the window, or scratch.
@@ -88,10 +88,11 @@ struct DepthwiseParams {
   int32_t input_zero, output_zero, least, most;
   int32_t copied;
   DepthwiseKind kind;
-  int32_t pixels;                     // Of a vector; a row has as many at least.
-  int32_t vectors;                    // Of a pixel.
-  DepthwiseTap taps[kDepthwiseTaps];  // In the order of the weights' taps.
-  uint32_t chunks;                    // DepthwiseChunk of each vector of a pixel, or one.
+  int32_t pixels;   // Of a vector; a row has as many at least.
+  int32_t vectors;  // Of a pixel.
+  int32_t count;    // Of taps: nine, of kMany an even number.
+  uint32_t taps;    // DepthwiseTap[count], in the order of the weights' taps.
+  uint32_t chunks;  // Weights and DepthwiseChunk of each vector of a pixel, or one.
 };
 
 }  // namespace mve

@@ -12,6 +12,9 @@ from tinyseg.engine.cores.mve.packing import VECTOR, Layer, sources
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _TAPS = 9
+# Of windows with more taps: what a kernel has room for, and rows that it reads in their place.
+_MOST_TAPS, _MOST_ROWS = 50, 7
+_MANY = 8
 # Sizes of groups of taps, the fastest first, with their DepthwiseKind: where vectors follow each
 # other by 16 bytes, and where they do not.
 _EVEN = {(5, 4): 0, (3, 3, 3): 1, (3, 2, 2, 2): 2, (2, 2, 2, 2, 1): 3}
@@ -31,24 +34,26 @@ def depthwise(program: Program, node: Node) -> Node | None:
     weights = layer.weights.reshape(taps, node.channels)
     magnitudes = np.abs(weights.astype(np.int64))
     fits = layer.fits(magnitudes.sum(axis=0)) and layer.channels[..., 2].max() < 0
-    if read is None or layer.own != (1,) or taps > _TAPS or not fits:
+    if read is None or layer.own != (1,) or taps > _MOST_TAPS or not fits:
         return None
     pixels = VECTOR // node.channels
     pixels = pixels if 1 <= pixels <= node.width else 1
     even = pixels * node.channels % VECTOR == 0
-    grouped = _grouped(magnitudes, _EVEN if even else _ANY)
+    many = {(2,) * -(-taps // 2): _MANY}
+    few = _EVEN if even else _ANY
+    grouped = _grouped(magnitudes, many if taps > _TAPS else few)
     if grouped is None:
         return None
     order, kind = grouped
     copied = not _lies_ready(layer, node, read)
     columns = node.width + (width - 1) * layer.window[5] // layer.window[3]
     scratch = height * layer.window[3] * columns * node.channels + VECTOR if copied else 0
-    packed = np.pad(weights, ((0, _TAPS - taps), (0, 0)))[order]
+    packed = np.pad(weights, ((0, len(order) - taps), (0, 0)))[order]
+    places = _places(layer, node, [int(t) if t < taps else 0 for t in order], columns * copied)
     params = (
         *(*layer.window, *layer.border, int(copied)),
         *(kind, pixels, -(-pixels * node.channels // VECTOR)),
-        # Taps that the window lacks have no weights: any bytes do.
-        *_places(layer, node, [int(tap) if tap < taps else 0 for tap in order], columns * copied),
+        *(len(order), Data(np.array(places, "<i4").tobytes())),
         _chunks(np.tile(packed, pixels), np.tile(layer.channels[0], (pixels, 1))),
     )
     return dataclasses.replace(node, kernel=Kernel.MVE_DEPTHWISE, params=params, scratch=scratch)
@@ -60,7 +65,7 @@ def _lies_ready(layer: Layer, node: Node, read: list[Node]) -> bool:
     last_row = (node.rows - 1) * stride_y - top + (height - 1) * dilation_y
     last_column = node.width - 1 - left + (width - 1) * dilation_x
     inside = top <= 0 == left and last_row < read[0].rows and last_column < read[0].width
-    return inside and stride_x == len(read) == 1
+    return inside and stride_x == len(read) == 1 and height <= _MOST_ROWS
 
 
 def _places(layer: Layer, node: Node, taps: list[int], columns: int) -> list[int]:
@@ -69,7 +74,7 @@ def _places(layer: Layer, node: Node, taps: list[int], columns: int) -> list[int
     Args:
         layer: of the node.
         node: the convolution.
-        taps: numbers in the window.
+        taps: numbers in the window; those that it lacks have no weights, and any bytes do.
         columns: that a copied row has for each phase of the stride; 0 if it is not copied.
     """
     _, width, _, stride, _, dilation, _, _ = layer.window
@@ -86,23 +91,24 @@ def _places(layer: Layer, node: Node, taps: list[int], columns: int) -> list[int
 def _grouped(
     magnitudes: np.ndarray, patterns: Mapping[tuple[int, ...], int]
 ) -> tuple[np.ndarray, int] | None:
-    """Return an order of nine taps, and the kind of groups in which it lets them be added.
+    """Return an order of the taps, also of those that are missing, and the kind of its groups.
 
     Args:
         magnitudes: of the weights ``(taps, channels)``.
         patterns: kinds of groups by their sizes, the fastest first.
     """
     taps = len(magnitudes)
-    padded = np.pad(magnitudes, ((0, _TAPS - taps), (0, 0)))
+    count = max(_TAPS, *map(sum, patterns))
+    padded = np.pad(magnitudes, ((0, count - taps), (0, 0)))
     random = np.random.default_rng(0)
-    orders = [np.arange(_TAPS), *(random.permutation(_TAPS) for _ in range(_ORDERS))]
+    orders = [np.arange(count), *(random.permutation(count) for _ in range(_ORDERS))]
     for sizes, kind in patterns.items():
         starts = np.cumsum((0, *sizes[:-1]))
         for order in orders:
-            used = order[order < taps] if sum(sizes) < _TAPS else order
+            used = order[order < taps] if sum(sizes) < count else order
             if len(used) > sum(sizes):
                 break
-            full = np.concatenate([used, np.setdiff1d(np.arange(_TAPS), used)])
+            full = np.concatenate([used, np.setdiff1d(np.arange(count), used)])
             first = padded[full[: sum(sizes)]]
             if np.add.reduceat(first, starts, axis=0).max() <= _MOST:
                 return full, kind
