@@ -159,7 +159,10 @@ def _with_own(
     sources = folder / "generated"
     name = Path(model.path).stem
     program_source.export(program, ends, sections, sources, name)
-    size = ArenaSize(program.ram, program.ram, "planned, no margin")
+    told = "planned, no margin"
+    if program.core is not core_of(board.core):
+        told += "; with portable kernels, faster ones need more"
+    size = ArenaSize(program.ram, program.ram, told)
     return compile_firmware(board, folder / "cmake", sources), size
 
 
