@@ -45,6 +45,8 @@ enum class Kernel : uint8_t {
   kDspTable = 42,
   kDspResizeNearest = 43,
   kDspGate = 44,
+  kDspPixelTable = 45,
+  kDspDot = 46,
   // kernels/mve.
   kMveConvolution = 48,
   kMveTransposed = 49,

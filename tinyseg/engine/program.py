@@ -53,6 +53,8 @@ class Kernel(enum.IntEnum):
     DSP_TABLE = 42
     DSP_RESIZE_NEAREST = 43
     DSP_GATE = 44
+    DSP_PIXEL_TABLE = 45
+    DSP_DOT = 46
     MVE_CONVOLUTION = 48
     MVE_TRANSPOSED = 49
     MVE_DEPTHWISE = 50

@@ -1,35 +1,39 @@
 // ADD and SUB of two tensors of a shape. Needs no scratch.
 #include "engine/kernels/dsp/dsp.h"
 #include "engine/kernels/dsp/finish.h"
-#include "engine/kernels/dsp/intrinsics.h"
+#include "engine/kernels/dsp/loops.h"
 #include "engine/kernels/elementwise.h"
-#include "engine/kernels/unroll.h"
 
 namespace tinyseg {
 namespace engine {
 namespace dsp {
+namespace {
+
+int8_t Sum(const AddParams& params, int32_t plain, int32_t scaled) {
+  const int32_t product = scaled * params.inner_scale + params.inner_bias;
+  const Finish& inner = params.inner;
+  const int32_t value =
+      AddHighProduct(product, inner.multiplier, inner.rounding + (product >> 31)) >> inner.shift;
+  return Byte<true>(plain * params.scale + params.bias + value * params.sign, params.finish);
+}
+
+}  // namespace
 
 void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
   const AddParams params = rows.params<AddParams>(node);
-  const int8_t* first = LinkedRow(rows, node, 0, row);
-  const int8_t* second = LinkedRow(rows, node, 1, row);
-  const Finish inner = params.inner;
-  const Finish finish = params.finish;
-  const auto byte = [&](int32_t plain, int32_t scaled) TINYSEG_INLINED {
-    const int32_t product = scaled * params.inner_scale + params.inner_bias;
-    const int32_t value =
-        AddHighProduct(product, inner.multiplier, inner.rounding + (product >> 31)) >> inner.shift;
-    return Byte<true>(plain * params.scale + params.bias + value * params.sign, finish);
-  };
-  int8_t* to = output;
-  uint32_t count = node.width * node.channels;
-  for (; count >= 4; count -= 4, first += 4, second += 4, to += 4) {
-    const uint32_t a = LoadWord(first);
-    const uint32_t b = LoadWord(second);
-    StoreWord(to, MakeWord(byte(ByteOf<0>(a), ByteOf<0>(b)), byte(ByteOf<1>(a), ByteOf<1>(b)),
-                           byte(ByteOf<2>(a), ByteOf<2>(b)), byte(ByteOf<3>(a), ByteOf<3>(b))));
+  const int8_t* plain = LinkedRow(rows, node, 0, row);
+  const int8_t* scaled = LinkedRow(rows, node, 1, row);
+  const auto count = static_cast<int32_t>(node.width * node.channels);
+  int32_t i = 0;
+  if (params.scale == kAddScale && params.inner_scale == 2 * kAddScale && params.sign == 2 &&
+      count >= 4) {
+    const tinyseg_dsp_sum sum = {
+        params.inner_bias, params.inner, params.bias, params.finish, plain, scaled, output,
+        count / 4};
+    tinyseg_dsp_add(&sum);
+    i = count & ~3;
   }
-  for (; count > 0; --count) *to++ = byte(*first++, *second++);
+  for (; i < count; ++i) output[i] = Sum(params, plain[i], scaled[i]);
   ClampRow(output, node.width * node.channels, params.least, params.most);
 }
 

@@ -21,6 +21,8 @@ void AddAll(KernelTable* table) {
   add(Kernel::kDspTable, Table);
   add(Kernel::kDspResizeNearest, ResizeNearest);
   add(Kernel::kDspGate, Gate);
+  add(Kernel::kDspPixelTable, PixelTable);
+  add(Kernel::kDspDot, Dot);
 }
 
 }  // namespace dsp

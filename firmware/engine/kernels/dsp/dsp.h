@@ -15,9 +15,11 @@ void Depthwise1x1(const Rows& rows, const Node& node, uint32_t row, int8_t* outp
 void Depthwise2x2(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise3x3(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise3x3By2(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Dot(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Gate(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void PixelTable(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Table(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);

@@ -5,6 +5,7 @@
 
 #include "engine/kernels/dsp/finish.h"
 
+using tinyseg::engine::dsp::AddHighProduct;
 using tinyseg::engine::dsp::AddLowerLower;
 using tinyseg::engine::dsp::AddLowerUpper;
 using tinyseg::engine::dsp::AddProducts;
@@ -120,6 +121,16 @@ void tinyseg_dsp_widen(const tinyseg_dsp_widening* widening) {
     }
     from += widening->pixel_skip;
     to += widening->pair_skip / 4;
+  }
+}
+
+void tinyseg_dsp_add(const tinyseg_dsp_sum* sum) {
+  for (int32_t i = 0; i < 4 * sum->words; ++i) {
+    const int32_t product = sum->scaled[i] * 2 * kAddScale + sum->inner_bias;
+    const int32_t rounding = sum->inner.rounding + (product >> 31);
+    const int32_t value =
+        AddHighProduct(product, sum->inner.multiplier, rounding) >> sum->inner.shift;
+    sum->output[i] = Byte<true>(sum->plain[i] * kAddScale + sum->bias + 2 * value, sum->finish);
   }
 }
 

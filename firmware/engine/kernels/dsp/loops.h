@@ -65,6 +65,21 @@ struct tinyseg_dsp_gate_row {
 };
 void tinyseg_dsp_gate(const struct tinyseg_dsp_gate_row* row);
 
+// Words of four elements, of which the plain ones are scaled by kAddScale, and the others by twice
+// that, then finished, and count twice.
+constexpr int32_t kAddScale = 1 << 20;
+struct tinyseg_dsp_sum {
+  int32_t inner_bias;
+  tinyseg::engine::dsp::Finish inner;
+  int32_t bias;
+  tinyseg::engine::dsp::Finish finish;
+  const int8_t* plain;
+  const int8_t* scaled;
+  int8_t* output;
+  int32_t words;
+};
+void tinyseg_dsp_add(const struct tinyseg_dsp_sum* sum);
+
 // Channels of a row of a depthwise convolution.
 struct tinyseg_dsp_channels {
   const int8_t* input;  // Upper row under a window.

@@ -9,32 +9,23 @@ namespace engine {
 namespace dsp {
 namespace {
 
-// Four channels of a pixel, of the taps that lie inside the input.
-struct Taps {
-  const WindowRows& rows;
-  int32_t columns;
-  int32_t step;  // Between columns.
+// Calls `function` with the first of four channels; the last four may overlap those before.
+template <class Function>
+inline void ForEachFour(int32_t channels, Function function) {
+  int32_t c = 0;
+  for (; c + 4 <= channels; c += 4) function(c);
+  if (c < channels) function(channels - 4);
+}
 
-  uint32_t Largest(int32_t offset) const {
-    uint32_t largest = 0x80808080u;
-    for (int32_t tap_y = rows.taps().begin; tap_y < rows.taps().end; ++tap_y) {
-      const int8_t* from = rows.Row(tap_y, 0) + offset;
-      for (int32_t tap_x = columns; tap_x > 0; --tap_x, from += step) {
-        largest = LargerBytes(largest, LoadWord(from));
-      }
-    }
-    return largest;
-  }
-};
-
-// A pixel of four taps that all lie inside the input.
-void PoolFour(const int8_t* upper, const int8_t* lower, int32_t channels, int8_t* to) {
-  for (int32_t c = 0; c < channels; c += 4) {
-    // The last four channels may overlap those before.
-    if (c + 4 > channels) c = channels - 4;
-    const uint32_t first = LargerBytes(LoadWord(upper + c), LoadWord(upper + channels + c));
-    const uint32_t second = LargerBytes(LoadWord(lower + c), LoadWord(lower + channels + c));
-    StoreWord(to + c, LargerBytes(first, second));
+// Pixels of four taps that all lie inside the input.
+void PoolFour(const int8_t* upper, const int8_t* lower, int32_t channels, int32_t step,
+              int32_t pixels, int8_t* to) {
+  for (; pixels > 0; --pixels, upper += step, lower += step, to += channels) {
+    ForEachFour(channels, [&](int32_t c) {
+      const uint32_t first = LargerBytes(LoadWord(upper + c), LoadWord(upper + channels + c));
+      const uint32_t second = LargerBytes(LoadWord(lower + c), LoadWord(lower + channels + c));
+      StoreWord(to + c, LargerBytes(first, second));
+    });
   }
 }
 
@@ -46,22 +37,33 @@ void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
   const WindowRows input(rows, node, window, row);
   const int32_t width = rows.source(node, 0).width;
   const auto channels = static_cast<int32_t>(node.channels);
+  const Range inside =
+      WindowsInside(node.width, width, window.width, window.stride_x, 1, window.left);
   const bool is_four =
-      window.width == 2 && input.taps().begin == 0 && input.taps().end == 2 && window.height == 2;
+      window.width == 2 && window.height == 2 && input.taps().end - input.taps().begin == 2;
   int8_t* to = output;
   for (int32_t x = 0; x < node.width; ++x, to += channels) {
-    const int32_t column = x * window.stride_x - window.left;
-    const Range columns = TapsInside(column, window.width, 1, width);
-    const int32_t offset = (column + columns.begin) * channels;
-    if (is_four && columns.end - columns.begin == 2) {
-      PoolFour(input.Row(0, 0) + offset, input.Row(1, 0) + offset, channels, to);
+    int32_t column = x * window.stride_x - window.left;
+    if (is_four && x == inside.begin && inside.end > x) {
+      const int32_t count = inside.end - x;
+      PoolFour(input.Row(0, 0) + column * channels, input.Row(1, 0) + column * channels, channels,
+               window.stride_x * channels, count, to);
+      x = inside.end - 1;
+      to += (count - 1) * channels;
       continue;
     }
-    const Taps taps = {input, columns.end - columns.begin, channels};
-    for (int32_t c = 0; c < channels; c += 4) {
-      if (c + 4 > channels) c = channels - 4;
-      StoreWord(to + c, taps.Largest(offset + c));
-    }
+    const Range columns = TapsInside(column, window.width, 1, width);
+    column += columns.begin;
+    ForEachFour(channels, [&](int32_t c) {
+      uint32_t largest = 0x80808080u;
+      for (int32_t tap_y = input.taps().begin; tap_y < input.taps().end; ++tap_y) {
+        const int8_t* from = input.Row(tap_y, 0) + column * channels + c;
+        for (int32_t tap = columns.begin; tap < columns.end; ++tap, from += channels) {
+          largest = LargerBytes(largest, LoadWord(from));
+        }
+      }
+      StoreWord(to + c, largest);
+    });
   }
   ClampRow(output, node.width * node.channels, params.least, params.most);
 }

@@ -26,6 +26,20 @@ struct ChannelPair {
   Finish finishes[2];
 };
 
+// kDspPixelTable: int8 [256][channels], the entry of value v is v + 128. Channels are a multiple
+// of 8.
+struct PixelTableParams {
+  uint32_t table;
+};
+
+// kDspDot: pairs of weights, doubled, of bytes 0 and 2 of four channels, then 1 and 3.
+struct DotParams {
+  int32_t bias;  // Doubled.
+  Finish finish;
+  int32_t least, most;
+  uint32_t weights;
+};
+
 // What convolutions as matrix products share.
 struct GemmParams {
   int32_t input_zero, least, most;

@@ -9,16 +9,18 @@ import numpy as np
 
 from tinyseg.engine.cores.dsp.finish import finishes, is_signed
 from tinyseg.engine.cores.dsp.parts import parts
+from tinyseg.engine.cores.dsp.pixels import dot, pixel_table
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _TILE = 4
 _MOST_RUNS = 32
 # Weights are unpacked by fours.
 _PANEL_SLACK = 24
-# Of windows that are multiplied with a pair's weights once these are unpacked, and tiles that are
-# worth it.
+# Of windows that are multiplied with a pair's weights once these are unpacked. Scratch is shared:
+# where a tile of one node takes more, all may have as much.
 _BLOCK_BYTES = 6 << 10
 _LEAST_BLOCK = 2
+_WINDOWED = (Kernel.CONVOLUTION, Kernel.TRANSPOSED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,11 @@ class _Border:
 
 
 def convolution(program: Program, node: Node) -> Node | None:
-    """Return a convolution as a product of matrices."""
+    """Return a convolution as a table, a product of vectors or of matrices."""
+    return pixel_table(program, node) or dot(program, node) or _product(program, node)
+
+
+def _product(program: Program, node: Node) -> Node | None:
     numbers, weights, channels = parts(node)
     window, border = numbers[:8], _Border(*numbers[8:])
     height, width, _, stride, _, dilation = window[:6]
@@ -58,7 +64,7 @@ def convolution(program: Program, node: Node) -> Node | None:
         return None
     pairs = _pairs([run.shape[1] for run in runs])
     strip = ((_TILE - 1) * stride + (width if is_whole else 1)) * max(depths)
-    gemm, scratch = _gemm(node.width, node.channels, pairs, strip, border)
+    gemm, scratch = _gemm(node.width, node.channels, pairs, strip, border, _block_bytes(program))
     params = (*window, *gemm, pairs, packed)
     return dataclasses.replace(node, kernel=Kernel.DSP_CONVOLUTION, params=params, scratch=scratch)
 
@@ -89,9 +95,27 @@ def transposed(program: Program, node: Node) -> Node | None:
             phases += [pairs, packed]
             most = max(most, pairs)
     strip = (_TILE - 1 + -(-width // stride_x)) * depth
-    gemm, scratch = _gemm(-(-node.width // stride_x), node.channels, most, strip, border)
+    gemm, scratch = _gemm(
+        -(-node.width // stride_x), node.channels, most, strip, border, _block_bytes(program)
+    )
     params = (*window, *gemm, *phases)
     return dataclasses.replace(node, kernel=Kernel.DSP_TRANSPOSED, params=params, scratch=scratch)
+
+
+def _block_bytes(program: Program) -> int:
+    """Return the bytes that widened windows may take at a time."""
+    depths = [_depth(node) for node in program.nodes if node.kernel in _WINDOWED]
+    return max(_BLOCK_BYTES, *(_LEAST_BLOCK * _TILE * 2 * depth for depth in depths))
+
+
+def _depth(node: Node) -> int:
+    """Return the products of an output, of a transposed convolution those of its largest phase."""
+    numbers, weights, _ = parts(node)
+    products = weights.size // node.channels
+    if node.kernel == Kernel.CONVOLUTION:
+        return products
+    height, width, stride_y, stride_x = numbers[:4]
+    return products // (height * width) * -(-height // stride_y) * -(-width // stride_x)
 
 
 def _pairs(runs: Sequence[int]) -> int:
@@ -100,7 +124,7 @@ def _pairs(runs: Sequence[int]) -> int:
 
 
 def _gemm(
-    pixels: int, channels: int, pairs: int, strip: int, border: _Border
+    pixels: int, channels: int, pairs: int, strip: int, border: _Border, block_bytes: int
 ) -> tuple[tuple[int, ...], int]:
     """Return ``GemmParams`` of rows of so many pixels, and the bytes of scratch.
 
@@ -109,11 +133,12 @@ def _gemm(
         channels: of the output.
         pairs: of depths, of the largest product.
         strip: bytes of a row under the windows of a tile.
+        block_bytes: that widened windows may take.
         border: zero points and clamp.
     """
     tile_bytes = pairs * _TILE * 4
     tiles = -(-pixels // _TILE)
-    block = min(tiles, max(_BLOCK_BYTES // tile_bytes, _LEAST_BLOCK))
+    block = min(tiles, max(block_bytes // tile_bytes, 1))
     block = -(-tiles // -(-tiles // block))
     windows = max(strip // 4 * 4 + 4, 8)
     scratch = pairs * 8 + _PANEL_SLACK + block * tile_bytes + windows
