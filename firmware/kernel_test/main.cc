@@ -16,7 +16,7 @@ namespace {
 using tinyseg::engine::Node;
 using tinyseg::engine::Rows;
 
-constexpr size_t kMost = 512 << 10;
+constexpr size_t kMost = 3 << 20;
 constexpr size_t kGuard = 64;
 constexpr uint8_t kFill = 0xA5;
 

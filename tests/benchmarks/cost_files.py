@@ -13,7 +13,7 @@ _CHANNELS = (1, 2, 3, 4, 6, 8, 12, 16, 16, 24, 32, 32, 48, 64, 64, 96, 128)
 _WIDTHS = (3, 4, 5, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96, 128)
 _WINDOWS = ((1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (2, 2), (2, 1), (1, 2), (5, 5))
 # Weights beyond this many, and multiply-accumulates, take long to send and to run.
-_WEIGHTS, _MACS = 60_000, 2_000_000
+_WEIGHTS, _MACS = 60_000, 800_000
 _EACH = 24
 
 
@@ -112,7 +112,9 @@ def _transposed(random: np.random.Generator) -> bytes:
     file = File()
     depth, size = _pick(random, _CHANNELS[3:]), int(random.integers(2, 4))
     source, rows, width = _image(file, random, depth)
-    channels = min(_pick(random, _CHANNELS), max(_WEIGHTS // (size * size * depth), 1))
+    area = size * size * depth
+    most = min(_WEIGHTS // area, _MACS // (area * rows * width))
+    channels = min(_pick(random, _CHANNELS), max(most, 1))
     grown = (1, 2 * rows, 2 * width, channels)
     weights = file.constant(
         random.integers(-127, 128, (channels, size, size, depth)), scale=_factors(random, channels)

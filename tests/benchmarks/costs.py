@@ -142,11 +142,8 @@ def errors(
     worst: dict[str, float] = {}
     for found, total in measured:
         error = _others(found, "", factors) / total - 1
-        for key in found:
-            if key not in (cost_terms.INPUT, cost_terms.OUTPUT) and abs(error) > abs(
-                worst.get(key, 0)
-            ):
-                worst[key] = error
+        for key in found.keys() - {cost_terms.INPUT, cost_terms.OUTPUT}:
+            worst[key] = max(worst.get(key, 0.0), error, key=abs)
     return worst
 
 

@@ -19,9 +19,9 @@ from tinyseg.engine.cores import Core, core_of
 from tinyseg.engine.program import Kernel
 from tinyseg.tflite import TfliteModel
 
-_MOST = 1 << 20
+_MOST = 1 << 23
 _ANSWER = struct.Struct("<5I")
-_SECONDS = 60.0
+_SECONDS = 300.0
 
 
 class Request(NamedTuple):

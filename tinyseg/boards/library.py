@@ -14,7 +14,7 @@ from tinyseg.places import firmware_folder
 _SOURCES = (
     "core/bytes.h", "core/status.h", "core/crc32.h", "core/crc32.cc", "ops/binary_conv.h",
     "ops/binary_conv.cc", "engine/*.h", "engine/*.cc", "engine/kernels/**/*.h",
-    "engine/kernels/**/*.cc",
+    "engine/kernels/**/*.cc", "engine/kernels/**/*.S",
 )  # fmt: skip
 _HOST = ("host.h", "host.cc", "all.cc")
 # What else is written: a template of templates/library, and its place.

@@ -58,12 +58,12 @@ class Kernel(enum.IntEnum):
     MVE_CONVOLUTION = 48
     MVE_TRANSPOSED = 49
     MVE_DEPTHWISE = 50
-    # MVE_TABLE = 51
-    # MVE_ADD = 52
-    # MVE_MULTIPLY = 53
-    # MVE_MAX_POOL = 54
-    # MVE_RESIZE_NEAREST = 55
-    # MVE_COPY_ROWS = 56
+    MVE_TABLE = 51
+    MVE_ADD = 52
+    MVE_MULTIPLY = 53
+    MVE_MAX_POOL = 54
+    MVE_RESIZE_NEAREST = 55
+    MVE_COPY_ROWS = 56
 
 
 class Need(NamedTuple):

@@ -8,19 +8,29 @@ namespace tinyseg {
 namespace engine {
 namespace mve {
 
-// Returns where the copy ends.
-inline int8_t* Copy(int8_t* to, const int8_t* from, int32_t count) {
+inline void Copy(int8_t* to, const int8_t* from, int32_t count) {
   __asm__ volatile(
-      "wlstp.8 lr, %[count], 2f\n"
+      "wls lr, %[blocks], 2f\n"
       "1:\n"
       "vldrb.8 q0, [%[from]], #16\n"
+      "vldrb.8 q1, [%[from]], #16\n"
       "vstrb.8 q0, [%[to]], #16\n"
-      "letp lr, 1b\n"
+      "vstrb.8 q1, [%[to]], #16\n"
+      "vldrb.8 q0, [%[from]], #16\n"
+      "vldrb.8 q1, [%[from]], #16\n"
+      "vstrb.8 q0, [%[to]], #16\n"
+      "vstrb.8 q1, [%[to]], #16\n"
+      "le lr, 1b\n"
       "2:\n"
-      : [to] "+r"(to), [from] "+r"(from)
-      : [count] "r"(count)
-      : "lr", "q0", "memory", "cc");
-  return to;
+      "wlstp.8 lr, %[rest], 4f\n"
+      "3:\n"
+      "vldrb.8 q0, [%[from]], #16\n"
+      "vstrb.8 q0, [%[to]], #16\n"
+      "letp lr, 3b\n"
+      "4:\n"
+      : [to] "+&r"(to), [from] "+&r"(from)
+      : [blocks] "r"(count >> 6), [rest] "r"(count & 63)
+      : "lr", "q0", "q1", "memory", "cc");
 }
 
 inline void Fill(int8_t* to, int32_t value, int32_t count) {
@@ -31,9 +41,28 @@ inline void Fill(int8_t* to, int32_t value, int32_t count) {
       "vstrb.8 q0, [%[to]], #16\n"
       "letp lr, 1b\n"
       "2:\n"
-      : [to] "+r"(to)
+      : [to] "+&r"(to)
       : [value] "r"(value), [count] "r"(count)
       : "lr", "q0", "memory", "cc");
+}
+
+// Copies `count` pieces of eight bytes that follow each other; all addresses are multiples of four.
+inline void SpreadEights(int8_t* to, int32_t to_step, const int8_t* from, int32_t count) {
+  int8_t* next = to + to_step;
+  __asm__ volatile(
+      "wls lr, %[pairs], 2f\n"
+      "1:\n"
+      "vldrb.8 q0, [%[from]], #16\n"
+      "vstr d0, [%[to]]\n"
+      "vstr d1, [%[next]]\n"
+      "add %[to], %[step]\n"
+      "add %[next], %[step]\n"
+      "le lr, 1b\n"
+      "2:\n"
+      : [to] "+&r"(to), [next] "+&r"(next), [from] "+&r"(from)
+      : [pairs] "r"(count / 2), [step] "r"(2 * to_step)
+      : "lr", "q0", "memory", "cc");
+  if (count % 2 != 0) Copy(to, from, 8);
 }
 
 // Copies `count` pieces of `bytes` bytes, each so many bytes from the one before.
@@ -41,6 +70,11 @@ inline void CopyPieces(int8_t* to, int32_t to_step, const int8_t* from, int32_t 
                        int32_t bytes, int32_t count) {
   if (bytes == to_step && bytes == from_step) {
     Copy(to, from, bytes * count);
+    return;
+  }
+  const auto places = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from);
+  if (bytes == 8 && from_step == 8 && ((places | static_cast<uintptr_t>(to_step)) & 3) == 0) {
+    SpreadEights(to, to_step, from, count);
     return;
   }
   if (bytes > 16) {
@@ -58,13 +92,26 @@ inline void CopyPieces(int8_t* to, int32_t to_step, const int8_t* from, int32_t 
       "add %[to], %[to_step]\n"
       "le lr, 1b\n"
       "2:\n"
-      : [to] "+r"(to), [from] "+r"(from)
+      : [to] "+&r"(to), [from] "+&r"(from)
       : [bytes] "r"(bytes), [count] "r"(count), [to_step] "r"(to_step), [from_step] "r"(from_step)
       : "lr", "q0", "memory", "cc");
 }
 
 // Takes the first channels of pixels of four.
 inline void Narrow(const int8_t* from, int32_t channels, int32_t width, int8_t* to) {
+  if (channels == 1) {
+    __asm__ volatile(
+        "wlstp.32 lr, %[count], 2f\n"
+        "1:\n"
+        "vldrw.32 q0, [%[from]], #16\n"
+        "vstrb.32 q0, [%[to]], #4\n"
+        "letp lr, 1b\n"
+        "2:\n"
+        : [to] "+&r"(to), [from] "+&r"(from)
+        : [count] "r"(width)
+        : "lr", "q0", "memory", "cc");
+    return;
+  }
   for (int32_t x = 0; x < width; ++x, from += 4) {
     for (int32_t c = 0; c < channels; ++c) *to++ = from[c];
   }
@@ -84,7 +131,7 @@ inline void Clamp(int8_t* bytes, int32_t count, int32_t least, int32_t most) {
       "vstrb.8 q0, [%[bytes]], #16\n"
       "letp lr, 1b\n"
       "2:\n"
-      : [bytes] "+r"(bytes)
+      : [bytes] "+&r"(bytes)
       : [least] "r"(least), [most] "r"(most), [count] "r"(count)
       : "lr", "q0", "q1", "q2", "memory", "cc");
 }

@@ -28,7 +28,7 @@ void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* outpu
       CopyColumns(rows, node, origin + tap * window.dilation_y, columns, scratch + tap * depth);
     }
     pixels = scratch;
-    scratch += columns.count * column;
+    scratch += (columns.count * column + 3) / 4 * 4;
   } else {
     column = static_cast<int32_t>(rows.source(node, 0).channels);
     pixels = rows.input(node, 0, static_cast<uint32_t>(origin));

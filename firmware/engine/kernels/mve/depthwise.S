@@ -1,14 +1,16 @@
 // Rows of depthwise convolutions of up to nine taps: 16 bytes of the output at once.
 //
 // r0 points to a DepthwiseRun of depthwise.h. Products of bytes are added in 16 bits as long as
-// they fit there, in groups of taps (the numbers in a function's name), then in 32 bits.
+// they fit there, in groups of taps (the numbers in a function's name), then in 32 bits. Functions
+// with Any in their name go on by the chunk's `advance` bytes, the others by 16.
 // Registers:
 //   r0 to r8  bytes that meet each tap      r9   DepthwiseChunk of params.h
 //   r10  output                             r11  output's zero point
-//   r12  free                               lr   vectors left
+//   r12  advance, or free                   lr   vectors left
 //   q0 bytes, q1 weights; q2, q3 sums of even and odd channels in 16 bits
 //   q4 to q7  sums in 32 bits: of channels 0, 2, 1, 3 and every fourth on
-// Instructions for 16 outputs: 113 (54), 120 (333), 125 (3222), 131 (22221).
+// Instructions for a vector: 113 (54), 120 (333), 125 (3222), 131 (22221), one more for each tap with
+// Any: 129 (333), 134 (3222), 140 (22221), 85 (22).
 #if defined(__ARM_FEATURE_MVE)
   .syntax unified
   .thumb
@@ -20,9 +22,18 @@
   .equ ADVANCE, 340
   .equ NEXT, 344
 
+  .macro LOAD pointer
+  .if ANY
+  vldrb.8 q0, [\pointer]
+  add \pointer, r12
+  .else
+  vldrb.8 q0, [\pointer], #16
+  .endif
+  .endm
+
   // The first tap of a group.
   .macro BEGIN pointer, tap
-  vldrb.8 q0, [\pointer], #16
+  LOAD \pointer
   vldrw.32 q1, [r9, #16 * \tap]
   vmullb.s8 q2, q0, q1
   vmullt.s8 q3, q0, q1
@@ -30,7 +41,7 @@
 
   // A tap of the first group, before q7 is in use.
   .macro EARLY pointer, tap
-  vldrb.8 q0, [\pointer], #16
+  LOAD \pointer
   vldrw.32 q1, [r9, #16 * \tap]
   vmullb.s8 q7, q0, q1
   vmullt.s8 q1, q0, q1
@@ -39,7 +50,7 @@
   .endm
 
   .macro TAP pointer, tap
-  vldrb.8 q0, [\pointer], #16
+  LOAD \pointer
   vldrw.32 q1, [r9, #16 * \tap]
   vmullb.s8 q1, q0, q1
   vadd.i16 q2, q2, q1
@@ -103,7 +114,9 @@
   vqmovnb.s16 q4, q4
   vqmovnt.s16 q4, q6
   vldr P0, [r9, #MASK]
+  .if !ANY
   ldr r12, [r9, #ADVANCE]
+  .endif
   vpst
   vstrbt.8 q4, [r10]
   add r10, r12
@@ -114,16 +127,20 @@
   pop {r4-r11, pc}
   .endm
 
-  .macro FUNCTION name
+  .macro FUNCTION name, any
+  .set ANY, \any
   .section .text.\name, "ax"
   .global \name
   .type \name, %function
 \name:
   ENTER
+1:
+  .if ANY
+  ldr r12, [r9, #ADVANCE]
+  .endif
   .endm
 
-  FUNCTION TinysegDepthwise54
-1:
+  .macro GROUP54
   BEGIN r0, 0
   EARLY r1, 1
   EARLY r2, 2
@@ -136,9 +153,9 @@
   TAP r8, 8
   ADD_GROUP
   FINISH 1b
+  .endm
 
-  FUNCTION TinysegDepthwise333
-1:
+  .macro GROUP333
   BEGIN r0, 0
   EARLY r1, 1
   EARLY r2, 2
@@ -152,9 +169,9 @@
   TAP r8, 8
   ADD_GROUP
   FINISH 1b
+  .endm
 
-  FUNCTION TinysegDepthwise3222
-1:
+  .macro GROUP3222
   BEGIN r0, 0
   EARLY r1, 1
   EARLY r2, 2
@@ -169,9 +186,9 @@
   TAP r8, 8
   ADD_GROUP
   FINISH 1b
+  .endm
 
-  FUNCTION TinysegDepthwise22221
-1:
+  .macro GROUP22221
   BEGIN r0, 0
   EARLY r1, 1
   ADD_FIRST_GROUP
@@ -185,6 +202,37 @@
   TAP r7, 7
   ADD_GROUP
   BEGIN r8, 8
+  ADD_GROUP
+  FINISH 1b
+  .endm
+
+  FUNCTION TinysegDepthwise54, 0
+  GROUP54
+
+  FUNCTION TinysegDepthwise333, 0
+  GROUP333
+
+  FUNCTION TinysegDepthwise3222, 0
+  GROUP3222
+
+  FUNCTION TinysegDepthwise22221, 0
+  GROUP22221
+
+  FUNCTION TinysegDepthwiseAny333, 1
+  GROUP333
+
+  FUNCTION TinysegDepthwiseAny3222, 1
+  GROUP3222
+
+  FUNCTION TinysegDepthwiseAny22221, 1
+  GROUP22221
+
+  FUNCTION TinysegDepthwiseAny22, 1
+  BEGIN r0, 0
+  EARLY r1, 1
+  ADD_FIRST_GROUP
+  BEGIN r2, 2
+  TAP r3, 3
   ADD_GROUP
   FINISH 1b
 #endif

@@ -10,8 +10,14 @@ namespace tinyseg {
 namespace engine {
 namespace mve {
 
+void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void CopyRows(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Table(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 
 }  // namespace mve

@@ -63,18 +63,35 @@ struct DepthwiseChunk {
   int32_t next;           // Bytes to the chunk of the next vector; the last one's is the first.
 };
 
-// kMveDepthwise. Scratch has for each of the window's rows, for each phase of stride_x, columns of
-// `pitch` bytes, the width of the node and as many more as the window is wider than a stride. With
-// a pitch of 16 or a multiple of it a vector is a part of a pixel, else it holds several, and a row
-// has 16 bytes at least. Where no source lacks any of a window (of stride 1), nothing is copied.
+// How taps are added: the names of functions of depthwise.S.
+enum class DepthwiseKind : int32_t {
+  k54,
+  k333,
+  k3222,
+  k22221,
+  kAny333,
+  kAny3222,
+  kAny22221,
+  kAny22
+};
+
+// Where bytes that meet a tap of a row's first output lie: from a row under the window, or scratch.
+struct DepthwiseTap {
+  int32_t row;
+  int32_t offset;
+};
+
+// kMveDepthwise. Scratch has for each of the window's rows, for each phase of stride_x, the columns
+// that outputs meet. Where no source lacks any of a window of stride 1, nothing is copied.
 struct DepthwiseParams {
   Window window;
   int32_t input_zero, output_zero, least, most;
   int32_t copied;
-  int32_t pitch;
-  int32_t groups;                // Of taps: 5 + 4, 3 + 3 + 3, 3 + 2 + 2 + 2, or 2 + 2 + 2 + 2 + 1.
-  int32_t taps[kDepthwiseTaps];  // Numbers in the window of the weights' taps.
-  uint32_t chunks;               // DepthwiseChunk of each vector of a pixel.
+  DepthwiseKind kind;
+  int32_t pixels;                     // Of a vector; a row has as many at least.
+  int32_t vectors;                    // Of a pixel.
+  DepthwiseTap taps[kDepthwiseTaps];  // In the order of the weights' taps.
+  uint32_t chunks;                    // DepthwiseChunk of each vector of a pixel, or one.
 };
 
 }  // namespace mve

@@ -29,7 +29,7 @@ void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output
   }
   const bool narrow = channels < 4;
   const int32_t pixel = narrow ? 4 : channels;
-  int8_t* const to = narrow ? scratch + columns.count * column : output;
+  int8_t* const to = narrow ? scratch + (columns.count * column + 3) / 4 * 4 : output;
   const auto* products = params.products + phase_y * window.stride_x;
   for (int32_t phase = 0; phase < window.stride_x; ++phase) {
     // The first pixel of the phase, and the column that its first tap meets.

@@ -24,7 +24,7 @@ def convolution(program: Program, node: Node) -> Node | None:
     inside = top <= 0 and left <= 0 and columns <= read[0].width and last < read[0].rows
     copied = not (inside and height == 1 and len(read) == 1)
     scratch = columns * height * depth + VECTOR if copied else 0
-    scratch += GROUP * node.width if node.channels < GROUP else 0
+    scratch += GROUP * (node.width + 1) if node.channels < GROUP else 0
     windows = weights.transpose(0, 2, 1, 3).reshape(node.channels, -1)
     params = (*layer.window, *layer.border, int(copied), *product(windows, layer.channels[0]))
     return dataclasses.replace(node, kernel=Kernel.MVE_CONVOLUTION, params=params, scratch=scratch)
@@ -51,7 +51,7 @@ def transposed(program: Program, node: Node) -> Node | None:
     ]
     columns = read[0].width + 2 * (-(-width // stride_x) - 1)
     scratch = columns * -(-height // stride_y) * read[0].channels + VECTOR
-    scratch += GROUP * node.width if node.channels < GROUP else 0
+    scratch += GROUP * (node.width + 1) if node.channels < GROUP else 0
     return dataclasses.replace(
         node,
         kernel=Kernel.MVE_TRANSPOSED,

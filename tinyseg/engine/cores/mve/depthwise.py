@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from tinyseg.engine.cores.mve.packing import VECTOR, Layer, sources
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _TAPS = 9
-# Sizes of groups of taps, the fastest first, as kernels/mve/depthwise.S has them.
-_PATTERNS = ((5, 4), (3, 3, 3), (3, 2, 2, 2), (2, 2, 2, 2, 1))
+# Sizes of groups of taps, the fastest first, with their DepthwiseKind: where vectors follow each
+# other by 16 bytes, and where they do not.
+_EVEN = {(5, 4): 0, (3, 3, 3): 1, (3, 2, 2, 2): 2, (2, 2, 2, 2, 1): 3}
+_ANY = {(2, 2): 7, (3, 3, 3): 4, (3, 2, 2, 2): 5, (2, 2, 2, 2, 1): 6}
 # Sums of weights' magnitudes whose products with bytes fit 16 bits.
 _MOST = 255
 _ORDERS = 400
@@ -30,74 +33,95 @@ def depthwise(program: Program, node: Node) -> Node | None:
     fits = layer.fits(magnitudes.sum(axis=0)) and layer.channels[..., 2].max() < 0
     if read is None or layer.own != (1,) or taps > _TAPS or not fits:
         return None
-    grouped = _grouped(np.pad(magnitudes, ((0, _TAPS - taps), (0, 0))))
+    pixels = VECTOR // node.channels
+    pixels = pixels if 1 <= pixels <= node.width else 1
+    even = pixels * node.channels % VECTOR == 0
+    grouped = _grouped(magnitudes, _EVEN if even else _ANY)
     if grouped is None:
         return None
-    order, groups = grouped
+    order, kind = grouped
     copied = not _lies_ready(layer, node, read)
-    pitch = _pitch(node)
     columns = node.width + (width - 1) * layer.window[5] // layer.window[3]
-    scratch = height * layer.window[3] * columns * pitch + VECTOR if copied else 0
+    scratch = height * layer.window[3] * columns * node.channels + VECTOR if copied else 0
     packed = np.pad(weights, ((0, _TAPS - taps), (0, 0)))[order]
     params = (
-        *(*layer.window, *layer.border, int(copied), pitch, groups),
+        *(*layer.window, *layer.border, int(copied)),
+        *(kind, pixels, -(-pixels * node.channels // VECTOR)),
         # Taps that the window lacks have no weights: any bytes do.
-        *(int(tap) if tap < taps else 0 for tap in order),
-        _chunks(packed, layer.channels[0], pitch),
+        *_places(layer, node, [int(tap) if tap < taps else 0 for tap in order], columns * copied),
+        _chunks(np.tile(packed, pixels), np.tile(layer.channels[0], (pixels, 1))),
     )
     return dataclasses.replace(node, kernel=Kernel.MVE_DEPTHWISE, params=params, scratch=scratch)
 
 
 def _lies_ready(layer: Layer, node: Node, read: list[Node]) -> bool:
-    """Return whether all windows lie inside one source whose columns have the pitch."""
+    """Return whether all windows lie inside the only source, their columns one after another."""
     height, width, stride_y, stride_x, dilation_y, dilation_x, top, left = layer.window
     last_row = (node.rows - 1) * stride_y - top + (height - 1) * dilation_y
     last_column = node.width - 1 - left + (width - 1) * dilation_x
     inside = top <= 0 == left and last_row < read[0].rows and last_column < read[0].width
-    return inside and stride_x == len(read) == 1 and _pitch(node) == node.channels
+    return inside and stride_x == len(read) == 1
 
 
-def _pitch(node: Node) -> int:
-    """Return the bytes of a column: such that vectors hold whole pixels, or are parts of one."""
-    whole = VECTOR % node.channels == 0 and node.width * node.channels >= VECTOR
-    return node.channels if whole else -(-node.channels // VECTOR) * VECTOR
+def _places(layer: Layer, node: Node, taps: list[int], columns: int) -> list[int]:
+    """Return where each tap finds its bytes: row and offset, as ``DepthwiseTap`` of params.h.
+
+    Args:
+        layer: of the node.
+        node: the convolution.
+        taps: numbers in the window.
+        columns: that a copied row has for each phase of the stride; 0 if it is not copied.
+    """
+    _, width, _, stride, _, dilation, _, _ = layer.window
+    found = []
+    for tap in taps:
+        row, column = tap // width, tap % width * dilation
+        at = column // stride
+        if columns:
+            row, at = 0, (row * stride + column % stride) * columns + at
+        found += [row, at * node.channels]
+    return found
 
 
-def _grouped(magnitudes: np.ndarray) -> tuple[np.ndarray, int] | None:
-    """Return an order of the taps, and into how few groups it lets them be added.
+def _grouped(
+    magnitudes: np.ndarray, patterns: Mapping[tuple[int, ...], int]
+) -> tuple[np.ndarray, int] | None:
+    """Return an order of nine taps, and the kind of groups in which it lets them be added.
 
     Args:
         magnitudes: of the weights ``(taps, channels)``.
+        patterns: kinds of groups by their sizes, the fastest first.
     """
+    taps = len(magnitudes)
+    padded = np.pad(magnitudes, ((0, _TAPS - taps), (0, 0)))
     random = np.random.default_rng(0)
-    orders = np.array([np.arange(_TAPS), *(random.permutation(_TAPS) for _ in range(_ORDERS))])
-    for sizes in _PATTERNS:
+    orders = [np.arange(_TAPS), *(random.permutation(_TAPS) for _ in range(_ORDERS))]
+    for sizes, kind in patterns.items():
         starts = np.cumsum((0, *sizes[:-1]))
         for order in orders:
-            if np.add.reduceat(magnitudes[order], starts, axis=0).max() <= _MOST:
-                return order, len(sizes)
+            used = order[order < taps] if sum(sizes) < _TAPS else order
+            if len(used) > sum(sizes):
+                break
+            full = np.concatenate([used, np.setdiff1d(np.arange(_TAPS), used)])
+            first = padded[full[: sum(sizes)]]
+            if np.add.reduceat(first, starts, axis=0).max() <= _MOST:
+                return full, kind
     return None
 
 
-def _chunks(weights: np.ndarray, channels: np.ndarray, pitch: int) -> Data:
-    """Return ``DepthwiseChunk`` of params.h for each vector of a pixel, or one of several pixels.
+def _chunks(weights: np.ndarray, channels: np.ndarray) -> Data:
+    """Return ``DepthwiseChunk`` of params.h for each vector of a pixel, or of several pixels.
 
     Args:
         weights: int8 ``(taps, channels)``, in their order.
         channels: biases, multipliers and shifts ``(channels, 3)``.
-        pitch: bytes of a column.
     """
     count = weights.shape[1]
-    if pitch < VECTOR:
-        weights, channels = (
-            np.tile(weights, VECTOR // pitch),
-            np.tile(channels, (VECTOR // pitch, 1)),
-        )
-        count = pitch = VECTOR
-    weights = np.pad(weights, ((0, 0), (0, pitch - count)))
-    channels = np.pad(channels, ((0, pitch - count), (0, 0)))
+    missing = -count % VECTOR
+    weights = np.pad(weights, ((0, 0), (0, missing)))
+    channels = np.pad(channels, ((0, missing), (0, 0)))
     chunks = []
-    for start in range(0, pitch, VECTOR):
+    for start in range(0, count, VECTOR):
         part = channels[start : start + VECTOR]
         sums = np.stack([part[lane::4].T for lane in _LANES]).astype("<i4")
         stored = min(count - start, VECTOR)

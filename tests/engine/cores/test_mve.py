@@ -1,0 +1,111 @@
+"""What Helium's kernels are given, and what is left to the portable ones."""
+
+import numpy as np
+import pytest
+
+from tests.tflite.drafts import File, options
+from tinyseg.engine.compiled import compiled
+from tinyseg.engine.cores import SLACK, Core, specialize
+from tinyseg.engine.cores.mve.packing import product, starts
+from tinyseg.engine.program import Data, Kernel, Link, Node, Program
+from tinyseg.tflite import TfliteModel
+
+
+def convolution(weights, shift=-7, kernel=Kernel.CONVOLUTION, constant=None, own=()):
+    """A program of one convolution of stride 1 without padding.
+
+    Args:
+        weights: int8 ``(channels out, height, width, channels in)``, of a depthwise one ``(height,
+            width, channels)``.
+    """
+    depthwise = kernel == Kernel.DEPTHWISE
+    channels = weights.shape[-1] if depthwise else weights.shape[0]
+    height, width = weights.shape[:2] if depthwise else weights.shape[1:3]
+    depth = weights.shape[-1]
+    facts = np.tile([100, 1 << 30, shift], (channels, 1)).astype("<i4")
+    source = Node(None, (), height + 3, width + 3, depth, constant=constant)
+    params = (
+        *(height, width, 1, 1, 1, 1, 0, 0, 0, 0, -128, 127),
+        *own,
+        Data(weights.astype(np.int8).tobytes()),
+        Data(facts.tobytes()),
+    )
+    node = Node(kernel, (Link(0),), 4, 4, channels, params=params)
+    return Program((source, node), int(constant is None), (1,))
+
+
+def kernel_of(program):
+    return specialize(program, Core.MVE).nodes[1].kernel
+
+
+def test_products_hold_every_weight():
+    random = np.random.default_rng(0)
+    weights = random.integers(-128, 128, (7, 21)).astype(np.int8)
+    channels = np.stack([np.arange(7), 1000 + np.arange(7), -np.arange(7)], axis=1)
+    packed, facts, steps = product(weights, channels)
+    assert starts(7) == [0, 3]
+    assert steps == 2
+    groups = np.frombuffer(packed.content, np.int8).reshape(2, steps, 4, 16)
+    numbers = np.frombuffer(facts.content, "<i4").reshape(2, 20)
+    for group, first in enumerate(starts(7)):
+        rows = groups[group].transpose(1, 0, 2).reshape(4, 32)
+        np.testing.assert_array_equal(rows[:, :21], weights[first : first + 4])
+        assert not rows[:, 21:].any()
+        np.testing.assert_array_equal(numbers[group, :8:2], channels[first : first + 4, 0])
+        np.testing.assert_array_equal(numbers[group, 8:12], channels[first : first + 4, 1])
+        np.testing.assert_array_equal(numbers[group, 12:16], channels[first : first + 4, 2])
+    # A shift of 0 rounds nothing, so that a negative sum loses nothing.
+    assert numbers[0, 16] == 32
+    assert set(numbers[1, 16:]) == {-31}
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 5, 8, 11])
+def test_groups_cover_all_channels(channels):
+    covered = {c for start in starts(channels) for c in range(start, start + 4)}
+    assert set(range(channels)) <= covered
+    assert max(covered) < max(channels, 4)
+
+
+def test_what_kernels_cannot_stays_portable():
+    weights = np.ones((4, 1, 1, 8))
+    assert kernel_of(convolution(weights)) == Kernel.MVE_CONVOLUTION
+    assert kernel_of(convolution(weights, shift=0)) == Kernel.MVE_CONVOLUTION
+    assert kernel_of(convolution(weights, shift=1)) == Kernel.CONVOLUTION
+    # Reading beyond a constant may leave the memory.
+    assert kernel_of(convolution(weights, constant=bytes(128))) == Kernel.CONVOLUTION
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [(28, 0), (85, 1), (127, 3)],
+    ids=["two groups", "three groups", "five groups"],
+)
+def test_taps_are_added_in_groups_that_fit_16_bits(most, expected):
+    weights = np.full((3, 3, 16), most)
+    node = specialize(convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,)), Core.MVE).nodes[1]
+    assert node.kernel == Kernel.MVE_DEPTHWISE
+    assert node.params[13] == expected
+
+
+def test_taps_whose_sums_do_not_fit_stay_portable():
+    weights = np.full((3, 3, 16), -128)
+    program = convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,))
+    assert kernel_of(program) == Kernel.DEPTHWISE
+    # Large ones are kept apart from each other.
+    weights[:, 1:] = 0
+    program = convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,))
+    assert kernel_of(program) == Kernel.MVE_DEPTHWISE
+
+
+def test_regions_have_bytes_to_spare():
+    file = File()
+    source, target = file.tensor((1, 4, 4, 8)), file.tensor((1, 2, 2, 8))
+    setting = options("Pool2D", strideH=2, strideW=2)
+    setting.filterHeight = setting.filterWidth = 2
+    file.operator("MAX_POOL_2D", [source], target, setting)
+    model = TfliteModel.parse(file.content([source], [target]))
+    portable, vector = compiled(model), compiled(model, core=Core.MVE)
+    assert vector.ram == portable.ram + SLACK[Core.MVE]
+    # A region that is full but for them is too small.
+    exact = compiled(model, [portable.ram + SLACK[Core.MVE]], core=Core.MVE)
+    assert exact.placement.regions == vector.placement.regions
