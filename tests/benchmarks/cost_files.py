@@ -13,7 +13,7 @@ _CHANNELS = (1, 2, 3, 4, 6, 8, 12, 16, 16, 24, 32, 32, 48, 64, 64, 96, 128)
 _WIDTHS = (3, 4, 5, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96, 128)
 _WINDOWS = ((1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (2, 2), (2, 1), (1, 2), (5, 5))
 # Weights beyond this many, and multiply-accumulates, take long to send and to run.
-_WEIGHTS, _MACS = 60_000, 2_000_000
+_WEIGHTS, _MACS = 60_000, 800_000
 _EACH = 24
 
 
@@ -21,10 +21,11 @@ def contents() -> Iterator[bytes]:
     """Yield the files, the same ones each time."""
     random = np.random.default_rng(0)
     for make, count in (
-        (_convolution, 3 * _EACH),
+        (_convolution, 5 * _EACH),
         (_joined, _EACH),
-        (_depthwise, 3 * _EACH),
-        (_transposed, _EACH),
+        (_depthwise, 4 * _EACH),
+        (_transposed, 2 * _EACH),
+        (_gate, 2 * _EACH),
         (_connected, _EACH),
         (_elementwise, 3 * _EACH),
         (_table, _EACH),
@@ -111,7 +112,9 @@ def _transposed(random: np.random.Generator) -> bytes:
     file = File()
     depth, size = _pick(random, _CHANNELS[3:]), int(random.integers(2, 4))
     source, rows, width = _image(file, random, depth)
-    channels = min(_pick(random, _CHANNELS), max(_WEIGHTS // (size * size * depth), 1))
+    area = size * size * depth
+    most = min(_WEIGHTS // area, _MACS // (area * rows * width))
+    channels = min(_pick(random, _CHANNELS), max(most, 1))
     grown = (1, 2 * rows, 2 * width, channels)
     weights = file.constant(
         random.integers(-127, 128, (channels, size, size, depth)), scale=_factors(random, channels)
@@ -148,6 +151,22 @@ def _elementwise(random: np.random.Generator) -> bytes:
     target = file.tensor(whole, scale=0.12, zero_point=-4)
     inputs = [first, second] if random.integers(2) or kind == "SUB" else [second, first]
     file.operator(kind, inputs, target, options(kind.title()))
+    return file.content([first, second], [target])
+
+
+def _gate(random: np.random.Generator) -> bytes:
+    """A MUL by a value for each pixel, with no output below zero, and a MUL by channels behind."""
+    file = File()
+    channels = _pick(random, _CHANNELS[3:])
+    first, rows, width = _image(file, random, 1)
+    whole = (1, rows, width, channels)
+    second = file.tensor(whole, scale=0.07, zero_point=-128)
+    target = file.tensor(whole, scale=0.12, zero_point=-128)
+    file.operator("MUL", [first, second], target, options("Mul"))
+    if random.integers(2):
+        source, target = target, file.tensor(whole, scale=0.05, zero_point=7)
+        factors = file.constant(random.integers(-128, 128, channels), scale=0.02, zero_point=3)
+        file.operator("MUL", [source, factors], target, options("Mul"))
     return file.content([first, second], [target])
 
 

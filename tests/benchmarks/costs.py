@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from tests.benchmarks import cost_files
 from tests.benchmarks.engine import BOARDS
 from tests.engine.on_core import CoreRunner, Request
 from tinyseg import files
@@ -38,6 +37,9 @@ Counts = dict[str, dict[str, float]]
 
 def measure(board: str, folder: Path) -> list[tuple[Counts, int]]:
     """Return of each file the counts of terms and the instructions it took."""
+    # TensorFlow, which writes them, takes long to import.
+    from tests.benchmarks import cost_files
+
     core = CoreRunner(board, folder)
     made = [core.compiled(content) for content in cost_files.contents()]
     made = [one for one in made if one.ram < _MEMORY]
@@ -140,11 +142,8 @@ def errors(
     worst: dict[str, float] = {}
     for found, total in measured:
         error = _others(found, "", factors) / total - 1
-        for key in found:
-            if key not in (cost_terms.INPUT, cost_terms.OUTPUT) and abs(error) > abs(
-                worst.get(key, 0)
-            ):
-                worst[key] = error
+        for key in found.keys() - {cost_terms.INPUT, cost_terms.OUTPUT}:
+            worst[key] = max(worst.get(key, 0.0), error, key=abs)
     return worst
 
 

@@ -23,7 +23,8 @@ from tinyseg.cli.fitting import fit, lower
 from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory
 from tinyseg.cli.networks import evaluate, predict, publish, train, zoo
-from tinyseg.cli.tflite import profile, quantize, report, verify
+from tinyseg.cli.profile import profile
+from tinyseg.cli.tflite import quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
 from tinyseg.errors import TinysegError
 

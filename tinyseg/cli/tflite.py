@@ -1,4 +1,4 @@
-"""Verbs on ``.tflite`` files: make, verify, profile."""
+"""Verbs on ``.tflite`` files: make, verify, compare."""
 
 from __future__ import annotations
 
@@ -206,57 +206,6 @@ def verify(
         for line in verdict.warnings:
             click.echo(f"warning: {line}", err=True)
     fail_on(verdict.failures)
-
-
-@click.command()
-@click.argument("file", metavar="FILE.tflite|MODEL|FILE.keras")
-@DATA
-@RECIPE
-@click.option("--accelerator", help="MVP for Silicon Labs' matrix processor.")
-@OUTPUT
-@JSON
-def profile(
-    file: str,
-    data: str | None,
-    recipe: str,
-    accelerator: str | None,
-    output: Path | None,
-    as_json: bool,
-) -> None:
-    """Profile a file with Silicon Labs MLTK; write its text report, JSON and CSV.
-
-    \b
-    Example: tinyseg profile path/to/model.tflite -o build/profile
-    """
-    from tinyseg.reporting.numbers import count, size
-    from tinyseg.steps import profile as step
-    from tinyseg.steps.integer_file import read_model
-
-    parsed = read_model(file, data, recipe)
-    record, paths = step.profile(parsed, accelerator, output)
-    if as_json:
-        terminal.print_json(record)
-        return
-    cycles = count(record["cycles"]) if record["cycles"] else "no estimate"
-    terminal.print_table(
-        ["quantity", "value"],
-        [
-            ["flash (file)", size(record["flash_bytes"])],
-            ["RAM", size(record["ram_bytes"])],
-            ["MACs", count(record["macs"])],
-            ["operations", count(record["ops"])],
-            ["layers", count(len(record["layers"]))],
-            ["unsupported layers", count(record["unsupported_layers"])],
-            ["cycles (MLTK)", cycles],
-            *(
-                [f"cycles, lower bound on {key.replace('_', '-')}", count(value)]
-                for key, value in record["bound_cycles"].items()
-            ),
-        ],
-        title=f"{parsed.path}, MLTK {record['mltk_version']}",
-    )
-    for path in paths:
-        click.echo(path)
 
 
 def _bytes_rows(values: dict[str, Any]) -> list[list[str]]:

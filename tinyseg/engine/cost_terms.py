@@ -10,11 +10,16 @@ INPUT, OUTPUT = "input", "output"
 # Numbers of an operand of an elementwise operator, and of its steps.
 _OPERAND, _STEPS = 5, 2
 _WINDOWED = ("CONVOLUTION", "DEPTHWISE", "TRANSPOSED", "POOL")
-_ELEMENTWISE = ("ADD", "MULTIPLY", "MIN_MAX", "SQUARED_DIFFERENCE")
+_ELEMENTWISE = (Kernel.ADD, Kernel.MULTIPLY, Kernel.MIN_MAX, Kernel.SQUARED_DIFFERENCE)
 # Pixels, channels, and products of an element that kernels without DSP take together.
 _TILES = ((1, 1, 1), (2, 4, 16))
-# Of the DSP kernels: pixels of a tile; where params have sign and tiles of a block.
-_TILE, _SIGNED, _BLOCK = 4, 11, 12
+# Of the DSP kernels: pixels of a tile; where params have sign, tiles of a block,
+# and where the weights' pairs of each phase begin.
+_TILE, _SIGNED, _BLOCK, _DOUBLED, _PAIRS = 4, 11, 12, 13, 14
+# Of the Helium kernels: bytes of a vector, vectors of products that have a loop of their own;
+# where params tell whether windows are copied, a column's bytes there, and groups of taps.
+_VECTOR, _UNROLLED = 16, 4
+_COPIED, _PITCH, _GROUPS = 12, 13, 14
 _FULL = (-128, 127)
 
 
@@ -40,13 +45,43 @@ def key(node: Node) -> str:
         window = _window(node)
         size = f" {window.height}x{window.width}" if "DEPTHWISE" in node.kernel.name else ""
         by = f" by {window.stride_x}" if window.stride_x > 1 else ""
-        return name + size + (" joined" if len(node.links) > 1 else "") + by
-    if _is_any(node.kernel, _ELEMENTWISE):
-        numbers = _numbers(node)
+        return name + size + _loop(node, window) + by
+    numbers = _numbers(node)
+    if node.kernel is Kernel.DSP_RESIZE_NEAREST:
+        return name + (" of bytes" if node.channels % 4 else "")
+    if node.kernel is Kernel.TABLE or node.kernel is Kernel.DSP_TABLE:
+        return f"{name} of each channel" if numbers[-1] else name
+    if node.kernel is Kernel.DSP_GATE:
+        return name + (" and table" if any(not isinstance(p, int) for p in node.params) else "")
+    if node.kernel is Kernel.DSP_MULTIPLY and numbers[2]:
+        return f"{name} broadcast"
+    if node.kernel in _ELEMENTWISE:
         steps = [numbers[at : at + _STEPS] for at in (0, _OPERAND)]
         if node.channels > 1 and any(step[1] == 0 for step in steps):
             return f"{name} broadcast"
     return name
+
+
+def _loop(node: Node, window: _Window) -> str:
+    """Return which of its loops a kernel runs."""
+    if node.kernel in (Kernel.MVE_CONVOLUTION, Kernel.MVE_TRANSPOSED):
+        vectors = -(-_depth(node, window) // _VECTOR)
+        return f" {vectors} vectors" if vectors <= _UNROLLED else " many vectors"
+    if node.kernel is Kernel.MVE_DEPTHWISE:
+        return f" {_numbers(node)[_GROUPS]} groups"
+    is_one = node.kernel in (Kernel.DSP_CONVOLUTION, Kernel.DSP_TRANSPOSED) and node.channels == 1
+    return " joined" if len(node.links) > 1 else " of one channel" if is_one else ""
+
+
+def _depth(node: Node, window: _Window) -> int:
+    """Return the products of an element of a convolution, or of the largest phase of one."""
+    depth = node.macs // (node.width * node.channels)
+    if node.kernel is not Kernel.MVE_TRANSPOSED:
+        return depth
+    taps = window.height * window.width
+    strides = window.stride_y * window.stride_x
+    largest = -(-window.height // window.stride_y) * -(-window.width // window.stride_x)
+    return round(depth * strides / taps) * largest
 
 
 def terms(program: Program, node: Node) -> dict[str, float]:
@@ -58,13 +93,18 @@ def terms(program: Program, node: Node) -> dict[str, float]:
     found |= {"channel": channels, "16 channels": width * -(-channels // 16)}
     found["16 elements"] = -(-width * channels // 16)
     if not _is_any(node.kernel, _WINDOWED):
-        read = sum(program.nodes[link.source].row_bytes for link in node.links)
-        return found | {"byte read": read}
+        sources = [program.nodes[link.source] for link in node.links]
+        found["byte read"] = sum(source.row_bytes for source in sources)
+        apart = sum(s.width for s in sources if s.channels != channels)
+        found |= {"4 elements": -(-width * channels // 4), "pixel apart": apart}
+        return found | {"word": width * (channels // 4), "byte": width * (channels % 4)}
     window = _window(node)
     sources = [program.nodes[link.source] for link in node.links]
     found["byte under windows"] = window.height * sum(source.row_bytes for source in sources)
     if node.kernel in (Kernel.DSP_CONVOLUTION, Kernel.DSP_TRANSPOSED):
         return found | _tiles(node, window, sources)
+    if node.kernel.name.startswith("MVE"):
+        found |= _vectors(node, window, sources)
     if _is_any(node.kernel, ("CONVOLUTION", "TRANSPOSED")):
         phases = window.stride_x if "TRANSPOSED" in node.kernel.name else 1
         return found | _products(node, phases, node.macs / (width * channels))
@@ -79,7 +119,10 @@ def border_terms(node: Node) -> dict[str, float]:
 def _walks(node: Node, window: _Window) -> dict[str, float]:
     """Return terms of windows that run along a row, channel by channel."""
     width, channels, area = node.width, node.channels, window.height * window.width
+    clamped = node.kernel.name.startswith("DSP") and tuple(_numbers(node)[9:11]) != _FULL
     return {
+        "clamped": width * channels * clamped,
+        "4 channels": width * -(-channels // 4),
         "channel's window": channels * area,
         "element's window": width * channels * area,
         "16 channels' window": width * -(-channels // 16) * area,
@@ -101,6 +144,42 @@ def _products(node: Node, phases: int, depth: float) -> dict[str, float]:
     return found
 
 
+def _vectors(node: Node, window: _Window, sources: list[Node]) -> dict[str, float]:
+    """Return terms of copies of windows, and of vectors along a row, of Helium kernels."""
+    numbers, stride = _numbers(node), window.stride_x
+    if node.kernel is Kernel.MVE_DEPTHWISE:
+        pitch, columns = numbers[_PITCH], node.width + (window.width - 1) // stride
+        rows, pieces = window.height * stride, columns * (pitch != node.channels or stride > 1)
+        vectors = node.width * node.channels / _VECTOR
+        found = {"vector": -(-node.width * pitch // _VECTOR) if pitch >= _VECTOR else vectors}
+        copied, columns = numbers[_COPIED], columns * pitch
+    else:
+        depth = sum(source.channels for source in sources)
+        phases = stride if node.kernel is Kernel.MVE_TRANSPOSED else 1
+        groups = -(-node.channels // 4)
+        odd = phases * (node.width // phases % 2)
+        found = {
+            "odd pixel": odd,
+            "odd pixel's group": odd * groups,
+            "odd pixel's products": odd * groups * -(-_depth(node, window) // _VECTOR),
+            "pixel of few channels": node.width * (node.channels < 4),
+        }
+        columns, rows, copied = (node.width - 1) * stride + window.width, window.height, True
+        if node.kernel is Kernel.MVE_CONVOLUTION:
+            copied = numbers[_COPIED]
+        else:
+            columns = node.width // stride + 2 * (-(-window.width // stride) - 1)
+            rows = -(-rows // window.stride_y)
+        pieces, columns = columns * len(sources), columns * depth
+    clamped = tuple(numbers[10:12]) != _FULL
+    return found | {
+        "clamped": -(-node.width * node.channels // _VECTOR) * clamped,
+        "copied row": rows * copied,
+        "copied piece": rows * pieces * copied,
+        "copied byte": rows * columns * copied,
+    }
+
+
 def _tiles(node: Node, window: _Window, sources: list[Node]) -> dict[str, float]:
     """Return terms of the DSP kernels' products of matrices, see ``kernels/dsp/gemm.h``."""
     numbers = _numbers(node)
@@ -114,7 +193,11 @@ def _tiles(node: Node, window: _Window, sources: list[Node]) -> dict[str, float]
     runs = height * (1 if is_whole else columns)
     pixels = -(-node.width // phases)
     tiles, pairs = -(-pixels // _TILE), -(-node.channels // 2)
-    depth = runs * sum(_pairs(size) for size in sizes)
+    # Of the last tile half is enough for one or two pixels.
+    half = int(0 < pixels % _TILE < _TILE - 1)
+    whole = tiles - half
+    pairs_of_depth = numbers[_PAIRS:]
+    depth = sum(pairs_of_depth) / len(pairs_of_depth)
     blocks = -(-tiles // max(numbers[_BLOCK], 1))
     stride = 1 if phases > 1 else window.stride_x
     edges = (
@@ -128,17 +211,19 @@ def _tiles(node: Node, window: _Window, sources: list[Node]) -> dict[str, float]
         "edge's byte": edges * runs * sum(sizes),
         "pair": blocks * pairs,
         "pair's depth": blocks * pairs * depth,
-        "tile's pair": tiles * pairs,
-        "signed tile's pair": tiles * pairs * numbers[_SIGNED],
-        "tile's pair's depth": tiles * pairs * depth,
-        "odd pair": pairs * (pixels % _TILE > 0),
+        "doubled tile's depth": tiles * depth * (not numbers[_DOUBLED]),
+        "doubled pair's depth": blocks * pairs * depth * numbers[_DOUBLED],
+        "single channel": blocks * (node.channels % 2),
+        "tile's single channel": tiles * (node.channels % 2),
+        "tile's pair": whole * pairs,
+        "signed tile's pair": whole * pairs * numbers[_SIGNED],
+        "tile's pair's depth": whole * pairs * depth,
+        "last pair": pairs * (pixels % _TILE > 0),
+        "half's pair": half * pairs,
+        "half's pair's depth": half * pairs * depth,
         "clamped": node.width * node.channels * (tuple(numbers[9:11]) != _FULL),
     }
     return {term: value if term == "clamped" else value * phases for term, value in found.items()}
-
-
-def _pairs(size: int) -> int:
-    return (size + 1) // 4 * 2 + (size % 4 in (1, 2))
 
 
 def _edge_tiles(pixels: int, columns: int, stride: int, left: int, width: int) -> int:

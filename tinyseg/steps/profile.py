@@ -1,4 +1,4 @@
-"""Profile a file with Silicon Labs MLTK."""
+"""Profile a file: with Silicon Labs MLTK, or by the cost model of our own engine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import presets
+from tinyseg.engine import cost
+from tinyseg.engine.compiled import compiled
+from tinyseg.engine.cores import core_of
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import deployable
+from tinyseg.tflite.ops.registry import cost as cost_of
 
 
 def profile(
@@ -31,3 +35,52 @@ def profile(
     record, text = mltk.profile(model, accelerator)
     name = Path(model.path).stem
     return record, mltk.write(record, text, folder or presets.BUILD / "profile", name)
+
+
+def profile_engine(model: TfliteModel, core: str, max_work: float = 1.0) -> dict[str, Any]:
+    """Estimate what a file takes on our own engine, without an emulator.
+
+    Args:
+        model: parsed file.
+        core: of :data:`tinyseg.engine.cost.PROCESSORS`.
+        max_work: see :func:`tinyseg.engine.compiled.compiled`.
+
+    Returns:
+        ``instructions`` of an inference in all, ``border_instructions`` of them for rows of inputs
+        and outputs, ``ram_bytes`` (all but the stack), ``program_bytes`` in flash, ``macs``, and
+        ``operators`` with ``index``, ``opcode``, ``layer``, ``macs`` and ``instructions``.
+
+    Raises:
+        InputError: the file is damaged, or the engine cannot run it.
+    """
+    deployable(model)
+    processor = cost.PROCESSORS[core]
+    made = compiled(model, None, max_work, core_of(processor))
+    counted = cost.estimate(made.placement.schedule, processor)
+    operators = [
+        {
+            "index": index,
+            "opcode": operator.opcode,
+            "layer": operator.outputs[0].layer,
+            "macs": cost_of(operator).macs,
+            "instructions": 0,
+        }
+        for index, operator in enumerate(made.integer.operators)
+    ]
+    border = 0.0
+    for node, found in zip(made.program.nodes, counted, strict=True):
+        if node.kernel is None:
+            border += found.instructions
+        else:
+            operators[node.op]["instructions"] += round(found.instructions)
+    return {
+        "file": model.path,
+        "processor": processor,
+        "instructions": round(sum(found.instructions for found in counted)),
+        "border_instructions": round(border),
+        "ram_bytes": made.ram,
+        "program_bytes": len(made.content),
+        "file_bytes": len(model.content),
+        "macs": made.macs,
+        "operators": operators,
+    }

@@ -1,0 +1,116 @@
+"""The verb ``profile``: what a file takes, by MLTK or on our own engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyseg.cli import terminal
+from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE
+
+
+@click.command()
+@click.argument("file", metavar="FILE.tflite|MODEL|FILE.keras")
+@DATA
+@RECIPE
+@click.option("--accelerator", help="MVP for Silicon Labs' matrix processor.")
+@click.option(
+    "--engine",
+    type=click.Choice(["mltk", "tinyseg"]),
+    default="mltk",
+    show_default=True,
+    help="MLTK's figures, or instructions by layer of tinyseg's own engine.",
+)
+@click.option(
+    "--core",
+    type=click.Choice(["m4", "m7", "m33", "m55"]),
+    default="m7",
+    show_default=True,
+    help="Cortex that the engine runs on.",
+)
+@OUTPUT
+@JSON
+def profile(
+    file: str,
+    data: str | None,
+    recipe: str,
+    accelerator: str | None,
+    engine: str,
+    core: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Profile a file with Silicon Labs MLTK; write its text report, JSON and CSV.
+
+    With --engine tinyseg, estimate instead how many instructions each layer takes on tinyseg's own
+    engine, by what emulated boards have counted.
+
+    \b
+    Examples:
+      tinyseg profile path/to/model.tflite -o build/profile
+      tinyseg profile path/to/model.tflite --engine tinyseg --core m55
+    """
+    from tinyseg.reporting.numbers import count, size
+    from tinyseg.steps import profile as step
+    from tinyseg.steps.integer_file import read_model
+
+    parsed = read_model(file, data, recipe)
+    if engine == "tinyseg":
+        _show_engine(step.profile_engine(parsed, core), as_json)
+        return
+    record, paths = step.profile(parsed, accelerator, output)
+    if as_json:
+        terminal.print_json(record)
+        return
+    cycles = count(record["cycles"]) if record["cycles"] else "no estimate"
+    terminal.print_table(
+        ["quantity", "value"],
+        [
+            ["flash (file)", size(record["flash_bytes"])],
+            ["RAM", size(record["ram_bytes"])],
+            ["MACs", count(record["macs"])],
+            ["operations", count(record["ops"])],
+            ["layers", count(len(record["layers"]))],
+            ["unsupported layers", count(record["unsupported_layers"])],
+            ["cycles (MLTK)", cycles],
+            *(
+                [f"cycles, lower bound on {key.replace('_', '-')}", count(value)]
+                for key, value in record["bound_cycles"].items()
+            ),
+        ],
+        title=f"{parsed.path}, MLTK {record['mltk_version']}",
+    )
+    for path in paths:
+        click.echo(path)
+
+
+def _show_engine(record: dict[str, Any], as_json: bool) -> None:
+    from tinyseg.reporting.numbers import count, percent, size
+
+    if as_json:
+        terminal.print_json(record)
+        return
+    total = record["instructions"]
+    rows = [
+        [row["layer"], row["opcode"], count(row["macs"]), count(row["instructions"]),
+         percent(row["instructions"] / total)]
+        for row in record["operators"]
+        if row["instructions"]
+    ]  # fmt: skip
+    rows.append(["", "input and output", "", count(record["border_instructions"]), ""])
+    terminal.print_table(
+        ["layer", "operator", "MACs", "instructions", "share"],
+        rows,
+        title=f"{record['file']}, tinyseg's engine on a {record['processor']}, estimated",
+    )
+    terminal.print_table(
+        ["quantity", "value"],
+        [
+            ["instructions, estimated", count(total)],
+            ["MACs", count(record["macs"])],
+            ["RAM, planned, without stack", size(record["ram_bytes"])],
+            ["program in flash", size(record["program_bytes"])],
+        ],
+    )
