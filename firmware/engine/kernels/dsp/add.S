@@ -20,14 +20,15 @@
   asr \sum, \sum, r10
 .endm
 
-.macro SCALED sum, left
-  lsl \sum, r7, #\left
-  add \sum, r8, \sum, asr #3
+// Of the byte of r7 that the rotation brings down: 2^21 times it, and 2^20 times it.
+.macro SCALED sum, turn
+  sxtb \sum, r7, ror #\turn
+  add \sum, r8, \sum, lsl #21
 .endm
 
-.macro PLAIN sum, left
-  lsl r11, r7, #\left
-  add r11, r8, r11, asr #4
+.macro PLAIN sum, turn
+  sxtb r11, r7, ror #\turn
+  add r11, r8, r11, lsl #20
   add \sum, r11, \sum, lsl #1
 .endm
 
@@ -45,11 +46,10 @@ tinyseg_dsp_add:
 1:
   ldr r7, [r1], #4
   ldr r8, [sp, #kInnerBias]
-  SCALED r3, 24
-  SCALED r4, 16
-  SCALED r5, 8
-  and r6, r7, #0xff000000
-  add r6, r8, r6, asr #3
+  SCALED r3, 0
+  SCALED r4, 8
+  SCALED r5, 16
+  SCALED r6, 24
   ldrd r8, r9, [sp, #kInner]
   ldr r10, [sp, #kInner + 8]
   ROUND r3
@@ -58,12 +58,10 @@ tinyseg_dsp_add:
   ROUND r6
   ldr r7, [r0], #4
   ldr r8, [sp, #kBias]
-  PLAIN r3, 24
-  PLAIN r4, 16
-  PLAIN r5, 8
-  and r11, r7, #0xff000000
-  add r11, r8, r11, asr #4
-  add r6, r11, r6, lsl #1
+  PLAIN r3, 0
+  PLAIN r4, 8
+  PLAIN r5, 16
+  PLAIN r6, 24
   ldrd r8, r9, [sp, #kFinish]
   ldr r10, [sp, #kFinish + 8]
   ROUND r3
