@@ -99,6 +99,23 @@ def test_convolutions_of_one_value_and_to_one():
     assert check(*windowed("Conv2D", (3, 5, 12), 1, 1)) == [Kernel.DSP_DOT]
 
 
+def added(name, channels):
+    """A file of a sum or difference of two tensors of other scales."""
+    shape = (1, 4, 9, channels)
+    file = File()
+    first = file.tensor(shape, scale=0.04, zero_point=-100)
+    second = file.tensor(shape, scale=0.03, zero_point=5)
+    target = file.tensor(shape, scale=0.05, zero_point=-20)
+    file.operator(name, [first, second], target, options(name.title()))
+    return file, [first, second], [target]
+
+
+@pytest.mark.parametrize("name", ["ADD", "SUB"])
+@pytest.mark.parametrize("channels", [1, 7, 8])
+def test_sums_of_rows_that_fill_words_or_not(name, channels):
+    assert check(*added(name, channels)) == [Kernel.DSP_ADD]
+
+
 def gated(*, read_twice=False):
     """A file of a gate and a factor for each channel behind it."""
     random = np.random.default_rng(0)
@@ -148,6 +165,7 @@ def test_on_emulated_cores(machine, tmp_path):
         ),
         windowed("Conv2D", (3, 5, 1), 1, 8),
         windowed("Conv2D", (3, 5, 12), 1, 1),
+        *(added(name, channels) for name in ("ADD", "SUB") for channels in (1, 7, 8)),
         gated(),
         gated(read_twice=True),
     ]
