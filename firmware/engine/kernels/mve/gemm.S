@@ -11,7 +11,7 @@
 //   r11    channels of the group: each bias twice, then 4 multipliers, shifts, signs
 //   q0 q1  pixels, q2 q3 weights; q4 multipliers, q5 shifts, q6 signs, q7 output's zero point
 // Instructions for 8 outputs: 28 + 14 for each 16 bytes of a pixel; 29 from 33 bytes, GemmLong 37
-// and 2 for each 64 bytes.
+// and 2 for each 64 bytes; 4 less with Floor.
 #if defined(__ARM_FEATURE_MVE)
   .syntax unified
   .thumb
@@ -37,17 +37,21 @@
 
   // The sums become bytes: times the multipliers, minus one if negative, shifted and rounded, all
   // exact; lanes of q0 hold channels of pixel 0 in bits 0 to 7, of pixel 1 in bits 16 to 23.
-  .macro FINISH
+  .macro FINISH signs=1
   vmov d0, r0, r4
   vmov d1, r8, r12
   vmov d2, r2, r6
   vmov d3, r10, lr
+  .if \signs
   vshl.s32 q2, q0, q6
   vshl.s32 q3, q1, q6
+  .endif
   vqrdmulh.s32 q0, q0, q4
   vqrdmulh.s32 q1, q1, q4
+  .if \signs
   vadd.i32 q0, q0, q2
   vadd.i32 q1, q1, q3
+  .endif
   vrshl.s32 q0, q0, q5
   vrshl.s32 q1, q1, q5
   vqmovnb.s32 q0, q0
@@ -104,11 +108,11 @@
   .endm
 
   // void TinysegGemmN(const Gemm*): pixels of N times 16 bytes.
-  .macro SHORT count
-  .section .text.TinysegGemm\count, "ax"
-  .global TinysegGemm\count
-  .type TinysegGemm\count, %function
-TinysegGemm\count:
+  .macro SHORT name, count, signs
+  .section .text.\name, "ax"
+  .global \name
+  .type \name, %function
+\name:
   ENTER
 1:
   BEGIN_GROUP
@@ -124,7 +128,7 @@ TinysegGemm\count:
   STEP
   sub r5, #64 * \count
   .endif
-  FINISH
+  FINISH \signs
   ldrd r0, r2, [sp, #8]
   STORE
   add r1, r0
@@ -133,13 +137,18 @@ TinysegGemm\count:
   bne 2b
   add r5, #64 * \count
   END_GROUP 1b
-  .size TinysegGemm\count, . - TinysegGemm\count
+  .size \name, . - \name
   .endm
 
-  SHORT 1
-  SHORT 2
-  SHORT 3
-  SHORT 4
+  SHORT TinysegGemm1, 1, 1
+  SHORT TinysegGemm2, 2, 1
+  SHORT TinysegGemm3, 3, 1
+  SHORT TinysegGemm4, 4, 1
+
+  // With an output whose zero point is the least byte: what is negative becomes that anyway, however
+  // it is rounded.
+  SHORT TinysegGemmFloor1, 1, 0
+  SHORT TinysegGemmFloor2, 2, 0
 
   // void TinysegGemmLong(const Gemm*): any number of steps, four a turn.
   .section .text.TinysegGemmLong, "ax"

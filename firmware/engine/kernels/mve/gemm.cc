@@ -6,6 +6,8 @@ void TinysegGemm1(const tinyseg::engine::mve::Gemm*);
 void TinysegGemm2(const tinyseg::engine::mve::Gemm*);
 void TinysegGemm3(const tinyseg::engine::mve::Gemm*);
 void TinysegGemm4(const tinyseg::engine::mve::Gemm*);
+void TinysegGemmFloor1(const tinyseg::engine::mve::Gemm*);
+void TinysegGemmFloor2(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmLong(const tinyseg::engine::mve::Gemm*);
 }
 
@@ -15,11 +17,12 @@ namespace mve {
 namespace {
 
 void Run(const Gemm& gemm) {
+  const bool floor = gemm.output_zero == -128;
   switch (gemm.steps) {
     case 1:
-      return TinysegGemm1(&gemm);
+      return floor ? TinysegGemmFloor1(&gemm) : TinysegGemm1(&gemm);
     case 2:
-      return TinysegGemm2(&gemm);
+      return floor ? TinysegGemmFloor2(&gemm) : TinysegGemm2(&gemm);
     case 3:
       return TinysegGemm3(&gemm);
     case 4:
