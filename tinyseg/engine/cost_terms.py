@@ -119,6 +119,7 @@ def border_terms(node: Node) -> dict[str, float]:
 def _walks(node: Node, window: _Window) -> dict[str, float]:
     """Return terms of windows that run along a row, channel by channel."""
     width, channels, area = node.width, node.channels, window.height * window.width
+    assert node.kernel is not None  # An input has no windows.
     clamped = node.kernel.name.startswith("DSP") and tuple(_numbers(node)[9:11]) != _FULL
     return {
         "clamped": width * channels * clamped,

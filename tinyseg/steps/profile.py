@@ -57,7 +57,7 @@ def profile_engine(model: TfliteModel, core: str, max_work: float = 1.0) -> dict
     processor = cost.PROCESSORS[core]
     made = compiled(model, None, max_work, core_of(processor))
     counted = cost.estimate(made.placement.schedule, processor)
-    operators = [
+    operators: list[dict[str, Any]] = [
         {
             "index": index,
             "opcode": operator.opcode,

@@ -65,7 +65,7 @@ def _product(program: Program, node: Node) -> Node | None:
     pairs = _pairs([run.shape[1] for run in runs])
     strip = ((_TILE - 1) * stride + (width if is_whole else 1)) * max(depths)
     gemm, scratch = _gemm(node.width, node.channels, pairs, strip, border, _block_bytes(program))
-    params = (*window, *gemm, pairs, packed)
+    params: tuple[int | Data, ...] = (*window, *gemm, pairs, packed)
     return dataclasses.replace(node, kernel=Kernel.DSP_CONVOLUTION, params=params, scratch=scratch)
 
 
@@ -98,7 +98,7 @@ def transposed(program: Program, node: Node) -> Node | None:
     gemm, scratch = _gemm(
         -(-node.width // stride_x), node.channels, most, strip, border, _block_bytes(program)
     )
-    params = (*window, *gemm, *phases)
+    params: tuple[int | Data, ...] = (*window, *gemm, *phases)
     return dataclasses.replace(node, kernel=Kernel.DSP_TRANSPOSED, params=params, scratch=scratch)
 
 
@@ -143,8 +143,10 @@ def _gemm(
     windows = max(strip // 4 * 4 + 4, 8)
     scratch = pairs * 8 + _PANEL_SLACK + block * tile_bytes + windows
     doubles_weights = channels <= _TILE * block
-    gemm = (border.input_zero, border.least, border.most, int(border.signed), block)
-    gemm += (int(doubles_weights),)
+    gemm = (
+        *(border.input_zero, border.least, border.most, int(border.signed), block),
+        int(doubles_weights),
+    )
     return gemm, scratch
 
 

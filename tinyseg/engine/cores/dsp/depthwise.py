@@ -12,7 +12,7 @@ from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _MOST_ROWS = 12
 # By height, width, steps and dilations of the window.
-_SMALL = {
+_SMALL: dict[tuple[int, ...], Kernel] = {
     (3, 3, 1, 1, 1, 1): Kernel.DSP_DEPTHWISE3X3,
     (3, 3, 2, 2, 1, 1): Kernel.DSP_DEPTHWISE3X3_BY2,
     (2, 2, 1, 1, 1, 1): Kernel.DSP_DEPTHWISE2X2,
@@ -43,7 +43,7 @@ def depthwise(program: Program, node: Node) -> Node | None:
         kind, packed = Kernel.DSP_DEPTHWISE1X1, _packed1x1(doubled, finish)
     else:
         kind, packed = Kernel.DSP_DEPTHWISE, _packed(doubled, finish)
-    params = (*window, input_zero, least, most, multiplier, Data(packed))
+    params: tuple[int | Data, ...] = (*window, input_zero, least, most, multiplier, Data(packed))
     scratch = max(-(-source.row_bytes // 4) * 4 for source in sources)
     return dataclasses.replace(node, kernel=kind, params=params, scratch=scratch)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -141,7 +141,7 @@ def _gate(node: Node) -> _Gate | None:
     return _Gate(links, (gate.zero, other.zero, bits, params.multiplier, rounding))
 
 
-def _of(node: Node, kernel: Kernel, **changes: object) -> Node:
+def _of(node: Node, kernel: Kernel, **changes: Any) -> Node:
     return dataclasses.replace(node, kernel=kernel, **changes)
 
 

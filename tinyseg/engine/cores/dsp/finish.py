@@ -32,8 +32,8 @@ def finishes(
         channel has factors or sums that cannot be.
     """
     made = [
-        _finish(*(int(number) for number in channel), int(bound), zero, signed)
-        for channel, bound in zip(channels, bounds, strict=True)
+        _finish(int(bias), int(multiplier), int(shift), int(bound), zero, signed)
+        for (bias, multiplier, shift), bound in zip(channels, bounds, strict=True)
     ]
     if any(finish is None for finish in made):
         return None

@@ -44,7 +44,12 @@ def dot(program: Program, node: Node) -> Node | None:
     if finish is None:
         return None
     pairs = doubled.reshape(-1, 2, 2).transpose(0, 2, 1).astype("<i2")
-    params = (*(int(number) for number in finish[0]), least, most, Data(pairs.tobytes()))
+    params: tuple[int | Data, ...] = (
+        *(int(number) for number in finish[0]),
+        least,
+        most,
+        Data(pairs.tobytes()),
+    )
     return dataclasses.replace(node, kernel=Kernel.DSP_DOT, params=params)
 
 

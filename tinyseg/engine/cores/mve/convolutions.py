@@ -26,7 +26,12 @@ def convolution(program: Program, node: Node) -> Node | None:
     scratch = columns * height * depth + VECTOR if copied else 0
     scratch += GROUP * (node.width + 1) if node.channels < GROUP else 0
     windows = weights.transpose(0, 2, 1, 3).reshape(node.channels, -1)
-    params = (*layer.window, *layer.border, int(copied), *product(windows, layer.channels[0]))
+    params: tuple[int | Data, ...] = (
+        *layer.window,
+        *layer.border,
+        int(copied),
+        *product(windows, layer.channels[0]),
+    )
     return dataclasses.replace(node, kernel=Kernel.MVE_CONVOLUTION, params=params, scratch=scratch)
 
 

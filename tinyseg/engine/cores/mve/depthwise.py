@@ -50,7 +50,7 @@ def depthwise(program: Program, node: Node) -> Node | None:
     scratch = height * layer.window[3] * columns * node.channels + VECTOR if copied else 0
     packed = np.pad(weights, ((0, len(order) - taps), (0, 0)))[order]
     places = _places(layer, node, [int(t) if t < taps else 0 for t in order], columns * copied)
-    params = (
+    params: tuple[int | Data, ...] = (
         *(*layer.window, *layer.border, int(copied)),
         *(kind, pixels, -(-pixels * node.channels // VECTOR)),
         *(len(order), Data(np.array(places, "<i4").tobytes())),
