@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from tinyseg.engine.cores.mve.packing import GROUP, VECTOR, Layer, product, sources
-from tinyseg.engine.program import Kernel, Node, Program
+from tinyseg.engine.program import Data, Kernel, Node, Program
 
 
 def convolution(program: Program, node: Node) -> Node | None:
