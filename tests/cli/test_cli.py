@@ -111,8 +111,10 @@ def test_quantized_file_is_bit_exact(run):
     assert verdict["bit_exact"]
     assert verdict["unsupported_ops"] == []
     assert verdict["arena_bytes"] > 0
-    assert len(verdict["images"]) == min(8, run[1]["data"]["test"])
-    assert verdict["dice"]["int8"] == verdict["dice"]["tflm"]
+    assert len(verdict["images"]) == verdict["engine_images"] == run[1]["data"]["test"]
+    assert 2 <= verdict["tflm_images"] <= verdict["engine_images"]
+    for backend, key in (("float", "float"), ("int8", "integer")):
+        assert verdict["dice"][backend] == run[1]["test"][key]["dice"]
     assert len([row for row in verdict["sqnr"] if row["opcode"] == "CONV_2D"]) >= 10
 
 
