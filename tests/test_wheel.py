@@ -162,14 +162,14 @@ def test_large_networks_are_fetched_once(home, tinyseg):
 
 
 @pytest.mark.arm
-def test_firmware_compiles(home, command):
-    code = (
-        "from tinyseg import boards; from tinyseg.boards.build import compile_firmware; "
-        "print(compile_firmware(boards.load_board('mps2_an500'), 'selftest').elf)"
-    )
-    done = subprocess.run(
-        [command.with_name("python"), "-c", code], cwd=home, env=clean(), capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+def test_firmware_with_a_network_compiles(tinyseg):
+    done = tinyseg("firmware", NETWORK, "--board", "mps2_an500", "--json")
     assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.strip()).is_file()
+    assert Path(json.loads(done.stdout)["elf"]).name == "firmware.elf"
+
+
+@pytest.mark.arm
+def test_library_of_a_network_is_whole(home, tinyseg):
+    done = tinyseg("export-c", NETWORK, "--engine", "tinyseg", "-o", home / "library")
+    assert done.returncode == 0, done.stderr
+    assert (home / "library" / "src" / "engine" / "engine.cc").is_file()
