@@ -13,7 +13,7 @@ _CHANNELS = (1, 2, 3, 4, 6, 8, 12, 16, 16, 24, 32, 32, 48, 64, 64, 96, 128)
 _WIDTHS = (3, 4, 5, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96, 128)
 _WINDOWS = ((1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (2, 2), (2, 1), (1, 2), (5, 5))
 # Weights beyond this many, and multiply-accumulates, take long to send and to run.
-_WEIGHTS, _MACS = 60_000, 800_000
+_WEIGHTS, _MACS = 60_000, 2_000_000
 _EACH = 24
 
 

@@ -140,10 +140,14 @@ def _try(
     if engine == firmware.TFLM:
         inputs, expected = inputs[:_TFLM_IMAGES], expected[:_TFLM_IMAGES]
     try:
-        return _figures(model, board, engine, max_work, inputs, expected)
+        figures = _figures(model, board, engine, max_work, inputs, expected)
     except InputError as error:
         print(f"engine: {board}, {form}: {error}", flush=True)
         return None
+    if figures["equal_images"] < len(inputs):
+        print(f"engine: {board}, {form}: bytes differ from TFLM's; not stored", flush=True)
+        return None
+    return figures
 
 
 def _figures(
