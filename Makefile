@@ -26,7 +26,7 @@ FILE ?= $(MODEL)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup mltk tools toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
-	firmware emulate flash doctor bench experiment table figures docs notebooks test test-slow test-cpp mutants lint format clean
+	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -148,6 +148,9 @@ table: $(ENV) ## write the results tables of README and docs from stored figures
 
 figures: $(ENV) ## count the networks' parameters and work anew, for 'tinyseg zoo'
 	@.venv/bin/python -m tinyseg.zoo.figures
+
+costs: $(ENV) tools ## fit what our engine's kernels take to what emulated boards count
+	@.venv/bin/python -m tests.benchmarks.costs $(ARGS)
 
 docs: $(ENV) ## build the documentation into build/site
 	@.venv/bin/python -m tinyseg.experiments.table --check

@@ -13,7 +13,7 @@ _CHANNELS = (1, 2, 3, 4, 6, 8, 12, 16, 16, 24, 32, 32, 48, 64, 64, 96, 128)
 _WIDTHS = (3, 4, 5, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96, 128)
 _WINDOWS = ((1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (2, 2), (2, 1), (1, 2), (5, 5))
 # Weights beyond this many, and multiply-accumulates, take long to send and to run.
-_WEIGHTS, _MACS = 60_000, 800_000
+_WEIGHTS, _MACS = 60_000, 2_000_000
 _EACH = 24
 
 
@@ -23,6 +23,7 @@ def contents() -> Iterator[bytes]:
     for make, count in (
         (_convolution, 5 * _EACH),
         (_joined, _EACH),
+        (_pixels, _EACH),
         (_depthwise, 4 * _EACH),
         (_transposed, 2 * _EACH),
         (_gate, 2 * _EACH),
@@ -65,13 +66,24 @@ def _joined(random: np.random.Generator) -> bytes:
     return _windowed(random, kind, [channels, channels], window)
 
 
+def _pixels(random: np.random.Generator) -> bytes:
+    """A window of one pixel, from one channel or to one."""
+    if random.integers(2):
+        return _windowed(random, "CONV_2D", [1], (1, 1), _pick(random, (8, 16)))
+    return _windowed(random, "CONV_2D", [_pick(random, _CHANNELS[3:])], (1, 1), 1)
+
+
 def _depthwise(random: np.random.Generator) -> bytes:
     window = _pick(random, ((3, 3), (3, 3), (3, 3), (3, 3), (2, 2), (5, 5), (1, 1)))
     return _windowed(random, "DEPTHWISE_CONV_2D", [_pick(random, _CHANNELS)], window)
 
 
 def _windowed(
-    random: np.random.Generator, kind: str, parts: list[int], window: tuple[int, int]
+    random: np.random.Generator,
+    kind: str,
+    parts: list[int],
+    window: tuple[int, int],
+    wanted: int = 0,
 ) -> bytes:
     file, depth = File(), sum(parts)
     stride = int(random.integers(4) == 0) + 1
@@ -91,7 +103,7 @@ def _windowed(
     channels = depth
     if kind == "CONV_2D":
         most = min(_WEIGHTS // (area * depth), _MACS // (area * depth * out[0] * out[1]))
-        channels = min(_pick(random, _CHANNELS), max(most, 1))
+        channels = min(wanted or _pick(random, _CHANNELS), max(most, 1))
     shape = (channels, *window, depth) if kind == "CONV_2D" else (1, *window, channels)
     weights = file.constant(
         random.integers(-127, 128, shape), scale=_factors(random, channels),

@@ -18,13 +18,15 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from tests.benchmarks.engine import BOARDS
 from tests.engine.on_core import CoreRunner, Request
 from tinyseg import files
 from tinyseg.boards import board as boards
 from tinyseg.engine import cost, cost_terms
 from tinyseg.engine.compiled import Compiled
+from tinyseg.engine.cores import core_of
 
+# One of each class of cores.
+BOARDS = ("mps2_an500", "mps3_an547")
 # Bytes of programs and inputs that go to a board at once, and of memory that a program may have.
 _BATCH, _MEMORY = 700 << 10, 250 << 10
 # Factors that matter less than this share of a kernel's instructions, all together, are left out.
@@ -148,7 +150,7 @@ def errors(
 
 
 def main() -> None:
-    """Fit boards, and store the factors by processor."""
+    """Fit boards, and store the factors by class of cores."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("boards", nargs="*", default=BOARDS)
     stored: dict[str, Any] = files.read_json(cost.FILE) if cost.FILE.is_file() else {}
@@ -156,7 +158,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             measured = measure(board, Path(folder))
         factors = fit(measured)
-        stored[boards.load_board(board).core] = factors
+        stored[core_of(boards.load_board(board).core).value] = factors
         print(f"{board}: {len(measured)} files")
         for key, error in sorted(errors(measured, factors).items()):
             print(f"  {key}: {error:+.1%} at worst, {len(factors[key])} terms")

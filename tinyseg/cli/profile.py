@@ -99,6 +99,7 @@ def _show_engine(record: dict[str, Any], as_json: bool) -> None:
         for row in record["operators"]
         if row["instructions"]
     ]  # fmt: skip
+    unknown = sorted({row["opcode"] for row in record["operators"] if row["unknown"]})
     rows.append(["", "input and output", "", count(record["border_instructions"]), ""])
     terminal.print_table(
         ["layer", "operator", "MACs", "instructions", "share"],
@@ -114,3 +115,5 @@ def _show_engine(record: dict[str, Any], as_json: bool) -> None:
             ["program in flash", size(record["program_bytes"])],
         ],
     )
+    if unknown:
+        click.echo(f"warning: without {', '.join(unknown)}, which nobody has measured", err=True)

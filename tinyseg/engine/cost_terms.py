@@ -10,7 +10,11 @@ INPUT, OUTPUT = "input", "output"
 # Numbers of an operand of an elementwise operator, and of its steps.
 _OPERAND, _STEPS = 5, 2
 _WINDOWED = ("CONVOLUTION", "DEPTHWISE", "TRANSPOSED", "POOL")
-_ELEMENTWISE = (Kernel.ADD, Kernel.MULTIPLY, Kernel.MIN_MAX, Kernel.SQUARED_DIFFERENCE)
+_ELEMENTWISE = (
+    *(Kernel.ADD, Kernel.MULTIPLY, Kernel.MIN_MAX, Kernel.SQUARED_DIFFERENCE),
+    *(Kernel.MVE_ADD, Kernel.MVE_MULTIPLY),
+)
+_TABLES = (Kernel.TABLE, Kernel.DSP_TABLE, Kernel.MVE_TABLE)
 # Pixels, channels, and products of an element that kernels without DSP take together.
 _TILES = ((1, 1, 1), (2, 4, 16))
 # Of the DSP kernels: pixels of a tile; where params have sign, tiles of a block,
@@ -47,9 +51,9 @@ def key(node: Node) -> str:
         by = f" by {window.stride_x}" if window.stride_x > 1 else ""
         return name + size + _loop(node, window) + by
     numbers = _numbers(node)
-    if node.kernel is Kernel.DSP_RESIZE_NEAREST:
+    if node.kernel in (Kernel.DSP_RESIZE_NEAREST, Kernel.MVE_RESIZE_NEAREST):
         return name + (" of bytes" if node.channels % 4 else "")
-    if node.kernel is Kernel.TABLE or node.kernel is Kernel.DSP_TABLE:
+    if node.kernel in _TABLES:
         return f"{name} of each channel" if numbers[-1] else name
     if node.kernel is Kernel.DSP_GATE:
         return name + (" and table" if any(not isinstance(p, int) for p in node.params) else "")

@@ -48,8 +48,8 @@ def _millions(value: float) -> str:
 
 
 def memory(figures: Figures) -> int:
-    """Return the bytes of RAM of a network: rows or tensor arena, and the stack."""
-    return figures["memory_bytes"] + figures["stack_bytes"]
+    """Return the bytes of RAM of a network: rows or tensor arena, and the stack if it is known."""
+    return figures["memory_bytes"] + (figures["stack_bytes"] or 0)
 
 
 def _kilobytes(figures: Figures | None) -> str:
@@ -65,8 +65,8 @@ def _times(forms: Mapping[str, Figures]) -> str:
     if OWN not in forms or TFLM not in forms:
         return _NONE
     own, tflm = forms[OWN], forms[TFLM]
-    more_memory = f"{memory(tflm) / memory(own):.1f}" if "stack_bytes" in tflm else _NONE
-    return f"{more_memory} x RAM, {tflm['instructions'] / own['instructions']:.1f} x instructions"
+    more = tflm["instructions"] / own["instructions"]
+    return f"{memory(tflm) / memory(own):.1f} x RAM, {more:.1f} x instructions"
 
 
 def details(results: Figures, board: str) -> str:
@@ -93,7 +93,7 @@ def _row(network: Figures, found: Figures) -> list[str]:
         count(found["code_bytes"]),
         count(found["data_bytes"]),
         f"{found['data_bytes'] / network['file_bytes']:.2f}",
-        f"{found['equal_images']} of {found['images']}",
+        _NONE if found["images"] is None else f"{found['equal_images']} of {found['images']}",
     ]
 
 

@@ -48,7 +48,9 @@ def profile_engine(model: TfliteModel, core: str, max_work: float = 1.0) -> dict
     Returns:
         ``instructions`` of an inference in all, ``border_instructions`` of them for rows of inputs
         and outputs, ``ram_bytes`` (all but the stack), ``program_bytes`` in flash, ``macs``, and
-        ``operators`` with ``index``, ``opcode``, ``layer``, ``macs`` and ``instructions``.
+        ``operators`` with ``index``, ``opcode``, ``layer``, ``macs``, ``instructions`` and
+        ``unknown``:
+        whether a kernel of it was never measured, so that instructions are missing.
 
     Raises:
         InputError: the file is damaged, or the engine cannot run it.
@@ -56,7 +58,7 @@ def profile_engine(model: TfliteModel, core: str, max_work: float = 1.0) -> dict
     deployable(model)
     processor = cost.PROCESSORS[core]
     made = compiled(model, None, max_work, core_of(processor))
-    counted = cost.estimate(made.placement.schedule, processor)
+    counted = cost.estimate(made.placement.schedule, core_of(processor))
     operators: list[dict[str, Any]] = [
         {
             "index": index,
@@ -64,19 +66,22 @@ def profile_engine(model: TfliteModel, core: str, max_work: float = 1.0) -> dict
             "layer": operator.outputs[0].layer,
             "macs": cost_of(operator).macs,
             "instructions": 0,
+            "unknown": False,
         }
         for index, operator in enumerate(made.integer.operators)
     ]
     border = 0.0
     for node, found in zip(made.program.nodes, counted, strict=True):
         if node.kernel is None:
-            border += found.instructions
+            border += found.instructions or 0.0
+        elif found.instructions is None:
+            operators[node.op]["unknown"] = True
         else:
             operators[node.op]["instructions"] += round(found.instructions)
     return {
         "file": model.path,
         "processor": processor,
-        "instructions": round(sum(found.instructions for found in counted)),
+        "instructions": round(sum(found.instructions or 0.0 for found in counted)),
         "border_instructions": round(border),
         "ram_bytes": made.ram,
         "program_bytes": len(made.content),
