@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import select
@@ -82,7 +83,8 @@ def _follow(reader: int, progress: Callable[[], None], seconds: float | None) ->
 
 
 def _work(call: Callable[[Callable[[], None]], object], result: Path, writer: int) -> None:
-    """Do the call in the copy, which ends here."""
+    """Do the call in the copy, which ends here, without a word of Python's if it crashes."""
+    faulthandler.disable()
     status = 1
     try:
         try:
