@@ -19,6 +19,7 @@ import numpy as np
 from tinyseg import files
 from tinyseg.boards import board as boards
 from tinyseg.boards import emulator, firmware
+from tinyseg.engine.compiler import integer
 from tinyseg.errors import InputError
 from tinyseg.experiments.engine_table import CORES, LESS, OWN, STORED, TFLM
 from tinyseg.runtime.device import DeviceRunner
@@ -120,6 +121,8 @@ def _networks(choice: Choice) -> Iterator[tuple[str, TfliteModel]]:
         if name.startswith("mlperf_tiny/") and not path.is_file():
             _convert()
         model = TfliteModel.parse(path.read_bytes(), "network.tflite")
+        if model.inputs[0].dtype != "int8":
+            model = integer(model)  # Boards take and give integers.
         if not (choice.only_small and total_cost(model).macs > _SMALL):
             yield name, model
 

@@ -184,5 +184,6 @@ def _bars(panel: Any, results: Figures, board: str, value: Any) -> None:
         panel.barh(at, heights, 0.4, label=_FORMS[form], color=f"C{place}")
     panel.set_yticks(range(len(names)), names, fontsize=8)
     panel.invert_yaxis()
-    panel.set_xscale("log")
+    if any(board in network["boards"] for network in results["networks"].values()):
+        panel.set_xscale("log")
     panel.grid(alpha=0.3, axis="x")
