@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engine.cases import ZERO_POINTS, places
 from tests.tflite.drafts import SAME, VALID, File, on_tflm, options, random_inputs
 from tinyseg.engine.compiled import compiled
 from tinyseg.errors import InputError
@@ -12,7 +13,6 @@ from tinyseg.runtime.engine import HostProgram
 from tinyseg.tflite import TfliteModel
 
 NONE, RELU, RELU_N1_TO_1, RELU6 = range(4)
-ZERO_POINTS = st.sampled_from([-128, -7, 0, 31, 127])
 SIDES = st.integers(1, 9)
 CHANNELS = st.sampled_from([1, 2, 3, 4, 5, 8, 17])
 ACTIVATIONS = st.sampled_from([NONE, RELU, RELU6, RELU_N1_TO_1])
@@ -32,11 +32,6 @@ def check(file, inputs, outputs):
 def scales(random, count):
     """Factors with shifts from 0 to -26."""
     return 2.0 ** random.uniform(-16, -1, count)
-
-
-def places(size, kernel, stride, dilation, padding):
-    extent = (kernel - 1) * dilation + 1
-    return -(-size // stride) if padding == SAME else (size - extent) // stride + 1
 
 
 @settings(max_examples=60)

@@ -275,7 +275,10 @@ def test_sizes_suit_the_depth(propose):
 
 def test_progress_is_told_of_every_width_and_depth(propose):
     calls = []
-    advance = lambda: calls.append(None)  # noqa: E731
+
+    def advance():
+        calls.append(None)
+
     # Nothing fits: what is too large for one width is for all wider ones.
     assert propose(Budget(1_000, MIB), advance, widths=[4, 2, 8], depths=[1, 2]) == []
     assert len(calls) == 6

@@ -114,20 +114,6 @@ inline int32_t AddLowerUpper(Pair first, Pair second, int32_t sum) {
   return sum + Lower(first) * Upper(second);
 #endif
 }
-inline int32_t AddUpperLower(Pair first, Pair second, int32_t sum) {
-#if defined(__ARM_FEATURE_DSP)
-  return __smlatb(first, second, sum);
-#else
-  return sum + Upper(first) * Lower(second);
-#endif
-}
-inline int32_t AddUpperUpper(Pair first, Pair second, int32_t sum) {
-#if defined(__ARM_FEATURE_DSP)
-  return __smlatt(first, second, sum);
-#else
-  return sum + Upper(first) * Upper(second);
-#endif
-}
 
 // The upper word of a product, rounded, and a sum.
 inline int32_t AddHighProduct(int32_t first, int32_t second, int32_t sum) {
