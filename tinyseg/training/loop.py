@@ -29,7 +29,7 @@ from tinyseg.training.callbacks import (
     ProgressBar,
     TrainingState,
 )
-from tinyseg.training.claim import STATE, claim
+from tinyseg.training.claim import STATE, alone, claim
 from tinyseg.training.divergence import (
     MARK,
     Diverged,
@@ -175,15 +175,30 @@ def run_epochs(
         goal: what the best epoch is best in.
 
     Raises:
-        InputError: the folder holds a run of another plan, or one that diverged.
+        InputError: the folder holds a run of another plan, one that diverged or one that is going
+            on, or the disk is full.
         Diverged: the loss or the weights are no longer finite.
     """
-    folder, settings = Path(folder), plan.training
-    model = learner.network
+    folder, model = Path(folder), learner.network
     goal = goal if len(validation) else LAST_EPOCH
     _need_foreground(training, plan.data.source)
     watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
-    claim(folder, plan)
+    with alone(folder):
+        claim(folder, plan)
+        _epochs(learner, plan, training, validation, folder, goal, watchers)
+
+
+def _epochs(
+    learner: Learner,
+    plan: Plan,
+    training: ImageStore,
+    validation: ImageStore,
+    folder: Path,
+    goal: Goal,
+    watchers: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Run the epochs of :func:`run_epochs` in a folder that is this run's own."""
+    settings, model = plan.training, learner.network
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
     steps = _steps(training, settings)
