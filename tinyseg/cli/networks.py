@@ -53,13 +53,14 @@ def zoo(names: tuple[str, ...], as_json: bool) -> None:
         terminal.print_json(rows)
         return
     terminal.print_table(
-        ["name", "task", "input", "parameters", "MACs", "published form stopped by"],
+        ["name", "task", "input", "parameters", "trainable", "MACs", "published form stopped by"],
         [
             [
                 row["name"],
                 row["task"],
                 "x".join(map(str, row["input_shape"])),
                 count(row["parameters"]),
+                count(row["trainable_parameters"]),
                 count(row["macs"]),
                 ", ".join(row["stopped_by"]),
             ]

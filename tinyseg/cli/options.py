@@ -247,11 +247,18 @@ def print_trained(result: Trained, as_json: bool) -> None:
 
 
 def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Return title and value of the scores that stand for a task; none of no scores."""
-    from tinyseg.scoring.scores import SCORES
+    """Return title and value of the scores that stand for a task; none of no scores.
+
+    Where some images have no lesion, a title says whether they count.
+    """
+    from tinyseg.scoring.scores import SCORES, lesions
 
     rows = next((rows for rows in SCORES.values() if rows[0].key in scores), ())
-    return [(title, scores[key]) for key, title in rows]
+    if "with_lesion" not in scores:
+        return [(title, scores[key]) for key, title in rows]
+    key, title = rows[0]
+    shown = [(f"{title} (lesions)", lesions(scores)[key])]
+    return shown + [(f"{title} (all images)", scores[key]) for key, title in rows]
 
 
 def fail_on(failures: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from tinyseg.cli.options import (
     SPLIT,
     UNSAFE,
     fail_on,
+    leading,
     parse_settings,
     size_changes,
     stated_options,
@@ -177,7 +178,7 @@ def verify(
       tinyseg verify attention_unet_ds --on mps3_an547
       tinyseg verify attention_unet_ds --on mps2_an500 --engine tflm --images 2
     """
-    from tinyseg.reporting.numbers import score, size
+    from tinyseg.reporting.numbers import size
     from tinyseg.scoring.scores import SCORES
     from tinyseg.steps import verify as step
     from tinyseg.steps.session import Session
@@ -196,9 +197,9 @@ def verify(
             *_device_rows(values["device"]),
             ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
             *(
-                [f"{title}, {verdict.title(name)}", score(value)]
-                for key, title in scored
-                for name, value in values[key].items()
+                [f"{title}, {verdict.title(name)}", shown]
+                for name, scores in verdict.scores.items()
+                for title, shown in _score_cells(scores, scored)
             ),
         ]
         title = f"{session.path} on {len(verdict.images)} {'images' if scored else 'inputs'}"
@@ -206,6 +207,20 @@ def verify(
         for line in verdict.warnings:
             click.echo(f"warning: {line}", err=True)
     fail_on(verdict.failures)
+
+
+def _score_cells(
+    scores: dict[str, Any] | None, scored: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return what stands for a backend's scores; where images have no lesion, false alarms too."""
+    from tinyseg.reporting.numbers import score
+    from tinyseg.scoring.scores import false_alarms
+
+    if not scores or "with_lesion" not in scores:
+        return [(title, score(scores and scores[key])) for key, title in scored]
+    alarms, normal = false_alarms(scores) or (0, 0)
+    leads = [(title, score(value)) for title, value in leading(scores)[:2]]
+    return [*leads, ("false alarms", f"{alarms} of {normal} images without a lesion")]
 
 
 def _bytes_rows(values: dict[str, Any]) -> list[list[str]]:
@@ -230,11 +245,14 @@ def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
 
 def _print_run(run: Run) -> None:
     from tinyseg.reporting.run_report import tables
+    from tinyseg.steps.verdict import verdict
 
     for table in tables(run.as_dict())[:3]:
         terminal.print_table(table["header"], table["rows"], title=table["title"])
     for name in (run.file, "report.html", "report.md", "report.json", "plan.json"):
         click.echo(run.folder / name)
+    for line in verdict(run):
+        click.echo(line)
 
 
 @click.command()

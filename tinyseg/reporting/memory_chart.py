@@ -29,7 +29,8 @@ def write(
 
     Args:
         facts: as :func:`tinyseg.tflite.arena.memory.facts` gives them; ``measured`` may add what an
-            interpreter took: ``total_bytes``, and ``head_bytes`` and ``tail_bytes`` if known.
+            interpreter took: ``total_bytes``, and ``head_bytes`` and ``tail_bytes`` if known;
+            ``board`` what a board leaves, and whether the file fits.
         folder: where the files go.
         savings: what each change of the graph would save: its name, and bytes of the total.
 
@@ -66,6 +67,10 @@ def _sizes(facts: dict[str, Any]) -> dict[str, Any]:
     blank = ["-"] if measured else []
     shown.append(["smallest arena that TFLM can plan in", size(facts["needed_bytes"]), *blank])
     shown.append(["head, lower bound", size(facts["lower_bound_bytes"]), *blank])
+    if board := facts.get("board"):
+        shown.append([f"RAM of {board['name']} for it", size(board["arena_bytes"]), *blank])
+        shown.append([f"flash of {board['name']} for the file", size(board["file_bytes"]), *blank])
+        shown.append(["fits", "yes" if board["fits"] else "no", *blank])
     return {
         "title": f"Tensor arena, {facts['target']}",
         "note": f"Gaps between the buffers cost {count(lost)} bytes." if lost else "",
