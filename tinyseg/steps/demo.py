@@ -23,6 +23,7 @@ from tinyseg.reporting.pages import data_uri, render
 from tinyseg.runtime import Runner
 from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.runtime.runner import network_outputs
+from tinyseg.steps.marks import need_passed
 from tinyseg.steps.predict import describe, read_input
 from tinyseg.steps.session import Session
 
@@ -118,6 +119,7 @@ def demo(session: Session, host: str, port: int, started: Callable[[str], None])
     Raises:
         InputError: as of :func:`networks_of`, :func:`create_app` and :func:`serve`.
     """
+    need_passed(session.file)
     networks = networks_of(session)
     title = f"{session.plan.model.name}, {' and '.join(networks)}"
     app = create_app(

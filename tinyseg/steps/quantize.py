@@ -22,6 +22,7 @@ from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
 from tinyseg.steps.convert import convert
 from tinyseg.steps.evaluate import score, score_made
 from tinyseg.steps.images import sample
+from tinyseg.steps.marks import UNCHECKED, mark
 from tinyseg.steps.run import (
     BinaryForm,
     DataFacts,
@@ -86,6 +87,8 @@ def quantize(
     if profiled:
         mltk.mltk_python()  # Fail before the long part, not after it.
     made, aware = convert(session, folder)
+    mark(made.file, [UNCHECKED])
+    _tell_of_bits(made)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
         profiling = pool.submit(_profile, made.model) if profiled else None
@@ -109,7 +112,20 @@ def quantize(
     run = _run(session, made, tested, verdict, agreement, binary)
     run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
     _report(run, session, tested)
+    mark(made.file, run.failures)
     return run
+
+
+def _tell_of_bits(made: Session) -> None:
+    """Say that a file does not hold the few bits that were asked for."""
+    bits = made.plan.quantization.weight_bits
+    if bits < 8 and not is_packed(made.model):
+        log.warning(
+            "warning: %s: weights of %d bits with their tables would take more than 8 bits each: "
+            "they are stored with 8, the file is no smaller",
+            made.path,
+            bits,
+        )
 
 
 class Tested(NamedTuple):
