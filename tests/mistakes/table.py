@@ -37,6 +37,8 @@ train nonet -> nonet | attention_unet
 train unett -> did you mean 'unet'?
 train unet --data nowhere -> nowhere | folder
 train unet --data busy -> busy | did you mean 'busi'?
+train unet --data phantom:count=x -> count=
+train unet --data phantom:cuont=3 --dry-run -> cuont
 train unet --labels lesion=1 -> --labels | --data
 train unet --epochs many -> many
 train unet --epochs 0 -> --epochs | 0
@@ -119,8 +121,6 @@ SLOWER = _rows("""
 train unet --data empty -> empty
 train unet --set model.arguments.base_widt=8 -> did you mean 'base_width'?
 train unet --set model.arguments.nothing=8 -> base_width
-train unet --data phantom:count=x -> count=
-train unet --data phantom:cuont=3 -> cuont
 train unet --data phantom:count=2,size=32 --size 32 -> split
 train attention_unet --size 100 -> 112x112
 train unet --data masks_without_images -> masks_without_images

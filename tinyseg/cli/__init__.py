@@ -16,6 +16,7 @@ from tinyseg.cli.boards import (
     flash,
     make_firmware,
 )
+from tinyseg.cli.completion import complete
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
 from tinyseg.cli.device import device
@@ -77,6 +78,7 @@ _NETWORKS = (
 _BOARDS = (boards, doctor, export_c, make_firmware, emulate, flash, device)
 for _verb in (*_NETWORKS, *_BOARDS):
     cli.add_command(_verb)
+complete(cli)
 
 
 def main() -> None:
