@@ -296,9 +296,7 @@ def _where(record: dict[str, Any]) -> str:
 @MAX_WORK
 @stated_options
 @click.option("--tool", help="Flash with this tool; the first installed one by default.")
-@click.option(
-    "--dry-run", is_flag=True, help="Print the command and stop; nothing is compiled."
-)
+@click.option("--dry-run", is_flag=True, help="Print the command and stop; nothing is compiled.")
 def flash(
     model: str,
     board: str,

@@ -245,13 +245,12 @@ def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
 
 def _print_run(run: Run) -> None:
     from tinyseg.reporting.run_report import tables
-    from tinyseg.steps.verdict import verdict
 
     for table in tables(run.as_dict())[:3]:
         terminal.print_table(table["header"], table["rows"], title=table["title"])
     for name in (run.file, "report.html", "report.md", "report.json", "plan.json"):
         click.echo(run.folder / name)
-    for line in verdict(run):
+    for line in run.verdict:
         click.echo(line)
 
 

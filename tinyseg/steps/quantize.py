@@ -33,6 +33,7 @@ from tinyseg.steps.run import (
     WeightsFacts,
 )
 from tinyseg.steps.session import Session
+from tinyseg.steps.verdict import verdict as verdict_on
 from tinyseg.steps.verify import COUNT, verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.ops.binary_conv_2d import NAME
@@ -111,6 +112,7 @@ def quantize(
         mltk.write(profile, mltk_report, folder, session.plan.model.name)
     run = _run(session, made, tested, verdict, agreement, binary)
     run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
+    run = dataclasses.replace(run, verdict=tuple(verdict_on(run)))
     _report(run, session, tested)
     mark(made.file, run.failures)
     return run
@@ -283,7 +285,7 @@ def _report(run: Run, session: Session, tested: Tested) -> None:
     from tinyseg.reporting.examples import worst_first
 
     examples = worst_first(tested.images, tested.floats, tested.integers)
-    run_report.write(run.as_dict(), examples, _history(session), run.folder)
+    run_report.write(run.as_dict(), examples, _history(session), run.folder, run.verdict)
 
 
 def _history(session: Session) -> list[dict[str, str]]:

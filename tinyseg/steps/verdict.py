@@ -59,7 +59,8 @@ def boards_of_own(model: TfliteModel) -> list[str]:
     found = []
     for board in map(load_board, board_names()):
         space = Space.of(board, model) if board.machine is None else None
-        if space is None or not space.regions:
+        # Programs are about as large as files; planning would not change that.
+        if space is None or not space.regions or len(model.content) > 2 * space.flash:
             continue
         try:
             if space.core not in programs:
@@ -67,8 +68,6 @@ def boards_of_own(model: TfliteModel) -> list[str]:
         except InputError:
             return []
         made = programs[space.core]
-        if len(made.content) > 2 * space.flash:
-            continue  # Plans of less memory do not change that.
         whole = made.ram <= max(space.regions) and len(made.content) <= space.flash
         if whole or fit_own(model, space, board.name).fits:
             found.append(board.name)
