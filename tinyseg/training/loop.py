@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,14 @@ import tf_keras as keras
 
 from tinyseg import plan as plans
 from tinyseg.data.augmentation import MILD, WIDE, Ranges
+from tinyseg.data.mixing import Mixing
 from tinyseg.data.pipeline import evaluation_batches, training_batches
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
 from tinyseg.training.attention_maps import FOLDER, AttentionMaps
+from tinyseg.training.averaging import Averaging, WeightAverage
 from tinyseg.training.callbacks import (
     LAST_EPOCH,
     VALIDATION_ACCURACY,
@@ -39,7 +41,8 @@ from tinyseg.training.divergence import (
     first_layer_without_bounds,
 )
 from tinyseg.training.keras_metrics import LesionDice, image_dice
-from tinyseg.training.losses import BceDiceLoss
+from tinyseg.training.losses import mask_loss
+from tinyseg.training.stages import freeze, rates
 from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
@@ -60,7 +63,7 @@ def new_network(plan: Plan) -> keras.Model:
     elif network(plan.model.name).transfers:
         log.warning(
             "%s: starts from random weights; for transfer learning give --weights FILE, such as "
-            "those of Keras Applications without top",
+            "those of Keras Applications without top, or --weights pretrained for an encoder",
             plan.model.name,
         )
     return model
@@ -100,7 +103,7 @@ def train_network(
             )
         losses, goal = _class_losses(), VALIDATION_ACCURACY
     else:
-        losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE
+        losses, goal = mask_losses(mask_loss(plan.training)), VALIDATION_DICE
     run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal)
 
 
@@ -182,14 +185,22 @@ def run_epochs(
     model = learner.network
     goal = goal if len(validation) else LAST_EPOCH
     _need_foreground(training, plan.data.source)
-    watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
+    # Before the folder is taken.
+    watchers = _watchers(model, plan, validation, folder)
+    freeze(model, settings)
+    slower, _ = rates(model, settings), _mixing(settings)
     claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
     steps = _steps(training, settings)
-    optimizer = SteadyAdam(_schedule(settings, steps), name="Adam")
+    optimizer = SteadyAdam(_schedule(settings, steps), name="Adam", rates=slower)
     learner.model.compile(optimizer=optimizer, **learner.losses)
     keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
+    if settings.average:
+        # There, so that a checkpoint holds it.
+        optimizer.average = WeightAverage(model, settings.average)
+        watchers.insert(0, Averaging(optimizer.average))
+        keep_best = functools.partial(_save_average, optimizer.average, keep_best)
     state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
     done = state.restore(learner.model)
     if done:
@@ -214,6 +225,11 @@ def run_epochs(
         log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+
+
+def _save_average(average: WeightAverage, save: Callable[[], object]) -> None:
+    with average.in_place():
+        save()
 
 
 def _steps(training: ImageStore, settings: TrainingPlan) -> int:
@@ -275,6 +291,7 @@ def _learning_batches(training: ImageStore, plan: Plan, first_epoch: int) -> tf.
         seed=plan.seed,
         first_epoch=first_epoch,
         ranges=_ranges(plan.training),
+        mixing=_mixing(plan.training),
     )
 
 
@@ -304,6 +321,11 @@ def _ranges(settings: TrainingPlan) -> Ranges | None:
     if not settings.augment:
         return None
     return WIDE if settings.augment_wide else MILD
+
+
+def _mixing(settings: TrainingPlan) -> Mixing | None:
+    mixing = Mixing(settings.mix, settings.mix_by, settings.paste)
+    return mixing if mixing.share or mixing.paste else None
 
 
 def _schedule(
