@@ -7,7 +7,7 @@ exponential decay of today's practice.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 import tf_keras as keras
@@ -85,3 +85,28 @@ class Averaging(keras.callbacks.Callback):
     def on_test_end(self, logs: dict | None = None) -> None:
         """Put the weights back."""
         self._average.put_back(self._before)
+
+
+def averaged(
+    optimizer: keras.optimizers.Optimizer,
+    network: keras.Model,
+    decay: float,
+    save: Callable[[], object],
+) -> tuple[list[keras.callbacks.Callback], Callable[[], object]]:
+    """Return the callbacks of a run that averages its weights, and what saves their average.
+
+    Args:
+        optimizer: of the run; its checkpoint holds the average from now on.
+        network: whose weights are averaged.
+        decay: see :class:`WeightAverage`; 0 for no average.
+        save: saves the network's weights.
+    """
+    if not decay:
+        return [], save
+    average = optimizer.average = WeightAverage(network, decay)
+
+    def save_average() -> None:
+        with average.in_place():
+            save()
+
+    return [Averaging(average)], save_average

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
 from tinyseg.training.attention_maps import FOLDER, AttentionMaps
-from tinyseg.training.averaging import Averaging, WeightAverage
+from tinyseg.training.averaging import averaged
 from tinyseg.training.callbacks import (
     LAST_EPOCH,
     VALIDATION_ACCURACY,
@@ -42,7 +42,7 @@ from tinyseg.training.divergence import (
 )
 from tinyseg.training.keras_metrics import LesionDice, image_dice
 from tinyseg.training.losses import mask_loss
-from tinyseg.training.stages import freeze, rates
+from tinyseg.training.stages import settle
 from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
@@ -107,12 +107,13 @@ def train_network(
     run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal)
 
 
-def _need_foreground(training: ImageStore, source: str) -> None:
-    """Refuse images from which only "nothing" can be learned.
+def _check(training: ImageStore, plan: Plan) -> None:
+    """Refuse images from which only "nothing" can be learned, and unknown ways to mix them.
 
     Raises:
-        InputError: no training image has foreground.
+        InputError: no training image has foreground, or there is no such way.
     """
+    source, _ = plan.data.source, _mixing(plan.training)
     if training.classes:
         return
     if not training.masks.any():
@@ -184,23 +185,17 @@ def run_epochs(
     folder, settings = Path(folder), plan.training
     model = learner.network
     goal = goal if len(validation) else LAST_EPOCH
-    _need_foreground(training, plan.data.source)
+    _check(training, plan)
     # Before the folder is taken.
-    watchers = _watchers(model, plan, validation, folder)
-    freeze(model, settings)
-    slower, _ = rates(model, settings), _mixing(settings)
+    watchers, slower = _watchers(model, plan, validation, folder), settle(model, settings)
     claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
     steps = _steps(training, settings)
     optimizer = SteadyAdam(_schedule(settings, steps), name="Adam", rates=slower)
     learner.model.compile(optimizer=optimizer, **learner.losses)
-    keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
-    if settings.average:
-        # There, so that a checkpoint holds it.
-        optimizer.average = WeightAverage(model, settings.average)
-        watchers.insert(0, Averaging(optimizer.average))
-        keep_best = functools.partial(_save_average, optimizer.average, keep_best)
+    save = functools.partial(save_weights, model, folder / WEIGHTS)
+    averaging, keep_best = averaged(optimizer, model, settings.average, save)
     state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
     done = state.restore(learner.model)
     if done:
@@ -213,7 +208,7 @@ def run_epochs(
             keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
             History(folder / HISTORY, done),
             bar,
-            *watchers,
+            *(averaging + watchers),
             # Last, so that a checkpoint never runs ahead of the history.
             state,
         ]
@@ -225,11 +220,6 @@ def run_epochs(
         log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
-
-
-def _save_average(average: WeightAverage, save: Callable[[], object]) -> None:
-    with average.in_place():
-        save()
 
 
 def _steps(training: ImageStore, settings: TrainingPlan) -> int:

@@ -22,6 +22,12 @@ def stages(model: keras.Model) -> dict[str, int]:
     return {name: int(match[1] or last) for name, match in found.items()}
 
 
+def settle(model: keras.Model, settings: TrainingPlan) -> list[tuple[keras.layers.Layer, float]]:
+    """Do what :func:`freeze` does and return what :func:`rates` returns."""
+    freeze(model, settings)
+    return rates(model, settings)
+
+
 def freeze(model: keras.Model, settings: TrainingPlan) -> None:
     """Keep stages and normalizations of the encoder as they are, as a plan asks for.
 
