@@ -17,6 +17,7 @@ import yaml
 
 from tinyseg import files
 from tinyseg.errors import InputError, meant
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.plan_limits import need_sense
 from tinyseg.plan_training import TrainingPlan
 from tinyseg.provenance import provenance
@@ -53,16 +54,16 @@ class DataPlan:
 
 
 @dataclasses.dataclass(frozen=True)
-class PreprocessingPlan:
+class PreprocessingPlan(OperatingPoint):
     """From an image file to the network's input, and from its output to a mask.
 
-    Input = (8-bit grey or RGB, stretched to height x width) * scale + offset.
+    Input = (8-bit grey or RGB, stretched to height x width) * scale + offset. The mask is that of
+    the operating point whose fields stand beside these.
 
     Attributes:
         height, width: in pixels.
         channels: 1 converts to grey, 3 repeats grey.
         scale, offset: applied to pixel values 0..255; a number, or one for each channel.
-        threshold: probabilities strictly above it are foreground.
     """
 
     height: int = 256
@@ -70,7 +71,6 @@ class PreprocessingPlan:
     channels: int = 3
     scale: float | tuple[float, ...] = 1 / 255
     offset: float | tuple[float, ...] = 0.0
-    threshold: float = 0.5
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -27,6 +27,8 @@ class Limit(NamedTuple):
         return math.isfinite(value) and low and value <= self.most
 
     def __str__(self) -> str:
+        if self.most < math.inf and self.above:
+            return f"more than {self.least:g}, {self.most:g} at most"
         if self.most < math.inf:
             return f"{self.least:g} to {self.most:g}"
         return f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
@@ -44,6 +46,10 @@ LIMITS: Mapping[str, Limit] = {
     "preprocessing.width": _SIZE,
     "preprocessing.channels": _SIZE,
     "preprocessing.threshold": _SHARE,
+    "preprocessing.blank_below": _SHARE,
+    "preprocessing.share": Limit(0, 1, above=True),
+    "preprocessing.relative": _SHARE,
+    "preprocessing.smallest": _COUNT,
     "training.epochs": _COUNT,
     "training.batch_size": _SIZE,
     "training.learning_rate": _RATE,

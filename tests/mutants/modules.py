@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PYTHON = (
+    "tinyseg/decision.py",
     "tinyseg/preprocessing.py",
     "tinyseg/data/splits.py",
     "tinyseg/data/pipeline.py",

@@ -140,10 +140,10 @@ def score_both(
 
     test, reading = session.images.part("test"), made.reading
     if verdict is not None and verdict.engine_images == len(test):
-        outputs, threshold = verdict.outputs, session.preprocessing.threshold
+        outputs, point = verdict.outputs, session.preprocessing
         made_by = ((KerasRunner, outputs["float"]), (EngineRunner, outputs["int8"]))
         (before, floats), (after, integers) = (
-            score_made(values, kind.kernels, test, threshold, reading) for kind, values in made_by
+            score_made(values, kind.kernels, test, point, reading) for kind, values in made_by
         )
     else:
         ends = (session.preprocessing, reading)
