@@ -79,7 +79,8 @@ def of_duplicates(pairs: Sequence[Duplicate]) -> Iterator[str]:
     if other := sorted((p for p in pairs if p.outlines_differ), key=lambda p: p.overlap or 0):
         shown = ", ".join(f"{pair}, Dice of the masks {pair.overlap:.2f}" for pair in other[:3])
         shown += ", ..." * (len(other) > 3)
-        yield f"near-duplicates with other outlines: {len(other)} pairs, {shown}; correct one of each"
+        count = len(other)
+        yield f"near-duplicates with other outlines: {count} pairs, {shown}; correct one of each"
 
 
 def of_opposed(pairs: Sequence[Duplicate]) -> Iterator[str]:
