@@ -16,6 +16,7 @@ from tinyseg.cli.boards import (
     flash,
     make_firmware,
 )
+from tinyseg.cli.calibrate import calibrate
 from tinyseg.cli.completion import complete
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
@@ -69,6 +70,7 @@ _NETWORKS = (
     inspect,
     quantize,
     verify,
+    calibrate,
     profile,
     memory,
     lower,
