@@ -127,6 +127,7 @@ class Guard(keras.callbacks.Callback):
         layer_of: finds the layer, given epoch and step counted from 0, and no step for the
             validation images.
         report: called with what was found; raises.
+        steps_done: of the epoch that the run begins with.
     """
 
     def __init__(
@@ -135,10 +136,12 @@ class Guard(keras.callbacks.Callback):
         learning_rate: float,
         layer_of: Callable[[int, int | None], str],
         report: Callable[[Divergence], None],
+        steps_done: int = 0,
     ) -> None:
         super().__init__()
         self._optimizer, self._rate = optimizer, learning_rate
         self._layer_of, self._report, self._epoch = layer_of, report, 0
+        self._steps_done = steps_done
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Note the epoch."""
@@ -148,10 +151,11 @@ class Guard(keras.callbacks.Callback):
         """Look at the loss and the gradients."""
         loss = (logs or {})["loss"]
         if not math.isfinite(loss) or self._optimizer.culprit:
-            self._end(loss, batch)
+            self._end(loss, self._steps_done + batch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Look at the loss of the validation images."""
+        self._steps_done = 0
         loss = (logs or {}).get("val_loss", 0.0)
         if not math.isfinite(loss):
             self._end(loss, None)
