@@ -30,6 +30,8 @@ _AT_ONCE = 2
 _STATUS_SECONDS = 1.0
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray gives workers 15, so that anything else on the machine would starve a server.
+    "RAY_worker_niceness": "0",
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
