@@ -26,6 +26,7 @@ from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory
 from tinyseg.cli.networks import evaluate, predict, publish, train, zoo
 from tinyseg.cli.profile import profile
+from tinyseg.cli.serve import serve
 from tinyseg.cli.tflite import quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
 from tinyseg.errors import TinysegError
@@ -67,6 +68,7 @@ _NETWORKS = (
     evaluate,
     predict,
     demo,
+    serve,
     inspect,
     quantize,
     verify,
