@@ -16,6 +16,7 @@ from tinyseg.cli.boards import (
     flash,
     make_firmware,
 )
+from tinyseg.cli.cluster import slurm, tune
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
 from tinyseg.cli.device import device
@@ -60,6 +61,8 @@ _NETWORKS = (
     zoo,
     data,
     train,
+    tune,
+    slurm,
     distill,
     binarize,
     evaluate,
