@@ -150,11 +150,12 @@ def learn_masks(
     """
     from tinyseg.compression.distillation import SoftMaskLearner, SoftMaskLoss
     from tinyseg.training.loop import Learner, mask_losses, run_epochs, train_network
+    from tinyseg.training.losses import mask_loss
 
     if not teachers:
         train_network(student, plan, training, validation, folder, hooks)
         return
-    loss = SoftMaskLoss(plan.distillation.teacher_weight, plan.training.dice_weight)
+    loss = SoftMaskLoss(plan.distillation.teacher_weight, mask_loss(plan.training))
     learner = SoftMaskLearner(teachers, student)
     learns = Learner(learner, mask_losses(loss), student)
     run_epochs(learns, plan, training, validation, folder, hooks=hooks)

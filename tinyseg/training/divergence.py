@@ -81,13 +81,24 @@ def refuse_diverged(folder: Path, state: Path) -> None:
 class SteadyAdam(keras.optimizers.Adam):
     """Adam that leaves the weights alone where a gradient is not finite, so that they show why.
 
+    Args:
+        rates: layers whose weights learn more slowly, with their share of the learning rate.
+        args, kwargs: as of Adam.
+
     Attributes:
         culprit: name of the weight next to the loss whose gradient was not finite; empty if all
             were.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        rates: Iterable[tuple[keras.layers.Layer, float]] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        shares = {self._var_key(weight): rate for layer, rate in rates for weight in layer.weights}
+        self._shares = lambda: shares
         last, self._names = tf.Variable(-1, trainable=False, dtype=tf.int64), ()
         # Behind a call, so that it is no part of a checkpoint.
         self._last = lambda: last
@@ -116,6 +127,14 @@ class SteadyAdam(keras.optimizers.Adam):
             return tf.identity(super(SteadyAdam, self).apply_gradients(pairs, *args, **kwargs))
 
         return tf.cond(tf.reduce_all(finite), step, leave)
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        """See Keras."""
+        share = self._shares().get(self._var_key(variable), 1.0)
+        before = tf.identity(variable)
+        super().update_step(gradient, variable)
+        if share != 1:
+            variable.assign(before + share * (variable - before))
 
 
 class Guard(keras.callbacks.Callback):

@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from tinyseg import files
 from tinyseg.data.augmentation import MILD, WIDE, Ranges
+from tinyseg.data.mixing import Mixing
 from tinyseg.data.pipeline import evaluation_batches, training_batches
 from tinyseg.data.store import ImageStore
 from tinyseg.plan import Plan, TrainingPlan
@@ -123,6 +124,7 @@ def learning_batches(training: ImageStore, plan: Plan, first_epoch: int) -> tf.d
         seed=plan.seed,
         first_epoch=first_epoch,
         ranges=_ranges(plan.training),
+        mixing=mixing_of(plan.training),
     )
 
 
@@ -131,6 +133,16 @@ def judging_batches(validation: ImageStore, plan: Plan) -> tf.data.Dataset | Non
     if not len(validation):
         return None
     return evaluation_batches(validation, plan.preprocessing, plan.training.batch_size)
+
+
+def mixing_of(settings: TrainingPlan) -> Mixing | None:
+    """Return how images are made of two; None if none are.
+
+    Raises:
+        InputError: an unknown way.
+    """
+    mixing = Mixing(settings.mix, settings.mix_by, settings.paste)
+    return mixing if mixing.share or mixing.paste else None
 
 
 def _ranges(settings: TrainingPlan) -> Ranges | None:

@@ -17,6 +17,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
 from tinyseg.training.attention_maps import FOLDER, AttentionMaps
+from tinyseg.training.averaging import averaged
 from tinyseg.training.callbacks import (
     LAST_EPOCH,
     VALIDATION_ACCURACY,
@@ -26,10 +27,11 @@ from tinyseg.training.callbacks import (
 )
 from tinyseg.training.claim import STATE, claim
 from tinyseg.training.divergence import SteadyAdam
-from tinyseg.training.epochs import run_left, steps_of
+from tinyseg.training.epochs import mixing_of, run_left, steps_of
 from tinyseg.training.hooks import Hook, TrainingRun
 from tinyseg.training.keras_metrics import LesionDice, image_dice
-from tinyseg.training.losses import BceDiceLoss
+from tinyseg.training.losses import mask_loss
+from tinyseg.training.stages import settle
 from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
@@ -50,7 +52,7 @@ def new_network(plan: Plan) -> keras.Model:
     elif network(plan.model.name).transfers:
         log.warning(
             "%s: starts from random weights; for transfer learning give --weights FILE, such as "
-            "those of Keras Applications without top",
+            "those of Keras Applications without top, or --weights pretrained for an encoder",
             plan.model.name,
         )
     return model
@@ -93,16 +95,17 @@ def train_network(
             )
         losses, goal = _class_losses(), VALIDATION_ACCURACY
     else:
-        losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE
+        losses, goal = mask_losses(mask_loss(plan.training)), VALIDATION_DICE
     run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal, hooks)
 
 
-def _need_foreground(training: ImageStore, source: str) -> None:
-    """Refuse images from which only "nothing" can be learned.
+def _check(training: ImageStore, plan: Plan) -> None:
+    """Refuse images from which only "nothing" can be learned, and unknown ways to mix them.
 
     Raises:
-        InputError: no training image has foreground.
+        InputError: no training image has foreground, or there is no such way.
     """
+    source, _ = plan.data.source, mixing_of(plan.training)
     if training.classes:
         return
     if not training.masks.any():
@@ -177,21 +180,25 @@ def run_epochs(
     folder, settings = Path(folder), plan.training
     model = learner.network
     goal = goal if len(validation) else LAST_EPOCH
-    _need_foreground(training, plan.data.source)
-    watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
+    _check(training, plan)
+    # Before the folder is taken.
+    watchers, slower = _watchers(model, plan, validation, folder), settle(model, settings)
     claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
-    optimizer = SteadyAdam(_schedule(settings, steps_of(training, settings)), name="Adam")
+    optimizer = SteadyAdam(
+        _schedule(settings, steps_of(training, settings)), name="Adam", rates=slower
+    )
     learner.model.compile(optimizer=optimizer, **learner.losses)
-    keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
+    save = functools.partial(save_weights, model, folder / WEIGHTS)
+    averaging, keep_best = averaged(optimizer, model, settings.average, save)
     state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
     done = state.restore(learner.model)
     if done or state.step:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
     if done < settings.epochs and not state.stalled:
         run = TrainingRun(plan, model, learner.model, training, validation, folder, goal, done)
-        run_left(run, state, watchers, [hook(run) for hook in hooks])
+        run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
     if len(validation):
         log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
