@@ -23,6 +23,8 @@ FIRMWARE_PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-
 FIRMWARE_TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm
 TEST_PACKAGES := libgtest-dev clang-format chromium chromium-driver
 TEST_TOOLS := clang-format chromedriver
+SLURM_PACKAGES := slurm-wlm slurmd slurmctld slurm-client munge
+SLURM_TOOLS := sbatch srun munge
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
 
@@ -34,7 +36,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk tools toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain slurm zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -76,6 +78,9 @@ tools: ## install compilers and the emulator for firmware (Debian)
 
 toolchain: tools ## install what tests and lint need beside that: a browser, GoogleTest (Debian)
 	$(call install,$(TEST_PACKAGES),$(TEST_TOOLS),/usr/include/gtest/gtest.h)
+
+slurm: ## install SLURM for the tests of its jobs (Debian)
+	$(call install,$(SLURM_PACKAGES),$(SLURM_TOOLS),)
 
 setup: $(ENV) ## make the main environment
 mltk: $(MLTK) ## make the environment of Silicon Labs MLTK

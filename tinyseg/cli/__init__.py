@@ -17,6 +17,7 @@ from tinyseg.cli.boards import (
     make_firmware,
 )
 from tinyseg.cli.calibrate import calibrate
+from tinyseg.cli.cluster import slurm, tune
 from tinyseg.cli.completion import complete
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
@@ -63,6 +64,8 @@ _NETWORKS = (
     zoo,
     data,
     train,
+    tune,
+    slurm,
     distill,
     binarize,
     evaluate,
