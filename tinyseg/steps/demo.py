@@ -63,11 +63,10 @@ def segment_by_each(
     Returns:
         ``image``: the image's ``width`` and ``height``; ``doubts``: what is doubtful about the
         file, a line each; ``networks``: of each its ``title``,
-        ``overlay`` and ``mask`` as data URIs, ``area_pixels`` and ``area_share`` of all regions
-        together, ``parts``, ``milliseconds`` on this machine, and the ``kernels`` that took them;
+        ``overlay`` and ``mask`` as data URIs, ``area_pixels``, ``area_share`` and ``parts`` of all
+        regions together, and ``milliseconds`` on this machine by which ``kernels``;
         ``equal_pixels``: share of the pixels, at the networks' resolution, where all agree;
-        ``difference``: data URI of the image with the pixels where they do not; None of one
-        network.
+        ``difference``: data URI of the image with the other pixels; None of one network.
 
     Raises:
         InputError: the image cannot be read, or has other channels than the networks.
