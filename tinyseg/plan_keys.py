@@ -48,14 +48,14 @@ def _keys(part: Any, prefix: str) -> Iterator[Key]:
 
 
 def meanings(kind: type) -> dict[str, str]:
-    """Return what the docstring of a dataclass says of each attribute.
+    """Return what the docstrings of a dataclass and of its bases say of each attribute.
 
     Args:
         kind: a part of the plan.
     """
-    _, _, listed = (inspect.getdoc(kind) or "").partition("Attributes:\n")
-    return {
-        name: " ".join(text.split())
-        for names, text in _ENTRY.findall(listed)
-        for name in names.split(", ")
-    }
+    told: dict[str, str] = {}
+    for part in reversed(kind.__mro__):
+        _, _, listed = inspect.cleandoc(part.__doc__ or "").partition("Attributes:\n")
+        for names, text in _ENTRY.findall(listed):
+            told |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+    return told

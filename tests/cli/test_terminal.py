@@ -22,7 +22,8 @@ class Terminal(io.StringIO):
 def printed(monkeypatch):
     def printed(columns, stream=Terminal):
         monkeypatch.setenv("COLUMNS", str(columns))
-        monkeypatch.setenv("TERM", "dumb")
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("NO_COLOR", "1")
         out = stream()
         monkeypatch.setattr("sys.stdout", out)
         terminal.print_table(HEADER, ROWS, title="path/to/a network of a very long name.tflite")

@@ -66,5 +66,5 @@ def test_modules_and_names_exist(block):
             assert importlib.util.find_spec(node.module), node.module
             module = importlib.import_module(node.module)
             for alias in node.names:
-                inside = importlib.util.find_spec(f"{node.module}.{alias.name}")
-                assert hasattr(module, alias.name) or inside, alias.name
+                found = hasattr(module, alias.name)
+                assert found or importlib.util.find_spec(f"{node.module}.{alias.name}")

@@ -115,6 +115,8 @@ flash NET --board mps2_an500 -> emulated only | tinyseg emulate
 flash NET --board nucleo_h743zi --tool commander -> commander | st-flash
 boards --bord x -> --bord
 data check nowhere -> nowhere
+data get bussi -o sets -> bussi | did you mean 'busi'?
+data get brats_nifti -o sets -> registered users | https:// | sets/brats2015_nifti
 """)
 # Here the network has to be built, or images are looked at.
 SLOWER = _rows("""

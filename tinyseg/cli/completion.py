@@ -58,12 +58,19 @@ def _recipes() -> Iterable[str]:
     return ("static_wi8_ai8", "static_wi8_ai16", "qat_wi8_ai8")
 
 
+def _sources() -> Iterable[str]:
+    from tinyseg.data.catalogue import SOURCES
+
+    return SOURCES
+
+
 _NETWORKS, _DATA = Names(_networks, files=True), Names(_data, files=True)
 # By the names of parameters, which mean the same in every verb.
 _TYPES = {
     **dict.fromkeys(("model", "model_or_file", "file", "teacher", "steps"), _NETWORKS),
     **dict.fromkeys(("student", "names"), Names(_networks)),
     **dict.fromkeys(("data", "source", "path"), _DATA),
+    "name": Names(_sources),
     "board": Names(_boards),
     "settings": Names(_settings),
     "recipe": Names(_recipes),

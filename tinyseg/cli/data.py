@@ -16,6 +16,44 @@ def data() -> None:
     """Check, describe, divide and stage images."""
 
 
+@data.command("get")
+@click.argument("name", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of data sets, instead of $TINYSEG_DATA.",
+)
+def data_get(name: str | None, output: Path | None) -> None:
+    """Fetch the data set NAME, or say where it is; without NAME, list them with their terms.
+
+    What broke off goes on where it did; images are counted. Some sets lie on Kaggle (a token, and
+    pip install 'tinyseg[kaggle]'), some are for registered users: the page to visit is named then.
+
+    \b
+    Examples:
+      tinyseg data get
+      tinyseg data get dsb2018 -o path/to/data
+    """
+    from tinyseg.data import catalogue
+
+    if name is None:
+        terminal.print_table(
+            ["name", "images", "comes by", "terms", "page"],
+            [
+                [s.name, f"{s.images:,}" if s.images else "-", s.way, s.terms, s.page]
+                for s in catalogue.SOURCES.values()
+            ],
+        )
+        return
+    source = catalogue.source_of(name)
+    click.echo(f"{source.title}; {source.terms}; cite {source.citation}", err=True)
+    folder, count = catalogue.get(source, output)
+    click.echo(
+        f"{folder}: {count:,} images; --data {name} reads them with TINYSEG_DATA={folder.parent}"
+    )
+
+
 @data.command("check")
 @click.argument("path", callback=with_labels)
 @LABELS
