@@ -23,9 +23,11 @@ TEST_PACKAGES := libgtest-dev clang-format chromium chromium-driver
 TEST_TOOLS := clang-format chromedriver
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
+# What an operating point is chosen for: most-dice, no-missed-lesion, at-most-false-alarms=N.
+WISH ?= most-dice
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk tools toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain zoo check train distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -85,6 +87,9 @@ distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
 
 binarize: $(ENV) ## make a residual-binarized network of MODEL
 	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(ARGS)
+
+calibrate: $(ENV) ## choose the operating point of FILE for WISH
+	@$(TINYSEG) calibrate "$(FILE)" --wish "$(WISH)" $(ARGS)
 
 # One path with blanks or brackets, or several, or a pattern; never words of the shell.
 predict: export IMAGES := $(value IMAGES)

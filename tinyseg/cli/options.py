@@ -241,7 +241,15 @@ def print_trained(result: Trained, as_json: bool) -> None:
         terminal.print_json(result.as_dict())
         return
     if scores := result.validation:
+        from tinyseg.reporting.numbers import false_alarms, missed_lesions
+
         shown = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
+        if "with_lesion" in scores:
+            shown += f", Dice with lesion {scores['with_lesion']['dice']:.4f}"
+        if scores.get("healthy_images"):
+            shown += f", false alarms {false_alarms(scores)}"
+        if scores.get("lesion_images"):
+            shown += f", missed lesions {missed_lesions(scores)}"
         click.echo(f"validation {shown}")
     click.echo(f"weights: {result.weights}")
 
