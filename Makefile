@@ -27,6 +27,8 @@ SLURM_PACKAGES := slurm-wlm slurmd slurmctld slurm-client munge
 SLURM_TOOLS := sbatch srun munge
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
+# What an operating point is chosen for: most-dice, no-missed-lesion, at-most-false-alarms=N.
+WISH ?= most-dice
 
 # Found out before the first verb's work, not by the second one after it.
 ifneq ($(strip $(ARGS)),)
@@ -36,7 +38,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk tools toolchain slurm zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain slurm zoo check train distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -99,6 +101,9 @@ distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
 
 binarize: $(ENV) ## make a residual-binarized network of MODEL
 	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(MORE)
+
+calibrate: $(ENV) ## choose the operating point of FILE for WISH
+	@$(TINYSEG) calibrate "$(FILE)" --wish "$(WISH)" $(MORE)
 
 # One path with blanks or brackets, or several, or a pattern; never words of the shell.
 predict: export IMAGES := $(value IMAGES)

@@ -31,7 +31,7 @@ from tinyseg.cli.options import (
     stated_options,
     watch_hooks,
 )
-from tinyseg.reporting.numbers import score
+from tinyseg.reporting.numbers import false_alarms, missed_lesions, score
 
 if TYPE_CHECKING:
     from tinyseg.steps.border import Stated
@@ -197,9 +197,15 @@ def _mask_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str]
         [name, *(score(values.get(name)) for values in columns.values())]
         for name in (*scores["pooled"], "hd95")
     ]
+    if scores["healthy_images"]:
+        others = [""] * (len(columns) - 1)
+        rows.append(["false alarms, healthy images", false_alarms(scores), *others])
+    if scores["lesion_images"]:
+        others = [""] * (len(columns) - 1)
+        rows.append(["missed, images with lesion", missed_lesions(scores), *others])
     tables = [(header, rows)]
     if scores.get("regions"):
-        names = [row[0] for row in rows]
+        names = [*scores["pooled"], "hd95"]
         regions = scores["regions"].items()
         lines = [[region, *(score(values[name]) for name in names)] for region, values in regions]
         tables.append((["region", *names], lines))

@@ -296,7 +296,13 @@ def print_trained(result: Trained, as_json: bool) -> None:
         terminal.print_json(result.as_dict())
         return
     if scores := result.validation:
+        from tinyseg.reporting.numbers import false_alarms, missed_lesions
+
         shown = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
+        if scores.get("healthy_images"):
+            shown += f", false alarms {false_alarms(scores)}"
+        if scores.get("lesion_images"):
+            shown += f", missed lesions {missed_lesions(scores)}"
         click.echo(f"validation {shown}")
     click.echo(f"weights: {result.as_dict()['weights']}")
 
@@ -308,7 +314,7 @@ def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:
     """
     from tinyseg.scoring.scores import SCORES, lesions
 
-    rows = next((rows for rows in SCORES.values() if rows[0].key in scores), ())
+    rows = [row for rows in SCORES.values() if rows[0].key in scores for row in rows]
     if "with_lesion" not in scores:
         return [(title, scores[key]) for key, title in rows]
     key, title = rows[0]
