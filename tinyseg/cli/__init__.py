@@ -16,6 +16,7 @@ from tinyseg.cli.boards import (
     flash,
     make_firmware,
 )
+from tinyseg.cli.calibrate import calibrate
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
 from tinyseg.cli.device import device
@@ -68,6 +69,7 @@ _NETWORKS = (
     inspect,
     quantize,
     verify,
+    calibrate,
     profile,
     memory,
     lower,
