@@ -164,6 +164,7 @@ def verify(
     if trial.on_device is not None:
         lines = trial.on_device.failures()
         missed += [Missed(Gate.DEVICE, f"{model.path}: {line}") for line in lines]
+    warnings += trial.roundings
     if _is_wide(model):
         warnings += trial.differences
     else:
