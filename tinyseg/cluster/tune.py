@@ -153,7 +153,8 @@ def _run(search: Search, trials: int, parallel: int, address: str) -> None:
     try:
         try:
             ray.init(**options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:
+            # Of no common kind: a port in use, a daemon that does not come up in time.
             where = f"--address {address}" if address else "tune"
             reason = str(error).splitlines()[0]
             raise InputError(f"{where}: Ray does not start or answer ({reason})") from None
