@@ -96,12 +96,11 @@ class Network:
         start = time.perf_counter()
         pixels = normalise(resize_image(image, self._preprocessing), self._preprocessing)
         outputs = self._outputs(pixels[None])
-        found = self._meaning.regions_of(outputs, image.shape[:2])[0]
         size = {"height": image.shape[0], "width": image.shape[1]}
-        if found.ndim == 1:
-            facts: dict[str, Any] = self._classified(found)
+        if self._meaning.layout is None:
+            facts: dict[str, Any] = self._classified(self._meaning.regions_of(outputs)[0])
         else:
-            masks = found > self._preprocessing.threshold
+            masks = self._meaning.masks(outputs, self._preprocessing, image.shape[:2])[0]
             if wanted == PNG:
                 return Answer(200, PNG, encode_image(as_picture(masks), ".png"))
             facts = {"regions": [_plain(row) for row in describe(masks)]}
