@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -171,7 +172,8 @@ def running_replicas() -> int:
     from ray import serve
 
     deployments = serve.status().applications[_NETWORK].deployments
-    return deployments[_NETWORK].replica_states.get("RUNNING", 0)
+    states = deployments[_NETWORK].replica_states.items()
+    return sum(count for state, count in states if state == "RUNNING")
 
 
 def serve_network(
@@ -206,7 +208,7 @@ def serve_network(
             include_dashboard=False,
             object_store_memory=_STORE_BYTES,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
         )
         _start(serve, served, scale, host, port, about)
