@@ -23,8 +23,12 @@ FIRMWARE_PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-
 FIRMWARE_TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm
 TEST_PACKAGES := libgtest-dev clang-format chromium chromium-driver
 TEST_TOOLS := clang-format chromedriver
+SLURM_PACKAGES := slurm-wlm slurmd slurmctld slurm-client munge
+SLURM_TOOLS := sbatch srun munge
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
+# What an operating point is chosen for: most-dice, no-missed-lesion, at-most-false-alarms=N.
+WISH ?= most-dice
 
 # Found out before the first verb's work, not by the second one after it.
 ifneq ($(strip $(ARGS)),)
@@ -34,7 +38,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk tools toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain slurm zoo check train distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -77,6 +81,9 @@ tools: ## install compilers and the emulator for firmware (Debian)
 toolchain: tools ## install what tests and lint need beside that: a browser, GoogleTest (Debian)
 	$(call install,$(TEST_PACKAGES),$(TEST_TOOLS),/usr/include/gtest/gtest.h)
 
+slurm: ## install SLURM for the tests of its jobs (Debian)
+	$(call install,$(SLURM_PACKAGES),$(SLURM_TOOLS),)
+
 setup: $(ENV) ## make the main environment
 mltk: $(MLTK) ## make the environment of Silicon Labs MLTK
 
@@ -94,6 +101,9 @@ distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
 
 binarize: $(ENV) ## make a residual-binarized network of MODEL
 	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(MORE)
+
+calibrate: $(ENV) ## choose the operating point of FILE for WISH
+	@$(TINYSEG) calibrate "$(FILE)" --wish "$(WISH)" $(MORE)
 
 # One path with blanks or brackets, or several, or a pattern; never words of the shell.
 predict: export IMAGES := $(value IMAGES)

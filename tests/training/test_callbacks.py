@@ -76,7 +76,7 @@ def test_without_a_score_every_epoch_is_better_than_the_last(tmp_path):
 
 
 def test_goals_are_scores_that_keras_knows():
-    scores = {"loss": 1.0, "val_loss": 2.0, "val_lesion_dice": 3.0, "val_accuracy": 4.0}
+    scores = {"loss": 1.0, "val_loss": 2.0, "val_image_dice": 3.0, "val_accuracy": 4.0}
     goals = [VALIDATION_LOSS, VALIDATION_DICE, VALIDATION_ACCURACY, LAST_EPOCH]
     assert [goal.value(6, scores) for goal in goals] == [2, 3, 4, 7]
     assert [goal.sign for goal in goals] == [-1, 1, 1, 1]
@@ -154,7 +154,7 @@ def test_weights_are_kept_before_the_checkpoint_says_so(tmp_path):
     state = TrainingState(tmp_path, VALIDATION_DICE, 9, killed)
     state.restore(network())
     with pytest.raises(KeyboardInterrupt):
-        state.on_epoch_end(0, {"val_lesion_dice": 0.5})
+        state.on_epoch_end(0, {"val_image_dice": 0.5})
     assert Run(tmp_path).done == 0
 
 
@@ -194,14 +194,14 @@ def test_history_that_was_lost_begins_anew(tmp_path):
 @pytest.mark.parametrize(
     ("goal", "note"),
     [
-        (VALIDATION_DICE, "loss 0.2500  validation Dice (lesions) 0.1235"),
+        (VALIDATION_DICE, "loss 0.2500  validation Dice 0.1235"),
         (VALIDATION_ACCURACY, "loss 0.2500  validation accuracy 0.9000"),
         (VALIDATION_LOSS, "loss 0.2500  validation loss 3.0000"),
         (LAST_EPOCH, "loss 0.2500"),
     ],
 )
 def test_each_epoch_is_told_where_no_terminal_is(goal, note):
-    scores = {"loss": 0.25, "val_loss": 3.0, "val_lesion_dice": 0.12345678, "val_accuracy": 0.9}
+    scores = {"loss": 0.25, "val_loss": 3.0, "val_image_dice": 0.12345678, "val_accuracy": 0.9}
     told = []
     ProgressBar(9, 4, 2, goal, told.append).on_epoch_end(2, scores)
     assert told == [f"epoch 3/9  {note}"]
@@ -219,12 +219,12 @@ def test_bar_counts_batches_and_takes_the_place_of_lines(monkeypatch):
     assert bar.live.is_started
     shown.on_train_batch_end(0)
     shown.on_train_batch_end(1)
-    shown.on_epoch_end(2, {"loss": 1.0, "val_lesion_dice": 0.5})
+    shown.on_epoch_end(2, {"loss": 1.0, "val_image_dice": 0.5})
     shown.on_train_end()
     assert not bar.live.is_started
     assert (task.completed, task.fields["note"]) == (
         10,
-        "loss 1.0000  validation Dice (lesions) 0.5000",
+        "loss 1.0000  validation Dice 0.5000",
     )
     assert told == []
 

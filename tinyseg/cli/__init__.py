@@ -16,6 +16,8 @@ from tinyseg.cli.boards import (
     flash,
     make_firmware,
 )
+from tinyseg.cli.calibrate import calibrate
+from tinyseg.cli.cluster import slurm, tune
 from tinyseg.cli.completion import complete
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
@@ -25,6 +27,7 @@ from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory
 from tinyseg.cli.networks import evaluate, predict, publish, train, zoo
 from tinyseg.cli.profile import profile
+from tinyseg.cli.serve import serve
 from tinyseg.cli.tflite import quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
 from tinyseg.errors import TinysegError
@@ -61,14 +64,18 @@ _NETWORKS = (
     zoo,
     data,
     train,
+    tune,
+    slurm,
     distill,
     binarize,
     evaluate,
     predict,
     demo,
+    serve,
     inspect,
     quantize,
     verify,
+    calibrate,
     profile,
     memory,
     lower,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import JSON, LABELS, SEED, SET, parse_settings, with_labels
+from tinyseg.cli.options import JSON, LABELS, PLACE, SEED, SET, parse_settings, with_labels
 from tinyseg.errors import GateError
 
 
@@ -127,14 +127,14 @@ def data_report(source: str, output: Path, as_json: bool) -> None:
 @data.command("stage")
 @click.argument("source", callback=with_labels)
 @LABELS
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PLACE)
 @click.option("--balance", is_flag=True, help="Add augmented copies of rare labels to training.")
 @SEED
 @SET
 @JSON
 def data_stage(
     source: str,
-    folder: Path,
+    folder: Path | str,
     balance: bool,
     seed: int | None,
     settings: tuple[str, ...],
@@ -144,10 +144,12 @@ def data_stage(
 
     With two labels or more: train/LABEL/, validation/LABEL/, test/LABEL/. With masks:
     train_images/train/ and train_masks/train/, likewise val and test. Near-duplicates and the
-    images of one patient are kept in one part.
+    images of one patient are kept in one part. FOLDER may be a URL, such as s3://bucket/Data.
 
     \b
-    Example: tinyseg data stage busi build/Data --balance
+    Examples:
+      tinyseg data stage busi build/Data --balance
+      tinyseg data stage s3://bucket/raw.zip s3://bucket/Data
     """
     from tinyseg.steps.images import stage_images
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,6 @@ from tinyseg.cli.options import (
     SPLIT,
     UNSAFE,
     fail_on,
-    leading,
     parse_settings,
     size_changes,
     stated_options,
@@ -182,7 +181,7 @@ def verify(
       tinyseg verify attention_unet_ds --on mps3_an547
       tinyseg verify attention_unet_ds --on mps2_an500 --engine tflm --images 2
     """
-    from tinyseg.reporting.numbers import size
+    from tinyseg.reporting.numbers import score, size
     from tinyseg.scoring.scores import SCORES
     from tinyseg.steps import verify as step
     from tinyseg.steps.session import Session
@@ -201,10 +200,11 @@ def verify(
             *_device_rows(values["device"]),
             ["unsupported operators", ", ".join(verdict.unsupported_ops) or "none"],
             *(
-                [f"{title}, {verdict.title(name)}", shown]
-                for name, scores in verdict.scores.items()
-                for title, shown in _score_cells(scores, scored)
+                [f"{title}, {verdict.title(name)}", score(value)]
+                for key, title in scored
+                for name, value in values[key].items()
             ),
+            *_rows_of_both_kinds({verdict.title(k): v for k, v in verdict.scores.items()}),
         ]
         title = f"{session.path} on {len(verdict.images)} {'images' if scored else 'inputs'}"
         terminal.print_table(["check", "result"], rows, title=title)
@@ -213,18 +213,21 @@ def verify(
     fail_on(verdict.failures)
 
 
-def _score_cells(
-    scores: dict[str, Any] | None, scored: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """Return what stands for a backend's scores; where images have no lesion, false alarms too."""
-    from tinyseg.reporting.numbers import score
-    from tinyseg.scoring.scores import false_alarms
+def _rows_of_both_kinds(made: Mapping[str, Mapping[str, Any] | None]) -> list[list[str]]:
+    """Return what each backend, by its title, makes of images with a lesion and without."""
+    from tinyseg.reporting.numbers import false_alarms, missed_lesions, score
+    from tinyseg.scoring.scores import lesions
 
-    if not scores or "with_lesion" not in scores:
-        return [(title, score(scores and scores[key])) for key, title in scored]
-    alarms, normal = false_alarms(scores) or (0, 0)
-    leads = [(title, score(value)) for title, value in leading(scores)[:2]]
-    return [*leads, ("false alarms", f"{alarms} of {normal} images without a lesion")]
+    rows = []
+    for title, scores in made.items():
+        if scores and scores.get("healthy_images"):
+            figures = {
+                "Dice with lesion": score(lesions(scores)["dice"]),
+                "missed lesions": missed_lesions(scores),
+                "false alarms": false_alarms(scores),
+            }
+            rows += [[f"{what}, {title}", text] for what, text in figures.items()]
+    return rows
 
 
 def _bytes_rows(values: dict[str, Any]) -> list[list[str]]:
@@ -250,7 +253,9 @@ def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
 def _print_run(run: Run) -> None:
     from tinyseg.reporting.run_report import tables
 
-    for table in tables(run.as_dict())[:3]:
+    for table in tables(run.as_dict())[:4]:
+        if not table["rows"]:
+            continue
         terminal.print_table(table["header"], table["rows"], title=table["title"])
     for name in (run.file, "report.html", "report.md", "report.json", "plan.json"):
         click.echo(run.folder / name)

@@ -145,14 +145,14 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
                 return root, layout
     # What was fetched lies in the cache, whose name says nothing.
     shown = roots[0] if named or Path(name_or_path).is_dir() else name_or_path
-    if found := unread.only(roots[0]):
+    if found := unread.only(roots[0]) or unread.annotations(roots[0]):
         raise InputError(found)
     raise InputError(
         f"{shown}: no images and masks found; expected images/ and masks/, or BUSI's layout "
         "(benign/, malignant/, normal/ with NAME.png and NAME_mask.png), or "
         "stage1_train/ID/images/ID.png with ID/masks/*.png, or volume_N_slice_N.h5, or a folder "
-        "of .nii.gz a patient, or ISIC_N.jpg and ISIC_N_segmentation.png, or NAME.tif and "
-        "NAME_mask.tif, or two folders with equal names such as JPEGImages/ and "
+        "of .nii.gz a patient, or ISIC_N.jpg and ISIC_N_segmentation.png, or NAME.png and "
+        "NAME_mask.png, or two folders with equal names such as JPEGImages/ and "
         "SegmentationClass/, or COCO's or LabelMe's JSON, or one folder of images a class, or "
         "data/membrane/train/ with image/N.png and label/N.png"
     )

@@ -124,8 +124,13 @@ def score_each(images: ImageStore, decisions: np.ndarray) -> np.ndarray:
 
 
 def allowed_drop(task: str, allowed: float, count: int) -> float:
-    """Return by how much the first score may fall on ``count`` images.
+    """Return by how much the first score may fall on ``count`` images: of classes, by one image."""
+    return or_one_image(allowed, count) if task == "classification" else allowed
 
-    One image more or less that is classified wrongly is chance, on however few images.
+
+def or_one_image(allowed: float, count: int) -> float:
+    """Return by how much a share of ``count`` images may fall, where one image is right or wrong.
+
+    One more or less is chance, on however few images.
     """
-    return max(allowed, 1 / count) if task == "classification" else allowed
+    return max(allowed, 1 / count)

@@ -63,11 +63,10 @@ def segment_by_each(
     Returns:
         ``image``: the image's ``width`` and ``height``; ``doubts``: what is doubtful about the
         file, a line each; ``networks``: of each its ``title``,
-        ``overlay`` and ``mask`` as data URIs, ``area_pixels`` and ``area_share`` of all regions
-        together, ``parts``, ``milliseconds`` on this machine, and the ``kernels`` that took them;
+        ``overlay`` and ``mask`` as data URIs, ``area_pixels``, ``area_share`` and ``parts`` of all
+        regions together, and ``milliseconds`` on this machine by which ``kernels``;
         ``equal_pixels``: share of the pixels, at the networks' resolution, where all agree;
-        ``difference``: data URI of the image with the pixels where they do not; None of one
-        network.
+        ``difference``: data URI of the image with the other pixels; None of one network.
 
     Raises:
         InputError: the image cannot be read, or has other channels than the networks.
@@ -86,14 +85,10 @@ def segment_by_each(
         decisions.append(reading.masks(outputs, preprocessing)[0])
         masks = reading.masks(outputs, preprocessing, image.shape[:2])[0]
         unions.append(np.asarray(masks.any(-1, keepdims=True)))
-        union = describe(unions[-1])[0]
-        drawn = encode_image(overlay(image, masks), ".jpg")
         results.append(
             {
                 "title": title,
-                "overlay": data_uri("overlay.jpg", drawn),
-                "mask": _mask_uri(unions[-1]),
-                **{key: union[key] for key in ("area_pixels", "area_share", "parts")},
+                **_shown(image, masks, unions[-1]),
                 "milliseconds": round(1000 * elapsed, 1),
                 "kernels": runner.kernels,
             }
@@ -105,6 +100,16 @@ def segment_by_each(
         "networks": results,
         "equal_pixels": float(equal.mean()),
         "difference": _difference_uri(image, unions),
+    }
+
+
+def _shown(image: np.ndarray, masks: np.ndarray, union: np.ndarray) -> dict[str, Any]:
+    """Return pictures of masks on their image, and how large they are together."""
+    described = describe(union)[0]
+    return {
+        "overlay": data_uri("overlay.jpg", encode_image(overlay(image, masks), ".jpg")),
+        "mask": _mask_uri(union),
+        **{key: described[key] for key in ("area_pixels", "area_share", "parts")},
     }
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from tinyseg import presets
-from tinyseg.boards import c_source, firmware, library
+from tinyseg.boards import c_source, firmware, library, point_source
 from tinyseg.boards import flash as flashing
 from tinyseg.boards.board import FlashTool, load_board
 from tinyseg.boards.c_source import ArenaSize
@@ -63,7 +63,10 @@ def export_c(
     folder = folder or presets.BUILD / "c" / name
     preprocessing = session.preprocessing if session.takes_image else None
     meaning = session.meaning_or_none()
-    return c_source.export(model, preprocessing, size, folder, name, meaning), size
+    written = c_source.export(model, preprocessing, size, folder, name, meaning)
+    if preprocessing is not None and not preprocessing.is_plain:
+        written += point_source.copy_code(folder)
+    return written, size
 
 
 def need_own(engine: str, max_work: float) -> None:

@@ -85,7 +85,7 @@ def quantize(
     """
     max_drop = session.recipe.max_drop if max_drop is None else max_drop
     folder = Path(folder or session.run_folder())
-    profiled = _takes_part(profiled)
+    profiled = _takes_part(profiled)  # Before the long part, not after it.
     made, aware = convert(session, folder)
     mark(made.file, [UNCHECKED])
     _tell_of_bits(made)
@@ -98,10 +98,8 @@ def quantize(
         tested = score_both(session, made, verdict)
         profile, mltk_report = profiling.result() if profiling else (None, None)
     missed = [*verdict.missed, *_missed_on_all(made, tested, verdict, max_drop)]
-    agreement = None
-    if aware is not None:
-        agreement = _agreement(aware, made, verify_images or COUNT)
-        missed += _missed_simulation(made, agreement)
+    agreement = None if aware is None else _agreement(aware, made, verify_images or COUNT)
+    missed += _missed_simulation(made, agreement)
     binary = None
     if session.plan.quantization.target == "xnor":
         log.info("lowering convolutions of signs to %s", NAME)
@@ -110,11 +108,14 @@ def quantize(
     if profile and mltk_report:
         mltk.write(profile, mltk_report, folder, session.plan.model.name)
     run = _run(session, made, tested, verdict, agreement, binary)
-    run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
-    run = dataclasses.replace(run, verdict=tuple(verdict_on(run)))
+    run = _judged(dataclasses.replace(run, profile=profile, missed=tuple(missed)))
     _report(run, session, tested)
     mark(made.file, run.failures)
     return run
+
+
+def _judged(run: Run) -> Run:
+    return dataclasses.replace(run, verdict=tuple(verdict_on(run)))
 
 
 def _tell_of_bits(made: Session) -> None:
@@ -130,7 +131,7 @@ def _tell_of_bits(made: Session) -> None:
 
 
 def _takes_part(asked: bool | None) -> bool:
-    """Find out whether MLTK profiles the file, before the long part and not after it."""
+    """Find out whether MLTK profiles the file."""
     if asked is False:
         return False
     try:
@@ -210,8 +211,8 @@ def _agreement(aware: keras.Model, made: Session, count: int) -> float:
     return float((simulated == masks).mean())
 
 
-def _missed_simulation(made: Session, agreement: float) -> list[Missed]:
-    if agreement >= MIN_AGREEMENT:
+def _missed_simulation(made: Session, agreement: float | None) -> list[Missed]:
+    if agreement is None or agreement >= MIN_AGREEMENT:
         return []
     line = (
         f"{made.path}: {agreement:.2%} of the decisions are those of the simulation in Keras, "

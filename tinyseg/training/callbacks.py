@@ -38,7 +38,8 @@ class Goal(NamedTuple):
         return float(scores[self.key]) if self.key else float(epoch + 1)
 
 
-VALIDATION_DICE = Goal("val_lesion_dice", "validation Dice (lesions)", 1)
+# Of all images: one without a lesion counts 1 if it is left blank, else 0.
+VALIDATION_DICE = Goal("val_image_dice", "validation Dice", 1)
 VALIDATION_ACCURACY = Goal("val_accuracy", "validation accuracy", 1)
 VALIDATION_LOSS = Goal("val_loss", "validation loss", -1)
 # What a checkpoint takes beside the values of the variables.
@@ -230,7 +231,7 @@ class ProgressBar(keras.callbacks.Callback):
         scores = logs or {}
         note = f"loss {scores['loss']:.4f}"
         if self._goal.key:
-            note += f"  {self._goal.title} {scores[self._goal.key]:.4f}"
+            note += f"  {self._goal.title} {scores[self._goal.key]:.4f}{_both_kinds(scores)}"
         self._bar.update(self._task, note=note)
         if self._bar.disable:
             self._log(f"epoch {epoch + 1}/{self._epochs}  {note}")
@@ -238,3 +239,14 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """Remove the bar."""
         self._bar.stop()
+
+
+def _both_kinds(scores: Mapping[str, float]) -> str:
+    """Return what an epoch makes of images with and without a lesion; nothing of classes."""
+    if "val_false_alarms" not in scores:
+        return ""
+    return (
+        f"  with lesion {scores['val_lesion_dice']:.4f}"
+        f"  false alarms {scores['val_false_alarms']:.0f}"
+        f"  missed {scores['val_missed_lesions']:.0f}"
+    )

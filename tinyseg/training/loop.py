@@ -29,7 +29,7 @@ from tinyseg.training.claim import STATE, alone, claim
 from tinyseg.training.divergence import SteadyAdam
 from tinyseg.training.epochs import mixing_of, run_left, steps_of
 from tinyseg.training.hooks import Hook, TrainingRun
-from tinyseg.training.keras_metrics import LesionDice, image_dice
+from tinyseg.training.keras_metrics import FalseAlarms, LesionDice, MissedLesions, image_dice
 from tinyseg.training.losses import mask_loss
 from tinyseg.training.stages import settle
 from tinyseg.zoo import build, network
@@ -70,9 +70,8 @@ def train_network(
 
     Ends with the best epoch's weights in the network.
 
-    Writes ``weights.h5`` (best validation Dice of images with a lesion, or accuracy),
-    ``history.csv``, ``tensorboard/``, ``checkpoint/`` and, at the end, ``plan.json`` into
-    ``folder``.
+    Writes ``weights.h5`` (best validation Dice of all images, or accuracy), ``history.csv``,
+    ``tensorboard/``, ``checkpoint/`` and, at the end, ``plan.json`` into ``folder``.
 
     Args:
         model: from :func:`new_network`.
@@ -120,7 +119,8 @@ def _check(training: ImageStore, plan: Plan) -> None:
 
 def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
     """Return what a learner of masks is compiled with, the Dice that chooses the epoch included."""
-    return {"loss": loss, "metrics": [image_dice, LesionDice()]}
+    metrics = [image_dice, LesionDice(), FalseAlarms(), MissedLesions()]
+    return {"loss": loss, "metrics": metrics}
 
 
 def _class_losses() -> dict[str, Any]:
