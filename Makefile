@@ -178,6 +178,7 @@ docs: $(ENV) ## build the documentation into build/site
 # A notebook's own commands are those of the environment.
 notebooks: $(ENV) ## run the notebooks and keep their output
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest --nbmake --overwrite --nbmake-timeout=600 --durations=0 notebooks $(MORE)
+	.venv/bin/python -m tests.tidy_notebooks
 
 test-cpp: toolchain ## the firmware's own tests, with sanitizers
 	cmake -G Ninja -S firmware -B build/host -DTINYSEG_SANITIZE=ON > /dev/null

@@ -186,7 +186,10 @@ def _emulated_board(
         return None
     from tinyseg.boards import emulator, load_board
 
-    return emulator.emulated(load_board(name)).name
+    machine = emulator.emulated(load_board(name)).name
+    if machine != name:
+        click.echo(f"{name}: emulated by {machine}, which has its core", err=True)
+    return machine
 
 
 ON = click.option(
