@@ -1,6 +1,7 @@
 """What is kept after each epoch, when training stops, and what it tells meanwhile."""
 
 import logging
+import shutil
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg import progress
+from tinyseg.errors import InputError
 from tinyseg.training.callbacks import (
     LAST_EPOCH,
     VALIDATION_ACCURACY,
@@ -130,6 +132,19 @@ def test_only_the_newest_checkpoint_is_left_and_bears_its_epoch(tmp_path):
     assert [path.name for path in tmp_path.glob("*.index")] == ["ckpt-2.index"]
 
 
+def test_a_full_disk_ends_a_run_that_can_go_on(tmp_path, monkeypatch):
+    run = Run(tmp_path).epochs(0.1, 0.2)
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda place: full)
+        with pytest.raises(InputError, match=r"disk is full, .* it goes on after epoch 2$"):
+            run.epochs(0.3)
+        with pytest.raises(InputError, match="disk is full"):
+            Run(tmp_path)
+    assert run.kept == [1, 2]
+    assert Run(tmp_path).done == 2
+
+
 def test_weights_are_kept_before_the_checkpoint_says_so(tmp_path):
     """Or a kill between the two would leave a best epoch whose weights nobody has."""
 
@@ -207,7 +222,10 @@ def test_bar_counts_batches_and_takes_the_place_of_lines(monkeypatch):
     shown.on_epoch_end(2, {"loss": 1.0, "val_image_dice": 0.5})
     shown.on_train_end()
     assert not bar.live.is_started
-    assert (task.completed, task.fields["note"]) == (10, "loss 1.0000  validation Dice 0.5000")
+    assert (task.completed, task.fields["note"]) == (
+        10,
+        "loss 1.0000  validation Dice 0.5000",
+    )
     assert told == []
 
 

@@ -259,6 +259,8 @@ def _print_run(run: Run) -> None:
         terminal.print_table(table["header"], table["rows"], title=table["title"])
     for name in (run.file, "report.html", "report.md", "report.json", "plan.json"):
         click.echo(run.folder / name)
+    for line in run.verdict:
+        click.echo(line)
 
 
 @click.command()

@@ -28,6 +28,7 @@ _MASK_SCORES = {
     "recall": "recall",
     "specificity": "specif.",
     "pixel_accuracy": "pixel acc.",
+    "hd95": "HD95",
 }
 _CLASS_SCORES = {
     "accuracy": "accuracy",
@@ -51,6 +52,7 @@ def write(
     examples: Sequence[pictures.Example] | Sequence[Classified],
     history: Sequence[dict[str, str]],
     folder: str | Path,
+    verdict: Sequence[str] = (),
 ) -> list[Path]:
     """Write ``report.html`` (self-contained), ``report.md`` with its pictures, ``report.json``.
 
@@ -59,6 +61,7 @@ def write(
         examples: to be shown, in the order wanted.
         history: rows of ``history.csv``; empty if there is none.
         folder: where the files go.
+        verdict: lines on whether it passed and where it fits.
 
     Returns:
         The paths of HTML, Markdown and JSON.
@@ -80,6 +83,7 @@ def write(
         files.write_bytes(folder / name, content)
     context = {
         "run": run,
+        "verdict": verdict,
         "tables": tables(run),
         "pictures": pages.with_captions(images, _CAPTIONS),
     }
@@ -118,13 +122,14 @@ def _mask_accuracy(run: dict[str, Any]) -> dict[str, Any]:
             ill = scores["with_lesion"]
             parts[f"image mean of the {ill['images']} with lesion"] = ill
         rows += [
-            [f"{name}, {part}", *(score(values[key]) for key in _MASK_SCORES)]
+            [f"{name}, {part}", *(score(values.get(key)) for key in _MASK_SCORES)]
             for part, values in parts.items()
         ]
     return {
         "title": f"Accuracy on {test['integer']['images']} held-out images",
         "note": f"{_kernels(run)} An image without foreground scores Dice = IoU = 1 if nothing "
-        "is predicted, else 0. Pixel accuracy flatters: most pixels are background.",
+        "is predicted, else 0. Pixel accuracy flatters: most pixels are background. HD95 is a "
+        "distance in pixels.",
         "header": ["network", *_MASK_SCORES.values()],
         "rows": rows,
     }

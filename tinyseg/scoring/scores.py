@@ -95,6 +95,21 @@ def lesions(scores: Mapping[str, Any]) -> Mapping[str, Any]:
     return scores.get("with_lesion", scores)
 
 
+def false_alarms(scores: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return in how many images without a lesion something was found, and how many there are.
+
+    Args:
+        scores: of masks, see :func:`score_outputs`; None for those where all images have a lesion.
+    """
+    if "with_lesion" not in scores:
+        return None
+    found = scores["with_lesion"]
+    normal = scores["images"] - found["images"]
+    # Such an image counts 1 if nothing is found there, and 0 otherwise.
+    right = scores["dice"] * scores["images"] - found["dice"] * found["images"]
+    return normal - round(right), normal
+
+
 def score_background(images: ImageStore) -> dict[str, Any]:
     """Score the answer that there is no foreground anywhere: what any network must beat."""
     return score_outputs(images, np.zeros(images.masks.shape, np.float32), 0.5)

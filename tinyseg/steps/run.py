@@ -148,6 +148,7 @@ class Run:
         missed: gates that were not passed.
         provenance: versions of what took part.
         operating_point: that masks are made at.
+        verdict: lines for people, see :func:`tinyseg.steps.verdict.verdict`.
     """
 
     folder: Path
@@ -170,6 +171,7 @@ class Run:
     missed: tuple[Missed, ...]
     provenance: Mapping[str, str]
     operating_point: OperatingPoint = dataclasses.field(default_factory=OperatingPoint)
+    verdict: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -184,7 +186,7 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values that ``report.json`` holds."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del values["folder"], values["missed"]
+        del values["folder"], values["missed"], values["verdict"]
         for key in ("model", "data", "weights"):
             values[key] = dataclasses.asdict(values[key])
         values |= {

@@ -25,7 +25,7 @@ from tinyseg.training.callbacks import (
     Goal,
     TrainingState,
 )
-from tinyseg.training.claim import STATE, claim
+from tinyseg.training.claim import STATE, alone, claim
 from tinyseg.training.divergence import SteadyAdam
 from tinyseg.training.epochs import mixing_of, run_left, steps_of
 from tinyseg.training.hooks import Hook, TrainingRun
@@ -173,7 +173,8 @@ def run_epochs(
         hooks: follow the run.
 
     Raises:
-        InputError: the folder holds a run of another plan, or one that diverged.
+        InputError: the folder holds a run of another plan, one that diverged or one that is going
+            on, or the disk is full.
         Diverged: the loss or the weights are no longer finite.
         Left: SIGTERM or SIGUSR1 came; the state is saved.
     """
@@ -183,26 +184,27 @@ def run_epochs(
     _check(training, plan)
     # Before the folder is taken.
     watchers, slower = _watchers(model, plan, validation, folder), settle(model, settings)
-    claim(folder, plan)
-    # Here, where every learner passes, so that none can forget it.
-    training = rows_to_learn(training, settings)
-    optimizer = SteadyAdam(
-        _schedule(settings, steps_of(training, settings)), name="Adam", rates=slower
-    )
-    learner.model.compile(optimizer=optimizer, **learner.losses)
-    save = functools.partial(save_weights, model, folder / WEIGHTS)
-    averaging, keep_best = averaged(optimizer, model, settings.average, save)
-    state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
-    done = state.restore(learner.model)
-    if done or state.step:
-        log.info("resuming after epoch %d of %d", done, settings.epochs)
-    if done < settings.epochs and not state.stalled:
-        run = TrainingRun(plan, model, learner.model, training, validation, folder, goal, done)
-        run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
-    if len(validation):
-        log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
-    load_weights(model, folder / WEIGHTS)
-    plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+    with alone(folder):
+        claim(folder, plan)
+        # Here, where every learner passes, so that none can forget it.
+        training = rows_to_learn(training, settings)
+        optimizer = SteadyAdam(
+            _schedule(settings, steps_of(training, settings)), name="Adam", rates=slower
+        )
+        learner.model.compile(optimizer=optimizer, **learner.losses)
+        save = functools.partial(save_weights, model, folder / WEIGHTS)
+        averaging, keep_best = averaged(optimizer, model, settings.average, save)
+        state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
+        done = state.restore(learner.model)
+        if done or state.step:
+            log.info("resuming after epoch %d of %d", done, settings.epochs)
+        if done < settings.epochs and not state.stalled:
+            run = TrainingRun(plan, model, learner.model, training, validation, folder, goal, done)
+            run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
+        if len(validation):
+            log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
+        load_weights(model, folder / WEIGHTS)
+        plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
 
 
 def _watchers(
