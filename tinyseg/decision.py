@@ -129,11 +129,12 @@ def keep_parts(mask: np.ndarray, smallest: int, largest_only: bool) -> np.ndarra
         smallest: pixels of a part that is kept.
         largest_only: whether one alone is kept.
     """
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    numbers, first, sizes = np.unique(labels, return_index=True, return_counts=True)
-    kept = (numbers > 0) & (sizes >= smallest)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    sizes[0] = 0  # Of what is no part.
+    kept = sizes >= max(smallest, 1)
     if largest_only and kept.any():
-        rows = np.flatnonzero(kept)
-        best = min(rows, key=lambda row: (-sizes[row], first[row]))
-        kept = np.arange(len(numbers)) == best
-    return kept[np.searchsorted(numbers, labels)]
+        largest = sizes == sizes.max()
+        first = labels.ravel()[largest[labels].argmax()]
+        kept = np.arange(count) == first
+    return kept[labels]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import files
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.reporting import pages, pictures
 from tinyseg.reporting.examples import Classified, confusion_matrix, draw
 from tinyseg.reporting.numbers import (
@@ -139,10 +140,11 @@ def _both_kinds(run: dict[str, Any]) -> dict[str, Any]:
     test = run["test"]
     networks = {"float32": test["float"], run["recipe"]: test["integer"]}
     known = {name: scores for name, scores in networks.items() if "false_alarms" in scores}
+    point = OperatingPoint(**run.get("operating_point", {}))
     return {
         "title": "Images with and without a lesion",
-        "note": "Missed: no pixel of the lesion is found. False alarm: something is marked where "
-        "there is none.",
+        "note": f"Operating point: {point.described()}. Missed: no pixel of the lesion is found. "
+        "False alarm: something is marked where there is none.",
         "header": ["network", "Dice with lesion", "Dice, all", "missed", "false alarms"],
         "rows": [
             [

@@ -150,8 +150,7 @@ def _points(pixels: int, share: float) -> Iterator[OperatingPoint]:
     for threshold, relative, smallest, largest_only in itertools.product(
         _THRESHOLDS, _RELATIVE, sizes, (False, True)
     ):
-        # Of no effect below a peak of 1.
-        if relative < threshold and not (smallest and largest_only):
+        if not (smallest and largest_only):
             yield OperatingPoint(
                 threshold=threshold,
                 relative=relative,

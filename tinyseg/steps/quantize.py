@@ -195,7 +195,8 @@ def _missed_on_all(
     path, before, after = str(made.path), tested.scores.floats, tested.scores.integers
     missed = []
     if not verdict.misses(Gate.SCORE):
-        missed += missed_score(path, tested.images, before, after, max_drop)
+        both = not made.preprocessing.is_plain
+        missed += missed_score(path, tested.images, before, after, max_drop, over_all=both)
     if not verdict.misses(Gate.TRIVIAL):
         missed += missed_trivial(path, tested.images, {"float": before, "tflm": after})
     return missed
@@ -260,6 +261,7 @@ def _run(
         profile=None,
         missed=verdict.missed,
         provenance=plans.provenance(),
+        operating_point=made.preprocessing.point,
     )
 
 
