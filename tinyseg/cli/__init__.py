@@ -17,6 +17,8 @@ from tinyseg.cli.boards import (
     make_firmware,
 )
 from tinyseg.cli.calibrate import calibrate
+from tinyseg.cli.cluster import slurm, tune
+from tinyseg.cli.completion import complete
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
 from tinyseg.cli.device import device
@@ -25,6 +27,7 @@ from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory
 from tinyseg.cli.networks import evaluate, predict, publish, train, zoo
 from tinyseg.cli.profile import profile
+from tinyseg.cli.serve import serve
 from tinyseg.cli.tflite import quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
 from tinyseg.errors import TinysegError
@@ -61,11 +64,14 @@ _NETWORKS = (
     zoo,
     data,
     train,
+    tune,
+    slurm,
     distill,
     binarize,
     evaluate,
     predict,
     demo,
+    serve,
     inspect,
     quantize,
     verify,
@@ -80,6 +86,7 @@ _NETWORKS = (
 _BOARDS = (boards, doctor, export_c, make_firmware, emulate, flash, device)
 for _verb in (*_NETWORKS, *_BOARDS):
     cli.add_command(_verb)
+complete(cli)
 
 
 def main() -> None:

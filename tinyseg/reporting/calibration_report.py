@@ -21,8 +21,8 @@ HEADER = (
     "false alarms per 100 healthy",
 )
 _CAPTIONS = {
-    "free_response.png": "Free-response curve: the share of the lesions that a marked part touches, "
-    "and marked parts that touch none, at every threshold.",
+    "free_response.png": "Free-response curve: the share of the lesions that a marked part "
+    "touches, and marked parts that touch none, at every threshold.",
     "presence.png": "Whether an image has a lesion, by the mean of its highest probabilities.",
 }
 

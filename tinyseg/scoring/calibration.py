@@ -95,7 +95,9 @@ class Wish:
         if not left:
             return None
         most = max(one.dice for one in left) - _WORTH
-        return min((one for one in left if one.dice >= most), key=lambda one: (one._rules, -one.dice))
+        return min(
+            (one for one in left if one.dice >= most), key=lambda one: (one._rules, -one.dice)
+        )
 
 
 def simplest_kinds(candidates: Sequence[Candidate], wish: Wish) -> list[Candidate]:

@@ -186,9 +186,7 @@ def store(session: Session, point: OperatingPoint) -> None:
     files.write_json(place, plans.as_dict(plan))
 
 
-def _predictions(
-    sessions: Sequence[Session], backend: str | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _predictions(sessions: Sequence[Session], backend: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities and true masks of the validation images of some networks."""
     found = [_of_one(session, backend) for session in sessions]
     shapes = {maps.shape[1:] for maps, _ in found}

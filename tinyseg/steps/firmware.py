@@ -13,6 +13,7 @@ from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import OWN, TFLM, Firmware
 from tinyseg.engine.compiled import compiled
 from tinyseg.errors import InputError
+from tinyseg.steps.marks import need_passed
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
@@ -48,6 +49,7 @@ def export_c(
     """
     model, name = session.model, session.file.stem
     need_own(engine, max_work)
+    need_passed(session.file)
     deployable(model)
     if engine == OWN:
         place = folder or presets.BUILD / "c" / f"{name}_tinyseg"
@@ -109,6 +111,7 @@ def make_firmware(
     target = load_board(board)
     target.need_port()
     need_own(engine, max_work)
+    need_passed(session.file)
     deployable(session.model)
     preprocessing = session.preprocessing if session.takes_image else None
     meaning = session.meaning_or_none()
@@ -139,6 +142,47 @@ class Flashing:
             InputError: the tool is missing or fails.
         """
         flashing.flash(self.firmware.board, self.firmware.image, self.tool)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlashPlan:
+    """How a board would be flashed; nothing is compiled.
+
+    Attributes:
+        command: the exact command.
+        missing: why it would fail here, one line; empty if its tool is installed.
+    """
+
+    command: list[str]
+    missing: str
+
+
+def plan_flash(
+    session: Session,
+    board: str,
+    engine: str = OWN,
+    tool: str | None = None,
+    max_work: float = 1.0,
+) -> FlashPlan:
+    """Tell how :func:`prepare_flash` and :meth:`Flashing.run` would flash a board, in seconds.
+
+    Args:
+        session, board, engine, tool, max_work: see there.
+
+    Raises:
+        InputError: no such board, none that can be flashed, or a file that cannot run on it or that
+            does not fit with our own engine.
+    """
+    target = load_board(board)
+    chosen = flashing.choose(target, tool)
+    need_own(engine, max_work)
+    need_passed(session.file)
+    deployable(session.model)
+    if engine == OWN:
+        firmware.compile_for(session.model, target, max_work)
+    image = firmware.image_of(session.model, target, engine)
+    command = flashing.filled(target, image, chosen)
+    return FlashPlan(command, flashing.missing(target, chosen))
 
 
 def prepare_flash(
