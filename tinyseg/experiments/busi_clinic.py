@@ -3,8 +3,8 @@
 Teachers on an encoder that learned ImageNet teach a student of at most 60,000 parameters, on
 images that are changed at random and mixed. All choices, that of the operating point among them,
 are made on the validation images of one fold, on which the levers are taken away or added one by
-one too. The student then goes on at a lower rate, once on that fold, to choose by, and once with
-all that is not of the test part, which is scored once. See ``docs/protocol.md``.
+one too. The student then goes on at a lower rate with all that is not of the test part, which is
+scored once. See ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -118,13 +118,13 @@ def student_plan(fold: int, epochs: int) -> Plan:
     return plans.override(plan, {**_MIXED, **lessons})
 
 
-def going_on(fold: int) -> Plan:
-    """Return the plan by which the student goes on, with all images or those of its fold."""
+def final_plan() -> Plan:
+    """Return the plan by which the student goes on with all images but those of the test part."""
     changes = {
         "training.initial_weights": str(_weights("student")),
         "training.learning_rate": 1e-3,
     }
-    return plans.override(student_plan(fold, FINAL), changes)
+    return plans.override(student_plan(NONE, FINAL), changes)
 
 
 def _weights(role: str) -> Path:
@@ -182,10 +182,9 @@ def make_file(role: str) -> dict[str, Any]:
     }
 
 
-def settle_point(file: str, final: str) -> dict[str, Any]:
-    """Choose the operating point on the fold's integer file, and store it in the final one too."""
+def settle_point(file: str) -> dict[str, Any]:
+    """Choose the operating point on the fold's integer file, and give it to the final network."""
     found = calibrate(Session.open(file), WISH, folder=WORK / "calibration")
-    store(Session.open(final), found.chosen.point)
     store(Session.open(_weights("final")), found.chosen.point)
     return found.as_dict()
 
@@ -225,14 +224,11 @@ def final(jobs: Jobs) -> dict[str, Any]:
     """Train the student of the fold and the final one, choose the point, score the test part."""
     trained = jobs.run({f"teacher {name}": (train_teacher, (name,)) for name in TEACHERS})
     trained |= jobs.run({"student": (train_student, (student_plan(FOLD, LONG), "student"))})
-    ends = {"tuned": FOLD, "final": NONE}
-    trained |= jobs.run(
-        {role: (train_student, (going_on(fold), role)) for role, fold in ends.items()}
-    )
-    made = jobs.run({f"file {role}": (make_file, (role,)) for role in ends})
-    paths = tuple(made[f"file {role}"]["path"] for role in ends)
-    point = jobs.run({"point": (settle_point, paths)})["point"]
-    tested = jobs.run({"test": (test_final, paths[1:])})["test"]
+    trained |= jobs.run({"final": (train_student, (final_plan(), "final"))})
+    made = jobs.run({"file student": (make_file, ("student",))})
+    point = jobs.run({"point": (settle_point, (made["file student"]["path"],))})["point"]
+    made |= jobs.run({"file final": (make_file, ("final",))})
+    tested = jobs.run({"test": (test_final, (made["file final"]["path"],))})["test"]
     return {
         "validation": {name: run["validation"] for name, run in trained.items()},
         "file": made["file final"],
