@@ -16,6 +16,7 @@ from tinyseg.cli.boards import (
     flash,
     make_firmware,
 )
+from tinyseg.cli.cloud import sagemaker_train
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
 from tinyseg.cli.device import device
@@ -77,8 +78,9 @@ _NETWORKS = (
     report,
     publish,
 )
+_CLOUD = (sagemaker_train,)
 _BOARDS = (boards, doctor, export_c, make_firmware, emulate, flash, device)
-for _verb in (*_NETWORKS, *_BOARDS):
+for _verb in (*_NETWORKS, *_BOARDS, *_CLOUD):
     cli.add_command(_verb)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -28,10 +29,14 @@ _STORE_BYTES = 100 * 2**20
 # One image is computed while the next is read.
 _AT_ONCE = 2
 _STATUS_SECONDS = 1.0
+_STARTS = 5
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray gives workers 15, so that anything else on the machine would starve a server.
     "RAY_worker_niceness": "0",
+    # A busy machine takes longer than the 5 seconds after which Ray starts its proxy anew.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -201,17 +206,13 @@ def serve_network(
     ended = threading.Event()
     before = {n: signal.signal(n, lambda *_: ended.set()) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ray.init(
-            num_cpus=scale.most + 1,
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
-        )
+        _init(ray, scale.most + 1)
         _start(serve, served, scale, host, port, about)
         started(f"http://{host}:{port}/invocations ({about['model']} on {about['kernels']})")
         ended.wait()
+    except (ray.exceptions.RayError, TimeoutError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"serve: Ray did not start ({reason}); try again") from None
     finally:
         if ray.is_initialized():
             serve.shutdown()
@@ -220,11 +221,22 @@ def serve_network(
             signal.signal(number, handler)
 
 
+def _init(ray: Any, processes: int) -> None:
+    ray.init(
+        num_cpus=processes,
+        include_dashboard=False,
+        object_store_memory=_STORE_BYTES,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
+    )
+
+
 def _start(
     serve: Any, served: Served, scale: Scale, host: str, port: int, about: dict[str, str]
 ) -> None:
     quiet = {"log_level": "ERROR", "enable_access_log": False}
-    serve.start(http_options={"host": host, "port": port}, logging_config=quiet)
+    _patiently(lambda: serve.start(http_options={"host": host, "port": port}, logging_config=quiet))
     door = serve.deployment(Door, name=_DOOR, ray_actor_options={"num_cpus": 0})
     options = {"name": _DOOR, "route_prefix": "/", "logging_config": quiet}
     handle = serve.run(door.bind(about), **options)
@@ -248,6 +260,17 @@ def _start(
     )
     options = {"name": _NETWORK, "route_prefix": "/invocations", "logging_config": quiet}
     serve.run(network.bind(served, scale.max_bytes, handle), **options)
+
+
+def _patiently(start: Callable[[], object]) -> None:
+    """Start what may not be up after Ray's minute on a busy machine; it goes on meanwhile."""
+    import ray
+
+    for _ in range(_STARTS - 1):
+        with contextlib.suppress(ray.exceptions.GetTimeoutError):
+            start()
+            return
+    start()
 
 
 def _free_port(host: str, port: int) -> int:

@@ -32,7 +32,7 @@ _IMAGES = 4
 _SHARE = 0.03
 # Looks that rules need at most, and those that are taken whatever they cost.
 _KEPT, _FIRST = 4, 2
-_DRAWN = 3
+_DRAWN, _TIMED = 3, 2
 
 
 class Stopped(GateError):
@@ -82,7 +82,7 @@ class Watcher(keras.callbacks.Callback):
         self._history = _history(run.folder / HISTORY, run.epochs_done)
         self._sights: list[Sight] = []
         self._spent, self._looks, self._left_out = 0.0, 0, 0
-        self._waiting: float | None = None
+        self._epochs_here = 0
         self._counts = _counts(run.training)
         fresh = not run.epochs_done and not run.plan.training.initial_weights
         self._fresh = fresh or bool(self._history)
@@ -109,20 +109,18 @@ class Watcher(keras.callbacks.Callback):
             Stopped: one that is to stop the run has found something.
         """
         self._history.append({key: float(value) for key, value in (logs or {}).items()})
-        if self._waiting is None:
-            self._waiting = self._timed(time.perf_counter() - self._epoch_start)
-        else:
-            self._waiting = -1.0
-        self._check(epoch + 1)
+        # The first epoch here also compiles the step.
+        seconds = time.perf_counter() - self._epoch_start
+        self._epochs_here += 1
+        self._check(epoch + 1, self._timed(seconds) if self._epochs_here == _TIMED else None)
 
-    def _check(self, epoch: int) -> None:
+    def _check(self, epoch: int, waiting: float | None = None) -> None:
         start = time.perf_counter()
         if self._looks < _FIRST or self._spent < self._watch.share * (start - self._start):
             self._sights = [*self._sights, self._probe.look(epoch)][-_KEPT:]
             self._looks += 1
         else:
             self._left_out += 1
-        waiting = self._waiting if self._waiting != -1.0 else None
         seen = Seen(epoch, self._history, self._sights, self._counts, self._fresh, waiting)
         fresh = [
             finding
