@@ -222,14 +222,22 @@ def serve_network(
 
 
 def _init(ray: Any, processes: int) -> None:
-    ray.init(
-        num_cpus=processes,
-        include_dashboard=False,
-        object_store_memory=_STORE_BYTES,
-        log_to_driver=False,
-        logging_level="ERROR",
-        _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
-    )
+    """Start Ray; on a busy machine it may give up after half a minute, and come up later."""
+    for attempt in range(_STARTS):
+        try:
+            ray.init(
+                num_cpus=processes,
+                include_dashboard=False,
+                object_store_memory=_STORE_BYTES,
+                log_to_driver=False,
+                logging_level="CRITICAL",
+                _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
+            )
+            return
+        except Exception as error:  # Ray raises these bare.
+            ray.shutdown()
+            if attempt == _STARTS - 1 or "timed out" not in str(error):
+                raise RuntimeError(str(error)) from None
 
 
 def _start(

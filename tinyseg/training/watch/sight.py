@@ -130,7 +130,7 @@ class Probe:
 
 def _has_one_output(layer: keras.layers.Layer) -> bool:
     inside = layer.inbound_nodes and not isinstance(layer, keras.layers.InputLayer)
-    return bool(inside) and isinstance(layer.output, keras.engine.keras_tensor.KerasTensor)
+    return bool(inside) and not isinstance(layer.output, list | tuple | dict)
 
 
 def _name(variable: tf.Variable) -> str:
