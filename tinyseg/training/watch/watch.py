@@ -20,6 +20,7 @@ from tinyseg.errors import GateError, InputError
 from tinyseg.presets import HISTORY
 from tinyseg.training.epochs import judging_batches, learning_batches, steps_of
 from tinyseg.training.hooks import TrainingRun
+from tinyseg.training.losses import mask_loss
 from tinyseg.training.watch.rules import Finding, Seen, findings
 from tinyseg.training.watch.sight import Probe, Sight
 from tinyseg.training.watch.thresholds import RULES, known, thresholds
@@ -182,8 +183,9 @@ class Watcher(keras.callbacks.Callback):
         batches = judging_batches(batch, run.plan)
         assert batches is not None  # Runs without training images do not begin.
         images, truth = next(iter(batches))
-        weight = run.plan.training.dice_weight
-        return Probe(run.network, images, truth, weight, run.training.classes)
+        classes, settings = run.training.classes, run.plan.training
+        loss = keras.losses.CategoricalCrossentropy() if classes else mask_loss(settings)
+        return Probe(run.network, images, truth, loss, classes)
 
     def _timed(self, epoch_seconds: float) -> float | None:
         """Return the share of a step's time in which its images are made; None of few steps."""
