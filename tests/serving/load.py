@@ -53,7 +53,7 @@ class Server:
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if "NetworkReplica" in " ".join(process.cmdline()):
+                if "ServeReplica:network" in " ".join(process.cmdline()):
                     found.append(process)
         return found
 

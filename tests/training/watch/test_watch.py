@@ -11,7 +11,7 @@ from tests.commands import assert_bad_input, tinyseg
 from tests.training.runs import parts_of, plan_of, small
 from tinyseg.plan import Plan
 from tinyseg.training.loop import train_network
-from tinyseg.training.watch.thresholds import RULES
+from tinyseg.training.watch.thresholds import WATCH_RULES
 from tinyseg.training.watch.watch import Stopped, Watch
 
 
@@ -55,7 +55,7 @@ def test_a_run_that_learns_is_left_alone_and_stays_the_same(tmp_path, caplog):
     assert not report["found"]
     assert not caplog.text.count("warning:")
     assert report["looks"] == 5
-    assert set(report["rules"]) == set(RULES)
+    assert set(report["rules"]) == set(WATCH_RULES)
     assert report["rules"]["dead_relu"]["thresholds"] == {"active": 1e-4, "share": 0.9, "looks": 2}
 
 

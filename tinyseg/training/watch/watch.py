@@ -17,17 +17,16 @@ import tf_keras as keras
 from tinyseg import files
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import GateError, InputError
-from tinyseg.presets import HISTORY
+from tinyseg.presets import FINDINGS, HISTORY
 from tinyseg.training.epochs import judging_batches, learning_batches, steps_of
 from tinyseg.training.hooks import TrainingRun
 from tinyseg.training.losses import mask_loss
 from tinyseg.training.watch.rules import Finding, Seen, findings
 from tinyseg.training.watch.sight import Probe, Sight
-from tinyseg.training.watch.thresholds import RULES, known, thresholds
+from tinyseg.training.watch.thresholds import WATCH_RULES, known, thresholds
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = "rules.json"
 # Images of the fixed batch: enough for a mean, and a fraction of a step.
 _IMAGES = 4
 _SHARE = 0.03
@@ -59,7 +58,7 @@ class Watch:
     share: float = _SHARE
 
     def __post_init__(self) -> None:
-        for rule in self.stop_on or RULES:
+        for rule in self.stop_on or WATCH_RULES:
             thresholds(known(rule), self.preset)
 
     def __call__(self, run: TrainingRun) -> keras.callbacks.Callback:
@@ -78,7 +77,7 @@ class Watcher(keras.callbacks.Callback):
     def __init__(self, run: TrainingRun, watch: Watch) -> None:
         super().__init__()
         self._run, self._watch = run, watch
-        self._path = run.folder / FILE_NAME
+        self._path = run.folder / FINDINGS
         self._found = list(_before(self._path, run.epochs_done))
         self._history = _history(run.folder / HISTORY, run.epochs_done)
         self._sights: list[Sight] = []
@@ -125,7 +124,7 @@ class Watcher(keras.callbacks.Callback):
         seen = Seen(epoch, self._history, self._sights, self._counts, self._fresh, waiting)
         fresh = [
             finding
-            for rule in RULES
+            for rule in WATCH_RULES
             for finding in findings(seen, rule, thresholds(rule, self._watch.preset))
         ]
         self._report(fresh, epoch)
@@ -153,7 +152,7 @@ class Watcher(keras.callbacks.Callback):
                 "thresholds": _finite(thresholds(name, self._watch.preset)),
                 "source": _source(name, self._watch.preset),
             }
-            for name, rule in RULES.items()
+            for name, rule in WATCH_RULES.items()
         }
         files.write_json(
             self._path,
@@ -251,7 +250,7 @@ def _finite(bounds: Mapping[str, float]) -> dict[str, float | str]:
 
 
 def _source(name: str, preset: str) -> str:
-    published = RULES[name].published
+    published = WATCH_RULES[name].published
     if preset == "sagemaker":
         return f"SageMaker Debugger's {published}"
     return f"healthy runs of the zoo; SageMaker Debugger's {published} asks for less"
@@ -259,7 +258,7 @@ def _source(name: str, preset: str) -> str:
 
 def _line(found: Sequence[Finding]) -> str:
     """Return what one rule found in one line."""
-    first, rule = found[0], RULES[found[0].rule]
+    first, rule = found[0], WATCH_RULES[found[0].rule]
     where = f" in {first.layer}" if first.layer else ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     when = f"after epoch {first.epoch}" if first.epoch else "before the first epoch"
