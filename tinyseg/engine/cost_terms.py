@@ -83,6 +83,7 @@ def _plain(program: Program, node: Node) -> dict[str, float]:
     found = _sizes(node)
     found |= {"word": width * (channels // _WORD), "byte": width * (channels % _WORD)}
     found |= {"4 elements": -(-width * channels // _WORD), "byte read": 0.0, "pixel apart": 0.0}
+    found |= {"product": node.macs, "channel's products": node.macs / max(width, 1)}
     for link in node.links:
         source = program.nodes[link.source]
         inside = Reach.of(node, link, source.rows).inside
