@@ -28,6 +28,7 @@ from tinyseg.steps.candidates import (
 )
 from tinyseg.steps.engine_fit import EngineFit, Space, fit_own
 from tinyseg.steps.integer_file import RECIPE, find_integers
+from tinyseg.steps.marks import need_passed
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.run import Run
 from tinyseg.steps.session import Session
@@ -223,6 +224,7 @@ def fit_board(
 
 def _fit(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path) -> Fitted:
     """Find an engine with which a file fits; write it if it has to be another one."""
+    need_passed(source.path)
     deployable(source)
     fitted, file = dataclasses.replace(fitted, source=source), None
     if limits.engine != TFLM:
