@@ -171,6 +171,8 @@ def _finish(content: bytes, plan: Plan) -> bytes:
         "model": plan.model.name,
         "recipe": plan.quantization.recipe,
     }
+    if plan.data.whites:
+        processing["whites"] = dict(plan.data.whites)
     return annotate(content, processing, f"tinyseg {plan.model.name}", INPUT, OUTPUT)
 
 

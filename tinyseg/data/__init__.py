@@ -15,7 +15,7 @@ from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.phantom import load_phantom
 from tinyseg.errors import InputError, meant
 
-__all__ = ["Dataset", "Sample", "find", "load", "need_source", "scan"]
+__all__ = ["Dataset", "Sample", "find", "load", "names", "need_source", "scan"]
 
 _TASKS = ("segmentation", "classification")
 _DEEPEST = 8
@@ -145,14 +145,14 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
                 return root, layout
     # What was fetched lies in the cache, whose name says nothing.
     shown = roots[0] if named or Path(name_or_path).is_dir() else name_or_path
-    if found := unread.only(roots[0]):
+    if found := unread.only(roots[0]) or unread.annotations(roots[0]):
         raise InputError(found)
     raise InputError(
         f"{shown}: no images and masks found; expected images/ and masks/, or BUSI's layout "
         "(benign/, malignant/, normal/ with NAME.png and NAME_mask.png), or "
         "stage1_train/ID/images/ID.png with ID/masks/*.png, or volume_N_slice_N.h5, or a folder "
-        "of .nii.gz a patient, or ISIC_N.jpg and ISIC_N_segmentation.png, or NAME.tif and "
-        "NAME_mask.tif, or two folders with equal names such as JPEGImages/ and "
+        "of .nii.gz a patient, or ISIC_N.jpg and ISIC_N_segmentation.png, or NAME.png and "
+        "NAME_mask.png, or two folders with equal names such as JPEGImages/ and "
         "SegmentationClass/, or COCO's or LabelMe's JSON, or one folder of images a class, or "
         "data/membrane/train/ with image/N.png and label/N.png"
     )
@@ -164,10 +164,16 @@ def need_source(name_or_path: str) -> None:
     Raises:
         InputError: it is no name, address, file or folder.
     """
-    place, _ = _split(name_or_path)
-    known = ["phantom", *layouts.known()]
-    if place not in known and "://" not in place and not Path(place).exists():
+    place, options = _split(name_or_path)
+    if place == "phantom":
+        _phantom(name_or_path, {k: v for k, v in options.items() if k not in ("task", "labels")})
+    elif place not in names() and "://" not in place and not Path(place).exists():
         raise _nothing_there(place, place)
+
+
+def names() -> list[str]:
+    """Return the names of data sets: what :func:`load` takes beside places."""
+    return ["phantom", *(name for name, layout in layouts.known().items() if layout.location)]
 
 
 def _nothing_there(place: str | Path, named: str) -> InputError:

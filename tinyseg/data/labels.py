@@ -27,6 +27,7 @@ _VOID = 255
 _VOID_COLOUR = COLOUR | 0xE0E0C0
 _SURE_WHITE = 128
 _SHOWN = 4
+_NUMBERED = 0.8
 
 # What the user says
 
@@ -231,10 +232,13 @@ def _refuse_mixture(
 
 
 def _are_instances(labelled: Sequence[Levels]) -> bool:
-    """Return whether labels count: 1 to another number in each mask, each label one object."""
+    """Return whether labels count: 1 to another number in each mask, each label one object.
+
+    An object that another one parts, or whose number is missing, is found in few masks.
+    """
     counts = {len(held.values) for held in labelled}
-    numbered = bool(labelled) and all(held.instances for held in labelled)
-    return numbered and len(counts) > 2 and max(counts) > 3
+    numbered = sum(held.instances for held in labelled)
+    return numbered > _NUMBERED * len(labelled) and len(counts) > 2 and max(counts) > 3
 
 
 def _without_void(

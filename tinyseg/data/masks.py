@@ -66,6 +66,7 @@ class Levels:
         count: number of different values.
         first: the least of them.
         instances: whether the labels are numbered from 1 on, one connected area each.
+        share: of the pixels that are not 0.
     """
 
     path: Path
@@ -79,6 +80,7 @@ class Levels:
     count: int = 0
     first: tuple[float, ...] = ()
     instances: bool = False
+    share: float = 0.0
 
 
 def open_mask(path: Path, page: int | None = None) -> MaskPixels:
@@ -178,6 +180,7 @@ def levels(pixels: MaskPixels, path: Path) -> Levels:
     form = _form(pixels, marked)
     held = Levels(path, form, listed, zero, pixels.kind, pixels.depth, pixels.lossy)
     held = dataclasses.replace(held, count=len(found), first=tuple(found[:_FIRST].tolist()))
+    held = dataclasses.replace(held, share=float((values != 0).mean()))
     if form == "shades":
         low, high = float(found[0]), float(found[-1])
         return dataclasses.replace(

@@ -21,6 +21,8 @@ from tinyseg.errors import InputError
 # Greatest values of so many bits.
 _DEPTHS = (255, 1023, 4095, 16383, 65535)
 _WHOLE_WHITE = 65535
+# Objects rarely fill more than that share of all images.
+_MOST_MARKED = 0.9
 
 # A file and the number of its page; None for a file that is one image.
 Place = tuple[Path, int | None]
@@ -68,10 +70,12 @@ def survey(pictures: Sequence[Place], masks: Sequence[Place], wanted: str, where
             rule = labels.suggested_rule(found)
         except InputError as error:
             question = str(error)
-    doubts += [Problem("warning", where, note) for note in rule.notes]
+    settled = bool(wanted or question)
+    notes = (*rule.notes, *_share_doubts(found, rule, settled))
+    doubts += [Problem("warning", where, note) for note in notes]
     for held, remarks in opened:
         if held is not None:
-            remarks = [*remarks, *_value_doubts(held, rule, bool(wanted or question))]
+            remarks = [*remarks, *_value_doubts(held, rule, settled)]
             doubts += [Problem("warning", str(held.path), remark) for remark in remarks]
     return Reading(rule, whites, question, tuple(doubts))
 
@@ -219,6 +223,20 @@ def _value_doubts(held: Levels, rule: MaskRule, settled: bool) -> Iterator[str]:
         yield "marks every pixel as foreground; draw the background as 0"
     elif held.values == (1,) and held.kind == "grey" and held.depth != "1":
         yield "holds 0 and 1 and looks black in viewers; save it as 0 and 255"
+
+
+def _share_doubts(found: Sequence[Levels], rule: MaskRule, settled: bool) -> Iterator[str]:
+    """Say whether all masks together mark nothing, or nearly everything."""
+    shares = [held.share for held in found]
+    if not shares or settled or rule.regions or rule.whites:
+        return
+    if not any(shares):
+        yield "no mask marks anything, which no network can learn from; check the masks"
+    elif np.mean(shares) > _MOST_MARKED:
+        yield (
+            f"masks mark {np.mean(shares):.0%} of the pixels; if 0 is what they mean, say "
+            "--labels 0"
+        )
 
 
 def _format_doubts(image: Image.Image, page: int | None) -> Iterator[str]:

@@ -44,6 +44,16 @@ def only(root: Path) -> str:
     return _message(first)
 
 
+def annotations(root: Path) -> str:
+    """Return a line about annotations of a kind that is not read, named as images are; or none."""
+    stems = {path.stem for path in tree.files_below(root) if is_image(path)}
+    for suffix, what in ((".txt", "YOLO's text"), (".xml", "XML")):
+        for path in tree.files_below(root, f"*{suffix}"):
+            if path.stem in stems:
+                return f"{path}: {what} annotations are not read; export COCO's JSON, or masks"
+    return ""
+
+
 def _message(path: Path) -> str:
     if not path.suffix:
         return f"{path}: is DICOM without .dcm in its name; rename it"

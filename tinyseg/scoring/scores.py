@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinyseg import decision
 from tinyseg.data.store import ImageStore
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.scoring.classification_metrics import summarise_classes
 from tinyseg.scoring.metrics import Confusion, summarise_masks
 
@@ -31,37 +33,52 @@ SCORES = {
 }
 
 
-def decide(outputs: np.ndarray, threshold: float) -> np.ndarray:
+def decide(outputs: np.ndarray, point: OperatingPoint | float) -> np.ndarray:
     """Turn probabilities into what a network says.
 
     Args:
         outputs: masks ``(n, height, width, regions)`` or classes ``(n, classes)``.
-        threshold: probabilities strictly above it are foreground.
+        point: of masks, or a threshold alone, see :func:`tinyseg.decision.decide`.
 
     Returns:
         bool of the same shape; of classes, the likeliest alone is true.
     """
     if outputs.ndim == 4:
-        return outputs > threshold
+        return decision.decide(outputs, point)
     return np.eye(outputs.shape[1], dtype=bool)[outputs.argmax(1)]
 
 
-def score_outputs(images: ImageStore, outputs: np.ndarray, threshold: float) -> dict[str, Any]:
+def score_outputs(
+    images: ImageStore, outputs: np.ndarray, point: OperatingPoint | float
+) -> dict[str, Any]:
     """Score probabilities against what is true of the images.
 
     Args:
         images: with masks or classes.
         outputs: float32, of the shape of ``images.targets``.
-        threshold: probabilities strictly above it are foreground.
+        point: see :func:`decide`.
 
     Returns:
-        See :func:`tinyseg.scoring.metrics.summarise_masks` and
-        :func:`tinyseg.scoring.classification_metrics.summarise_classes`. Of masks some of which
-        are empty, ``with_lesion`` holds the scores of the others alone.
+        See :func:`score_masks` and
+        :func:`tinyseg.scoring.classification_metrics.summarise_classes`.
     """
     if images.classes:
         return summarise_classes(images.targets.argmax(1), outputs, images.classes)
-    masks, decisions = images.masks, decide(outputs, threshold)
+    return score_masks(images, decide(outputs, point))
+
+
+def score_masks(images: ImageStore, decisions: np.ndarray) -> dict[str, Any]:
+    """Score masks against the true ones.
+
+    Args:
+        images: with masks.
+        decisions: bool ``(n, height, width, regions)``.
+
+    Returns:
+        See :func:`tinyseg.scoring.metrics.summarise_masks`. Of masks some of which are empty,
+        ``with_lesion`` holds the scores of the others alone.
+    """
+    masks = images.masks
     scores = summarise_masks(masks, decisions, images.regions)
     marked = masks.any((1, 2, 3))
     if marked.any() and not marked.all():
@@ -78,6 +95,21 @@ def lesions(scores: Mapping[str, Any]) -> Mapping[str, Any]:
     return scores.get("with_lesion", scores)
 
 
+def false_alarms(scores: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return in how many images without a lesion something was found, and how many there are.
+
+    Args:
+        scores: of masks, see :func:`score_outputs`; None for those where all images have a lesion.
+    """
+    if "with_lesion" not in scores:
+        return None
+    found = scores["with_lesion"]
+    normal = scores["images"] - found["images"]
+    # Such an image counts 1 if nothing is found there, and 0 otherwise.
+    right = scores["dice"] * scores["images"] - found["dice"] * found["images"]
+    return normal - round(right), normal
+
+
 def score_background(images: ImageStore) -> dict[str, Any]:
     """Score the answer that there is no foreground anywhere: what any network must beat."""
     return score_outputs(images, np.zeros(images.masks.shape, np.float32), 0.5)
@@ -92,8 +124,13 @@ def score_each(images: ImageStore, decisions: np.ndarray) -> np.ndarray:
 
 
 def allowed_drop(task: str, allowed: float, count: int) -> float:
-    """Return by how much the first score may fall on ``count`` images.
+    """Return by how much the first score may fall on ``count`` images: of classes, by one image."""
+    return or_one_image(allowed, count) if task == "classification" else allowed
 
-    One image more or less that is classified wrongly is chance, on however few images.
+
+def or_one_image(allowed: float, count: int) -> float:
+    """Return by how much a share of ``count`` images may fall, where one image is right or wrong.
+
+    One more or less is chance, on however few images.
     """
-    return max(allowed, 1 / count) if task == "classification" else allowed
+    return max(allowed, 1 / count)

@@ -41,7 +41,10 @@ def plan_in_file(model: TfliteModel) -> Plan:
         shape = image_shape(model.inputs[0].shape) if len(model.inputs) == 1 else None
         stored = dict(zip(("height", "width", "channels"), shape or (1, 1, 1), strict=True))
     name = model.plan.get("model") or Path(model.path).stem
-    return plans.from_mapping({"model": {"name": name}, "preprocessing": stored}, model.path)
+    parts = {"model": {"name": name}, "preprocessing": stored}
+    if whites := model.plan.get("whites"):
+        parts["data"] = {"whites": whites}
+    return plans.from_mapping(parts, model.path)
 
 
 def training_plan(name: str, changes: Mapping[str, Any], file: str | Path | None = None) -> Plan:

@@ -28,6 +28,8 @@ from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners
 from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.steps.images import warn
+from tinyseg.steps.marks import need_passed
+from tinyseg.steps.origin import warn_of_phantoms
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
@@ -53,11 +55,13 @@ def predict(
         Rows and path of the table, see :func:`predict_files`.
 
     Raises:
-        InputError: as of :func:`find_images` and :func:`predict_files`.
+        InputError: as of :func:`find_images` and :func:`predict_files`, or the file missed a gate.
     """
     if session.is_file:
+        need_passed(session.file)
         deployable(session.model)
     found = find_images(places)
+    warn_of_phantoms(session)
     folder = folder or presets.BUILD / "predict"
     preprocessing, reading = session.preprocessing, session.reading
     runner, classes = session.runner(backend, otherwise="tflite"), session.plan.data.classes
@@ -145,13 +149,14 @@ def predict_files(
         doubts += [Problem("warning", str(path), remark) for remark in remarks]
         outputs = runners.network_outputs(runner, pixels[None])
         reading = meaning or plain(outputs.shape)
-        found = reading.regions_of(outputs, image.shape[:2])[0]
-        if found.ndim == 3:
-            masks = found > preprocessing.threshold
+        if reading.layout is not None:
+            masks = reading.masks(outputs, preprocessing, image.shape[:2])[0]
             _write_masks(path, image, masks, folder)
             rows += [{"image": str(path), **row} for row in describe(masks)]
         else:
-            rows.append({"image": str(path), **_classified(found, classes)})
+            rows.append(
+                {"image": str(path), **_classified(reading.regions_of(outputs)[0], classes)}
+            )
     files.write_text(folder / TABLE, _as_csv(rows))
     warn(doubts)
     return rows

@@ -22,6 +22,7 @@ from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
 from tinyseg.steps.convert import convert
 from tinyseg.steps.evaluate import score, score_made
 from tinyseg.steps.images import sample
+from tinyseg.steps.marks import UNCHECKED, mark
 from tinyseg.steps.run import (
     BinaryForm,
     DataFacts,
@@ -32,6 +33,7 @@ from tinyseg.steps.run import (
     WeightsFacts,
 )
 from tinyseg.steps.session import Session
+from tinyseg.steps.verdict import verdict as verdict_on
 from tinyseg.steps.verify import COUNT, verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.ops.binary_conv_2d import NAME
@@ -57,7 +59,7 @@ def quantize(
     *,
     verify_images: int | None = None,
     max_drop: float | None = None,
-    profiled: bool = True,
+    profiled: bool | None = None,
     board: str | None = None,
 ) -> Run:
     """Quantize a trained network, then score, verify, profile and report the file.
@@ -72,20 +74,21 @@ def quantize(
             many as they manage, see :func:`tinyseg.steps.verify.verify`.
         max_drop: the most by which mean Dice, or accuracy, may fall, on those and on all test
             images; None for the recipe's.
-        profiled: whether MLTK takes part.
+        profiled: whether MLTK takes part; None for where it is installed.
         board: emulated board that runs the verified images too.
 
     Returns:
         The run; its ``failures`` are empty if all gates were passed.
 
     Raises:
-        InputError: unusable weights, images or settings; MLTK missing.
+        InputError: unusable weights, images or settings; MLTK missing that is asked for.
     """
     max_drop = session.recipe.max_drop if max_drop is None else max_drop
     folder = Path(folder or session.run_folder())
-    if profiled:
-        mltk.mltk_python()  # Fail before the long part, not after it.
+    profiled = _takes_part(profiled)  # Before the long part, not after it.
     made, aware = convert(session, folder)
+    mark(made.file, [UNCHECKED])
+    _tell_of_bits(made)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
         profiling = pool.submit(_profile, made.model) if profiled else None
@@ -95,10 +98,8 @@ def quantize(
         tested = score_both(session, made, verdict)
         profile, mltk_report = profiling.result() if profiling else (None, None)
     missed = [*verdict.missed, *_missed_on_all(made, tested, verdict, max_drop)]
-    agreement = None
-    if aware is not None:
-        agreement = _agreement(aware, made, verify_images or COUNT)
-        missed += _missed_simulation(made, agreement)
+    agreement = None if aware is None else _agreement(aware, made, verify_images or COUNT)
+    missed += _missed_simulation(made, agreement)
     binary = None
     if session.plan.quantization.target == "xnor":
         log.info("lowering convolutions of signs to %s", NAME)
@@ -107,9 +108,40 @@ def quantize(
     if profile and mltk_report:
         mltk.write(profile, mltk_report, folder, session.plan.model.name)
     run = _run(session, made, tested, verdict, agreement, binary)
-    run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
+    run = _judged(dataclasses.replace(run, profile=profile, missed=tuple(missed)))
     _report(run, session, tested)
+    mark(made.file, run.failures)
     return run
+
+
+def _judged(run: Run) -> Run:
+    return dataclasses.replace(run, verdict=tuple(verdict_on(run)))
+
+
+def _tell_of_bits(made: Session) -> None:
+    """Say that a file does not hold the few bits that were asked for."""
+    bits = made.plan.quantization.weight_bits
+    if bits < 8 and not is_packed(made.model):
+        log.warning(
+            "warning: %s: weights of %d bits with their tables would take more than 8 bits each: "
+            "they are stored with 8, the file is no smaller",
+            made.path,
+            bits,
+        )
+
+
+def _takes_part(asked: bool | None) -> bool:
+    """Find out whether MLTK profiles the file."""
+    if asked is False:
+        return False
+    try:
+        mltk.mltk_python()
+    except InputError as error:
+        if asked:
+            raise
+        log.warning("not profiled: %s", error)
+        return False
+    return True
 
 
 class Tested(NamedTuple):
@@ -140,10 +172,10 @@ def score_both(
 
     test, reading = session.images.part("test"), made.reading
     if verdict is not None and verdict.engine_images == len(test):
-        outputs, threshold = verdict.outputs, session.preprocessing.threshold
+        outputs, point = verdict.outputs, session.preprocessing
         made_by = ((KerasRunner, outputs["float"]), (EngineRunner, outputs["int8"]))
         (before, floats), (after, integers) = (
-            score_made(values, kind.kernels, test, threshold, reading) for kind, values in made_by
+            score_made(values, kind.kernels, test, point, reading) for kind, values in made_by
         )
     else:
         ends = (session.preprocessing, reading)
@@ -179,8 +211,8 @@ def _agreement(aware: keras.Model, made: Session, count: int) -> float:
     return float((simulated == masks).mean())
 
 
-def _missed_simulation(made: Session, agreement: float) -> list[Missed]:
-    if agreement >= MIN_AGREEMENT:
+def _missed_simulation(made: Session, agreement: float | None) -> list[Missed]:
+    if agreement is None or agreement >= MIN_AGREEMENT:
         return []
     line = (
         f"{made.path}: {agreement:.2%} of the decisions are those of the simulation in Keras, "
@@ -267,7 +299,7 @@ def _report(run: Run, session: Session, tested: Tested) -> None:
     from tinyseg.reporting.examples import worst_first
 
     examples = worst_first(tested.images, tested.floats, tested.integers)
-    run_report.write(run.as_dict(), examples, _history(session), run.folder)
+    run_report.write(run.as_dict(), examples, _history(session), run.folder, run.verdict)
 
 
 def _history(session: Session) -> list[dict[str, str]]:

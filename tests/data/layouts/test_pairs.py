@@ -15,7 +15,12 @@ def lay(tmp_path):
         for number, path in enumerate(paths):
             words = path.replace("/", " ").replace("_", " ").lower().split()
             is_mask = any(w.startswith(("mask", "label", "gt", "seg", "annot")) for w in words)
-            is_mask = is_mask or "trainannot" in words
+            is_mask = (
+                is_mask
+                or "trainannot" in words
+                or "manual1" in path
+                or "trainmasks" in path.lower()
+            )
             pixels = 255 * box(number) if is_mask else noise(number)
             save(tmp_path / "set" / path, pixels)
         return tmp_path / "set"
@@ -50,6 +55,15 @@ def pairs(dataset):
         ("images/img_{}.png", "labels/mask_{}.png"),
         ("images/image{}.png", "seg/label{}.png"),
         ("leftImg8bit/train/city/{}.png", "gt/train/city/{}.png"),
+        ("leftImg8bit/val/ulm/ulm_{}_leftImg8bit.png", "gtFine/val/ulm/ulm_{}_gtFine_labelIds.png"),
+        ("imagesTr/case_{}_0000.png", "labelsTr/case_{}.png"),
+        ("images/{}.jpg", "annotations/trimaps/{}.png"),
+        ("data/images/{}.png", "data/masks_png/{}.png"),
+        ("training/images/{}_training.tif", "training/1st_manual/{}_manual1.gif"),
+        ("img_dir/train/{}.jpg", "ann_dir/train/{}.png"),
+        ("train/{}.png", "train_labels/{}_L.png"),
+        ("TrainImages/{}.png", "TrainMasks/{}.png"),
+        ("segmentation/images/{}.png", "segmentation/labels/{}.png"),
         ("{}.png", "masks/{}.png"),
     ],
 )
@@ -175,3 +189,55 @@ def test_palette_masks_of_voc_are_indices(tmp_path):
     dataset = load(tmp_path)
     for number, sample in enumerate(dataset.samples):
         np.testing.assert_array_equal(dataset.read(sample)[1].any(-1), box(number))
+
+
+def test_the_field_of_view_is_no_mask(lay):
+    """As DRIVE is laid out, whose test images may come without vessels."""
+    paths = [
+        path.format(n)
+        for n in ("21", "22", "23")
+        for path in (
+            "training/images/{}_training.tif",
+            "training/1st_manual/{}_manual1.gif",
+            "training/mask/{}_training_mask.gif",
+            "test/images/{}_test.tif",
+            "test/mask/{}_test_mask.gif",
+        )
+    ]
+    assert pairs(load(lay(*paths))) == {
+        f"training/images/{n}_training.tif": [f"training/1st_manual/{n}_manual1.gif"]
+        for n in ("21", "22", "23")
+    }
+
+
+def test_the_first_of_two_who_marked_by_hand_counts(lay):
+    paths = [
+        path.format(n)
+        for n in ("01", "02", "03")
+        for path in (
+            "test/images/{}_test.tif",
+            "test/2nd_manual/{}_manual2.gif",
+            "test/1st_manual/{}_manual1.gif",
+        )
+    ]
+    assert pairs(load(lay(*paths))) == {
+        f"test/images/{n}_test.tif": [f"test/1st_manual/{n}_manual1.gif"]
+        for n in ("01", "02", "03")
+    }
+
+
+def test_of_the_maps_of_an_image_the_labels_count(lay):
+    kinds = ("color", "instanceIds", "labelIds")
+    paths = [f"leftImg8bit/a/{n}_leftImg8bit.png" for n in range(3)]
+    paths += [f"gtFine/a/{n}_gtFine_{kind}.png" for n in range(3) for kind in kinds]
+    assert pairs(load(lay(*paths))) == {
+        f"leftImg8bit/a/{n}_leftImg8bit.png": [f"gtFine/a/{n}_gtFine_labelIds.png"]
+        for n in range(3)
+    }
+
+
+def test_images_and_labels_that_do_not_pair_are_no_classes(lay):
+    root = lay(*(f"imagesTr/{n}_000{c}.png" for n in range(3) for c in range(2)),
+               *(f"labelsTr/{n}.png" for n in range(3)))  # fmt: skip
+    with pytest.raises(InputError, match="no images and masks found"):
+        load(root)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tinyseg import extensions
 from tinyseg.data.layouts import (
+    beside,
     brain_mri,
     brats_h5,
     brats_nifti,
@@ -38,6 +39,7 @@ LAYOUTS = {
     "coco": coco.LAYOUT,
     "labelme": labelme.LAYOUT,
     "pairs": pairs.LAYOUT,
+    "beside": beside.LAYOUT,
     "brain_mri": brain_mri.LAYOUT,
     "classes": class_folders.LAYOUT,
 }

@@ -9,6 +9,7 @@ from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import image_files
 from tinyseg.data.layouts.busi import MASK
 from tinyseg.data.layouts.layout import PARTS, Layout
+from tinyseg.data.layouts.words import said_by
 
 # Folders of that name hold a half of pairs, whose other half is missing.
 _NOT_CLASSES = {
@@ -27,7 +28,9 @@ def is_class_folders(root: Path) -> bool:
     folders = [folder for place in places(root) for folder in _folders(place)]
     filled = {folder.name for folder in folders if image_files(folder)}
     masks = any(MASK.fullmatch(path.stem) for folder in folders for path in image_files(folder))
-    return len(filled) >= 2 and not masks and not _NOT_CLASSES & {n.lower() for n in filled}
+    halves = {"image", "mask"} <= {said_by([name]).role for name in filled}
+    named = _NOT_CLASSES & {name.lower() for name in filled}
+    return len(filled) >= 2 and not masks and not named and not halves
 
 
 def scan_class_folders(root: Path) -> tuple[list[Sample], list[str]]:

@@ -6,7 +6,7 @@ image without annotations shows nothing of any category.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,10 @@ def open_coco(root: Path) -> tuple[Dataset, list[str]]:
 
     Images are looked for beside their file, then by their name anywhere below the folder.
     """
-    by_name: dict[str, Path] = {}
+    by_name: dict[str, list[Path]] = {}
     for path in tree.files_below(root):
         if is_image(path):
-            by_name.setdefault(path.name, path)
+            by_name.setdefault(path.name, []).append(path)
     samples: dict[str, Sample] = {}
     shapes: dict[str, list[Shape]] = {}
     problems: list[str] = []
@@ -59,7 +59,7 @@ def open_coco(root: Path) -> tuple[Dataset, list[str]]:
 
 
 def _read(
-    file: Path, root: Path, by_name: Mapping[str, Path]
+    file: Path, root: Path, by_name: Mapping[str, Sequence[Path]]
 ) -> Iterator[tuple[Path, list[Shape], str]]:
     """Yield path and shapes of each image, or a line that says what it lacks.
 
@@ -85,7 +85,14 @@ def _read(
         raise InputError(f"{file}: is not laid out as COCO says ({reason}); export again") from None
 
 
-def _find(listed: str, file: Path, root: Path, by_name: Mapping[str, Path]) -> Path | None:
+def _find(
+    listed: str, file: Path, root: Path, by_name: Mapping[str, Sequence[Path]]
+) -> Path | None:
+    """Return the image that an annotation file lists, None if there is none.
+
+    Raises:
+        InputError: several images have that name, and the file's own does not say which.
+    """
     name = Path(listed.replace("\\", "/"))
     if not name.name or "\0" in listed:
         return None
@@ -93,7 +100,15 @@ def _find(listed: str, file: Path, root: Path, by_name: Mapping[str, Path]) -> P
         for place in (file.parent / name, root / name):
             if is_image(place) and place.is_file():
                 return place
-    return by_name.get(name.name)
+    found = by_name.get(name.name, ())
+    # instances_val2017.json is about the folder val2017.
+    meant = [path for path in found if path.parent.name in file.stem] or found
+    if len(meant) > 1:
+        raise InputError(
+            f"{file}: image '{listed}' may be {meant[0]} or {meant[1]}; write its folder into the "
+            "file, or lay the file beside its images"
+        )
+    return meant[0] if meant else None
 
 
 def _shape(annotation: Mapping[str, Any], names: Mapping[Any, str], file: Path) -> Shape:

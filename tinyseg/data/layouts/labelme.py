@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -40,7 +41,9 @@ def open_labelme(root: Path) -> tuple[Dataset, list[str]]:
     problems: list[str] = []
     files = sorted(_annotation_files(root))
     pictures = sorted(path for path in tree.files_below(root) if is_image(path))
-    by_name = {path.name: path for path in reversed(pictures)}
+    by_name: dict[str, list[Path]] = {}
+    for path in pictures:
+        by_name.setdefault(path.name, []).append(path)
     for file in files:
         try:
             image, found = _read(file, by_name)
@@ -63,7 +66,7 @@ def open_labelme(root: Path) -> tuple[Dataset, list[str]]:
     return annotated(root.resolve().name, root, ordered, shapes), problems
 
 
-def _read(file: Path, by_name: Mapping[str, Path]) -> tuple[Path, list[Shape]]:
+def _read(file: Path, by_name: Mapping[str, Sequence[Path]]) -> tuple[Path, list[Shape]]:
     """Return path and shapes of an annotated image.
 
     Raises:
@@ -75,7 +78,7 @@ def _read(file: Path, by_name: Mapping[str, Path]) -> tuple[Path, list[Shape]]:
         beside = next(
             (path for path in tree.entries(file.parent) if _is_image_of(path, file, listed)), None
         )
-        image = beside or by_name.get(listed)
+        image = beside or _elsewhere(str(content["imagePath"]), file, by_name.get(listed, ()))
         if image is None:
             raise InputError(f"{file}: mask without image; add '{listed}' beside it or remove it")
         drawn = [_shape(each, file) for each in content["shapes"]]
@@ -83,6 +86,19 @@ def _read(file: Path, by_name: Mapping[str, Path]) -> tuple[Path, list[Shape]]:
         reason = f"{type(error).__name__} {error}".partition("\n")[0]
         raise InputError(f"{file}: is not as LabelMe writes ({reason}); save it again") from None
     return image, [shape for shape in drawn if shape is not None]
+
+
+def _elsewhere(listed: str, file: Path, named: Sequence[Path]) -> Path | None:
+    """Return which of the images of one name a file is about, None if there are none.
+
+    Raises:
+        InputError: it may be about several.
+    """
+    said = os.path.normpath(file.parent / listed.replace("\\", "/"))
+    meant = [path for path in named if os.path.normpath(path) == said] or named
+    if len(meant) > 1:
+        raise InputError(f"{file}: may be about {meant[0]} or {meant[1]}; lay it beside its image")
+    return meant[0] if meant else None
 
 
 def _is_image_of(path: Path, file: Path, listed: str) -> bool:
