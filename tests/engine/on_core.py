@@ -121,7 +121,9 @@ def _read(connection: socket.socket, size: int) -> bytes:
 
 def _table(core: Core, place: int) -> dict[str, str]:
     """Return source files of the table of all kernels that a class of cores has."""
-    rooms = {name.value.upper() for name in Core} - {core.value.upper()}
+    # Cores with Helium have the DSP extension, too.
+    own = {core, Core.DSP} if core is Core.MVE else {core}
+    rooms = {other.value.upper() for other in Core if other not in own}
     kernels = [kernel for kernel in Kernel if kernel.name.split("_")[0] not in rooms]
     includes = "".join(f'#include "{header}"\n' for header in program_source.headers(kernels))
     functions = ", ".join(program_source.functions(kernels))
