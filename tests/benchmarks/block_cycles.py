@@ -52,7 +52,8 @@ class Code(NamedTuple):
             match = re.match(r"^\s*([0-9a-f]+):\s+(.*)$", line)
             if match:
                 places.append(int(match[1], 16))
-                texts.append(re.split("[;@]", match[2])[0].strip().replace("\t", " "))
+                text = re.split("[;@]", match[2])[0].strip().replace("\t", " ")
+                texts.append(text or "nop")
         return cls(places, texts)
 
     def blocks(self, wanted: Iterable[Block]) -> dict[Block, list[str]]:

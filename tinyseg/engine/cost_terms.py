@@ -12,7 +12,7 @@ INPUT, OUTPUT, STEP = "input", "output", "step"
 _OPERAND, _STEPS = 5, 2
 _ELEMENTWISE = (
     *(Kernel.ADD, Kernel.MULTIPLY, Kernel.MIN_MAX, Kernel.SQUARED_DIFFERENCE),
-    *(Kernel.MVE_ADD, Kernel.MVE_MULTIPLY),
+    Kernel.MVE_MULTIPLY,
 )
 _TABLES = (Kernel.TABLE, Kernel.DSP_TABLE, Kernel.MVE_TABLE)
 _RESIZES = (Kernel.DSP_RESIZE_NEAREST, Kernel.MVE_RESIZE_NEAREST)
