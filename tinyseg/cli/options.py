@@ -176,8 +176,9 @@ MAX_WORK = click.option(
     type=click.FloatRange(1),
     default=1.0,
     show_default=True,
-    help="Multiply-accumulates, times those of the file, that our own engine may take to need less "
-    "memory: it computes rows again rather than keeping them.",
+    help="Work, times that of the file, that our own engine may take to need less memory: it "
+    "computes rows again rather than keeping them. Work is instructions, or multiply-accumulates "
+    "for a core without kernels of its own.",
 )
 
 
