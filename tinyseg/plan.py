@@ -17,7 +17,9 @@ import yaml
 
 from tinyseg import files
 from tinyseg.errors import InputError, meant
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.plan_limits import need_sense
+from tinyseg.plan_training import TrainingPlan
 from tinyseg.provenance import provenance
 
 FILE_NAME = "plan.json"
@@ -52,16 +54,16 @@ class DataPlan:
 
 
 @dataclasses.dataclass(frozen=True)
-class PreprocessingPlan:
+class PreprocessingPlan(OperatingPoint):
     """From an image file to the network's input, and from its output to a mask.
 
-    Input = (8-bit grey or RGB, stretched to height x width) * scale + offset.
+    Input = (8-bit grey or RGB, stretched to height x width) * scale + offset. The mask is that of
+    the operating point whose fields stand beside these.
 
     Attributes:
         height, width: in pixels.
         channels: 1 converts to grey, 3 repeats grey.
         scale, offset: applied to pixel values 0..255; a number, or one for each channel.
-        threshold: probabilities strictly above it are foreground.
     """
 
     height: int = 256
@@ -69,7 +71,6 @@ class PreprocessingPlan:
     channels: int = 3
     scale: float | tuple[float, ...] = 1 / 255
     offset: float | tuple[float, ...] = 0.0
-    threshold: float = 0.5
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -90,42 +91,6 @@ class ModelPlan:
     name: str = "attention_unet_ds"
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     file: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingPlan:
-    """How the network is fitted.
-
-    Attributes:
-        epochs: at most so many passes over the training images.
-        batch_size: images a step.
-        learning_rate: of Adam at the start; a cosine takes it to zero at the last epoch.
-        warmup_epochs: linear rise of the learning rate from zero.
-        dice_weight: for masks, loss = BCE + dice_weight * (1 - soft Dice); for classes it is the
-            cross-entropy.
-        patience: epochs without a better validation Dice, or accuracy, before stopping.
-        augment: random flips, affine maps, contrast and brightness.
-        augment_wide: all of that in wider ranges, and stretching, bending and gamma; for students
-            of a teacher's soft masks and for large networks.
-        balance: show images of rare labels more often, so that all labels are as frequent.
-        attention_maps: store what attention gates let through after every epoch, for
-            ``tinyseg inspect``.
-        precision: ``float32``, ``mixed``, or ``auto`` (mixed on a GPU that gains from it).
-        initial_weights: weights file to start from; empty for random weights.
-    """
-
-    epochs: int = 40
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    warmup_epochs: float = 1.0
-    dice_weight: float = 1.0
-    patience: int = 12
-    augment: bool = True
-    augment_wide: bool = False
-    balance: bool = False
-    attention_maps: bool = False
-    precision: str = "auto"
-    initial_weights: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,7 +181,7 @@ class Plan:
     model: ModelPlan = ModelPlan()
     data: DataPlan = DataPlan()
     preprocessing: PreprocessingPlan = PreprocessingPlan()
-    training: TrainingPlan = TrainingPlan()
+    training: TrainingPlan = dataclasses.field(default_factory=TrainingPlan)
     distillation: DistillationPlan = DistillationPlan()
     binarization: BinarizationPlan = BinarizationPlan()
     quantization: QuantizationPlan = QuantizationPlan()

@@ -27,6 +27,8 @@ class Limit(NamedTuple):
         return math.isfinite(value) and low and value <= self.most
 
     def __str__(self) -> str:
+        if self.most < math.inf and self.above:
+            return f"more than {self.least:g}, {self.most:g} at most"
         if self.most < math.inf:
             return f"{self.least:g} to {self.most:g}"
         return f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
@@ -44,12 +46,24 @@ LIMITS: Mapping[str, Limit] = {
     "preprocessing.width": _SIZE,
     "preprocessing.channels": _SIZE,
     "preprocessing.threshold": _SHARE,
+    "preprocessing.blank_below": _SHARE,
+    "preprocessing.share": Limit(0, 1, above=True),
+    "preprocessing.relative": _SHARE,
+    "preprocessing.smallest": _COUNT,
     "training.epochs": _COUNT,
     "training.batch_size": _SIZE,
     "training.learning_rate": _RATE,
     "training.warmup_epochs": _COUNT,
     "training.dice_weight": _COUNT,
+    "training.miss_weight": _SHARE,
+    "training.focal": _RATE,
+    "training.presence_weight": _COUNT,
     "training.patience": _COUNT,
+    "training.mix": _SHARE,
+    "training.paste": _SHARE,
+    "training.average": Limit(0, 0.9999),
+    "training.frozen_stages": _COUNT,
+    "training.stage_rate": Limit(0, 1, above=True),
     "distillation.encoder_epochs": _COUNT,
     "distillation.decoder_epochs": _COUNT,
     "distillation.learning_rate": _RATE,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.commands import assert_bad_input, mltk_missing, tinyseg
+from tests.commands import assert_bad_input, tinyseg
 from tests.data.makers import make_classes
 from tinyseg import files
 from tinyseg.tflite import TfliteModel
@@ -35,11 +35,9 @@ def trained(folder):
 
 @pytest.fixture(scope="module")
 def quantized(folder, trained):
-    options = ["--no-profile"] if mltk_missing() else []
     result = tinyseg(
-        "quantize", NETWORK, "--data", SOURCE, "--max-drop", 1, "--images", 4, "--json", *options,
-        cwd=folder,
-    )  # fmt: skip
+        "quantize", NETWORK, "--data", SOURCE, "--max-drop", 1, "--images", 4, "--json", cwd=folder
+    )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 

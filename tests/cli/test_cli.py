@@ -25,12 +25,10 @@ def run(tmp_path_factory):
         "train", "attention_unet_ds", *PHANTOM, "--size", 32, "--epochs", 2, *SMALL, cwd=folder
     )
     assert trained.returncode == 0, trained.stderr
-    options = ["--no-profile"] if mltk_missing() else []
     # They teach nothing, so any drop will do: the gate has tests of its own.
     quantized = tinyseg(
-        "quantize", "attention_unet_ds", *PHANTOM, "--max-drop", 1, "--json", *options,
-        cwd=folder,
-    )  # fmt: skip
+        "quantize", "attention_unet_ds", *PHANTOM, "--max-drop", 1, "--json", cwd=folder
+    )
     assert quantized.returncode == 0, quantized.stderr
     return folder, json.loads(quantized.stdout), trained, quantized
 

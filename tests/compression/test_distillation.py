@@ -16,6 +16,7 @@ from tinyseg.compression.distillation import (
 )
 from tinyseg.errors import InputError
 from tinyseg.training.loop import mask_losses
+from tinyseg.training.losses import BceDiceLoss
 from tinyseg.zoo.attention_unet import attention_unet
 from tinyseg.zoo.blu_net import blu_net
 from tinyseg.zoo.unet import lw_unet, unet
@@ -232,7 +233,7 @@ def test_loss_of_soft_masks_equals_numpy(classes, share, dice_weight):
     shape = (3, 8, 8, classes)
     soft, predicted = rng.uniform(0.01, 0.99, (2, *shape)).astype(np.float32)
     masks = (rng.random(shape) > 0.7).astype(np.float32)
-    loss = SoftMaskLoss(share, dice_weight)
+    loss = SoftMaskLoss(share, BceDiceLoss(dice_weight))
     both = np.concatenate([masks, soft], axis=-1)
     expected = soft_mask_loss(masks, soft, predicted, share, dice_weight)
     np.testing.assert_allclose(loss.call(both, predicted), expected, rtol=1e-4)
@@ -243,7 +244,9 @@ def test_soft_masks_train_the_student_but_not_the_teacher(teacher, images, masks
     keras.utils.set_random_seed(1)
     student = net(lw_unet, 2)
     learner = SoftMaskLearner([teacher], student)
-    learner.compile(optimizer=keras.optimizers.Adam(1e-2), **mask_losses(SoftMaskLoss(1.0, 0.0)))
+    learner.compile(
+        optimizer=keras.optimizers.Adam(1e-2), **mask_losses(SoftMaskLoss(1.0, BceDiceLoss(0.0)))
+    )
     before = [[w.numpy() for w in model.weights] for model in (teacher, student)]
     target, untrained = (np.asarray(m(images)) for m in (teacher, student))
     learner.fit(images, masks, epochs=30, verbose=0)
@@ -262,7 +265,7 @@ def test_soft_masks_are_validated_on_the_masks_alone(teacher, images, masks):
     keras.utils.set_random_seed(1)
     student = net(lw_unet, 2)
     learner = SoftMaskLearner([teacher], student)
-    learner.compile("adam", **mask_losses(SoftMaskLoss(0.25, 0.5)))
+    learner.compile("adam", **mask_losses(SoftMaskLoss(0.25, BceDiceLoss(0.5))))
     scores = learner.evaluate(images, masks, verbose=0, return_dict=True)
     predicted = np.asarray(student(images))
     expected = soft_mask_loss(masks, masks, predicted, 0.25, 0.5).mean()
@@ -276,7 +279,9 @@ def test_soft_masks_are_the_mean_of_the_teachers(images, masks):
     keras.utils.set_random_seed(1)
     teachers, student = [net(unet, 2), net(unet, 4)], net(lw_unet, 2)
     learner = SoftMaskLearner(teachers, student)
-    learner.compile(optimizer=keras.optimizers.SGD(0.0), **mask_losses(SoftMaskLoss(0.8, 1.0)))
+    learner.compile(
+        optimizer=keras.optimizers.SGD(0.0), **mask_losses(SoftMaskLoss(0.8, BceDiceLoss(1.0)))
+    )
     loss = learner.fit(images, masks, batch_size=len(images), verbose=0).history["loss"][0]
     soft = np.mean([teacher(images) for teacher in teachers], axis=0)
     expected = soft_mask_loss(masks, soft, np.asarray(student(images)), 0.8, 1.0).mean()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PYTHON = (
+    "tinyseg/decision.py",
     "tinyseg/preprocessing.py",
     "tinyseg/data/splits.py",
     "tinyseg/data/pipeline.py",
@@ -57,7 +58,10 @@ _MORE = {
     "tinyseg/runtime/tflm.py": ("tests/runtime/test_backends.py",),
     "tinyseg/runtime/engine.py": ("tests/engine/test_rules.py", "tests/engine/test_programs.py"),
     "tinyseg/verification/trial.py": ("tests/verification/test_verify_engine.py",),
-    "tinyseg/verification/differences.py": ("tests/verification/test_verify_gates.py",),
+    "tinyseg/verification/differences.py": (
+        "tests/verification/test_differences.py",
+        "tests/verification/test_verify_gates.py",
+    ),
     "tinyseg/verification/scored.py": (
         "tests/steps/test_foreign_files.py",
         "tests/steps/test_foreign_heads.py",

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy import special
 
+from tinyseg.decision import decide
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.runtime.meaning import Head, MapLayout, Meaning, enlarge, plain
 
 RNG = np.random.default_rng(5)
@@ -121,3 +123,43 @@ def test_shrinking_takes_the_mean_of_areas():
     maps = RNG.random((4, 6, 2), np.float32)
     expected = maps.reshape(2, 2, 3, 2, 2).mean((1, 3))
     np.testing.assert_allclose(enlarge(maps, (2, 3)), expected, rtol=1e-5)
+
+
+POINT = OperatingPoint(blank_below=0.4, share=0.1, relative=0.8, smallest=2, largest_only=True)
+
+
+def test_masks_at_an_operating_point_are_those_of_the_probabilities():
+    values = np.random.default_rng(2).random((3, *MAP[:3])).astype(np.float32)
+    meaning = Meaning(Head.SIGMOID, MAP)
+    expected = decide(values, POINT)
+    np.testing.assert_array_equal(meaning.masks(values, POINT), expected)
+    np.testing.assert_array_equal(meaning.masks(values, POINT, MAP[:2]), expected)
+    logits = np.log(values) - np.log1p(-values)
+    found = Meaning(Head.LOGITS, MAP).masks(logits, POINT)
+    assert (found == expected).mean() > 0.99
+
+
+def test_a_threshold_decides_on_stretched_probabilities():
+    values = np.random.default_rng(3).random((2, *MAP[:3])).astype(np.float32)
+    meaning, size = Meaning(Head.SIGMOID, MAP), (9, 13)
+    found = meaning.masks(values, OperatingPoint(threshold=0.4), size)
+    np.testing.assert_array_equal(found, meaning.regions_of(values, size) > 0.4)
+
+
+def test_what_the_point_leaves_out_stays_out_of_a_stretched_mask():
+    """The peak is that of the network's map, and so are its parts."""
+    values = np.zeros((2, 12, 16, 1), np.float32)
+    values[:, 2:6, 2:7] = 0.6
+    values[:, 9:11, 12:14] = 0.9
+    values[1] *= 0.5
+    meaning, size = Meaning(Head.SIGMOID, MapLayout(12, 16, 1)), (48, 64)
+    point = OperatingPoint(share=2 / 192, blank_below=0.5, largest_only=True)
+    found = meaning.masks(values, point, size)
+    assert found[0, 10:22, 10:26].all()
+    assert not found[0, 32:, 40:].any()
+    assert not found[1].any()
+    # As if the small part had not been there.
+    alone = values[:1].copy()
+    alone[:, 8:] = 0
+    plain = meaning.masks(alone, OperatingPoint(), size)
+    np.testing.assert_array_equal(found[0], plain[0])

@@ -23,6 +23,9 @@ def pixels(tp, fp, fn, tn):
     return truth[order], prediction[order]
 
 
+NOTHING_AMISS = {"healthy_images": 0, "missed_lesions": 0, "false_alarms": 0}
+
+
 def test_scores_of_a_hand_counted_pair():
     # All four counts differ: true positives 5, false 2, false negatives 3, true 10.
     truth, prediction = (row[None] for row in pixels(5, 2, 3, 10))
@@ -41,7 +44,7 @@ def test_scores_of_a_hand_counted_pair():
     }
     assert scores.pop("pooled") == pytest.approx(expected, rel=1e-12)
     assert scores.pop("hd95") >= 1
-    counts = {"images": 1, "lesion_images": 1, "hd95_images": 1}
+    counts = {"images": 1, "lesion_images": 1, "hd95_images": 1, **NOTHING_AMISS}
     assert scores == pytest.approx({**expected, **counts}, rel=1e-12)
 
 
@@ -274,3 +277,14 @@ def test_one_region_is_no_extra():
     truth, prediction = np.zeros((2, 2, 4, 5, 1), bool)
     truth[0, 1, 1:4] = prediction[0, 1:3, 2] = True
     assert summarise_masks(truth, prediction, ("lesion",)) == summarise_masks(truth, prediction)
+
+
+def test_false_alarms_and_missed_lesions_by_hand():
+    """Found, missed beside it, missed altogether; marked and left blank without a lesion."""
+    truth = np.zeros((5, 2, 3, 1), bool)
+    prediction = truth.copy()
+    truth[:3, 0, 0] = True
+    prediction[0, 0, :2] = prediction[1, 1, 2] = prediction[3, 1] = True
+    scores = summarise_masks(truth, prediction)
+    counts = ("lesion_images", "healthy_images", "missed_lesions", "false_alarms")
+    assert [scores[key] for key in counts] == [3, 2, 2, 1]

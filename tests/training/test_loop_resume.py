@@ -101,7 +101,7 @@ def test_killed_run_ends_as_an_uninterrupted_one(whole, tmp_path):
     code = """
 import os, pickle, sys
 from tests.training.runs import small
-from tinyseg.training import callbacks, fit
+from tinyseg.training import callbacks, loop
 plan, parts, folder = pickle.load(sys.stdin.buffer)
 after = callbacks.TrainingState.on_epoch_end
 def die(self, epoch, logs=None):
@@ -109,7 +109,7 @@ def die(self, epoch, logs=None):
     if epoch == 1:
         os._exit(9)
 callbacks.TrainingState.on_epoch_end = die
-fit.fit(small(plan), plan, *parts, folder)
+loop.train_network(small(plan), plan, *parts, folder)
 """
     root = Path(__file__).parents[2]
     paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])

@@ -78,6 +78,14 @@ ROWS = {
     "improved_unet": Row((3_086_585, 3_082_673, 6_336_576_000)),
     "brain_attention_unet": Row((3_262_109, 3_258_197, 6_455_404_800)),
     "stan": Row((29_380_385, 29_380_385, 35_940_990_976)),
+    "encoder_unet": Row(
+        (51_033, 49_113, 14_323_712),
+        (
+            ((32, 16, 3), {"decoder_width": 4}),
+            ((16, 32, 1), {"encoder": "efficientnet_lite0", "decoder_width": 2, "classes": 3}),
+        ),
+        learns=(40, {}),
+    ),
     "custom_cnn": Row(
         (3_003_140, 3_001_156, 140_164_736),
         (

@@ -50,7 +50,8 @@ def cli(verbose: bool) -> None:
       tinyseg verify attention_unet_ds
       tinyseg emulate attention_unet_ds --board mps3_an547
 
-    Exit codes: 0 all well, 1 a gate failed, 2 bad input.
+    Exit codes: 0 all well, 1 a gate failed, 2 bad input; 143 and 138 after SIGTERM and SIGUSR1, at
+    which a training saves its state for the same command to go on.
     """
     terminal.quiet(verbose)
 

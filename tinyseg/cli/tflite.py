@@ -70,7 +70,11 @@ if TYPE_CHECKING:
 @OUTPUT
 @MAX_DROP
 @CHECKED
-@click.option("--no-profile", is_flag=True, help="Leave out MLTK.")
+@click.option(
+    "--profile/--no-profile",
+    default=None,
+    help="Insist on MLTK's profile, or leave it out.  [default: where MLTK is installed]",
+)
 @ON
 @DRY_RUN
 @JSON
@@ -90,7 +94,7 @@ def quantize(
     output: Path | None,
     max_drop: float | None,
     images: int,
-    no_profile: bool,
+    profile: bool | None,
     board: str | None,
     dry_run: bool,
     as_json: bool,
@@ -131,7 +135,7 @@ def quantize(
         output,
         verify_images=images,
         max_drop=max_drop,
-        profiled=not no_profile,
+        profiled=profile,
         board=board,
     )
     if as_json:

@@ -205,13 +205,13 @@ class SoftMaskLoss(keras.losses.Loss):
 
     Args:
         teacher_weight: share of the latter, 0 to 1.
-        dice_weight: of :class:`BceDiceLoss`, in both.
+        loss: in both.
     """
 
-    def __init__(self, teacher_weight: float, dice_weight: float) -> None:
+    def __init__(self, teacher_weight: float, loss: BceDiceLoss) -> None:
         super().__init__(name="soft_mask")
         self._share = teacher_weight
-        self._loss = BceDiceLoss(dice_weight)
+        self._loss = loss
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of each image; ``y_true`` holds masks, then teacher's probabilities."""
@@ -223,7 +223,8 @@ class SoftMaskLoss(keras.losses.Loss):
 class SoftMaskLearner(keras.Model):
     """Trains a student on masks and on the mean of its teachers' probabilities.
 
-    Compiled with :class:`SoftMaskLoss`; validated on the masks alone.
+    Compiled with :class:`SoftMaskLoss`; validated on the masks alone. The teachers look at each
+    batch as the student sees it, changed at random and mixed.
 
     Args:
         teachers: one or more, trained; they stay as they are.

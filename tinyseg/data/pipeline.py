@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tinyseg.data.augmentation import MILD, Ranges, grey_levels, move
+from tinyseg.data.mixing import Example, Mixing, mix
 from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
 
@@ -22,6 +24,7 @@ def training_batches(
     seed: int = 0,
     first_epoch: int = 0,
     ranges: Ranges | None = MILD,
+    mixing: Mixing | None = None,
 ) -> tf.data.Dataset:
     """Return an endless stream of shuffled, augmented batches.
 
@@ -35,12 +38,18 @@ def training_batches(
         seed: of order and augmentation.
         first_epoch: where the stream begins.
         ranges: how far images are changed at random; None for not at all.
+        mixing: how many are made of two, each of them changed at random; None for none.
 
     Returns:
         Dataset of ``(float32 (b, h, w, c), float32 (b, h, w, regions))``, the second being
         ``(b, classes)`` where images are to be classified, ``ceil(len(store) / batch_size)``
         batches an epoch.
+
+    Raises:
+        InputError: lesions are to be pasted and there are no masks.
     """
+    if mixing and mixing.paste and store.classes:
+        raise InputError("training.paste: pastes what masks mark, and these images have none")
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
@@ -49,9 +58,15 @@ def training_batches(
         return rows.map(lambda rows: (epoch, rows))
 
     def load(epoch: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if ranges is None:
+        if ranges is None and mixing is None:
             return _plain(store, rows, preprocessing)
-        return _augmented(store, rows, preprocessing, (seed, int(epoch)), ranges)
+        # A generator for each image and epoch: neither order nor batch size matters.
+        examples = [
+            _drawn(store, int(row), preprocessing, (ranges, mixing), (seed, int(epoch), int(row)))
+            for row in rows
+        ]
+        images, targets = zip(*examples, strict=True)
+        return np.stack(images), np.stack(targets)
 
     epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
     return _load(epochs.flat_map(one_epoch), load, store)
@@ -95,26 +110,40 @@ def _plain(
     return normalise(store.images[rows], preprocessing), store.targets[rows].astype(np.float32)
 
 
+def _drawn(
+    store: ImageStore,
+    row: int,
+    preprocessing: PreprocessingPlan,
+    changes: tuple[Ranges | None, Mixing | None],
+    key: tuple[int, int, int],
+) -> Example:
+    """Return what a row shows in an epoch, which the key tells apart."""
+    rng = np.random.default_rng(key)
+    ranges, mixing = changes
+    example = _augmented(store, row, preprocessing, ranges, rng)
+    if mixing is None:
+        return example
+    other = _augmented(store, int(rng.integers(len(store))), preprocessing, ranges, rng)
+    return mix(example, other, mixing, rng)
+
+
 def _augmented(
     store: ImageStore,
-    rows: np.ndarray,
+    row: int,
     preprocessing: PreprocessingPlan,
-    key: tuple[int, int],
-    ranges: Ranges,
-) -> tuple[np.ndarray, np.ndarray]:
-    images = np.empty((len(rows), *store.images.shape[1:]), np.float32)
-    masks = np.empty((len(rows), *store.masks.shape[1:]), np.float32)
-    for position, row in enumerate(rows):
-        # A generator for each image and epoch: neither order nor batch size matters.
-        rng = np.random.default_rng([*key, int(row)])
-        image = store.images[row]
-        if store.grey:
-            image = np.ascontiguousarray(image[..., :1])
-        image, masks[position] = move(image, store.masks[row], rng, ranges)
-        # New grey levels and normalisation in one look-up.
-        table = normalise(grey_levels(rng, ranges), preprocessing)
-        if image.shape == images.shape[1:]:
-            cv2.LUT(image, table, dst=images[position])
-        else:
-            cv2.merge([cv2.LUT(image, table)] * images.shape[-1], dst=images[position])
-    return images, store.targets[rows].astype(np.float32) if store.classes else masks
+    ranges: Ranges | None,
+    rng: np.random.Generator,
+) -> Example:
+    if ranges is None:
+        images, targets = _plain(store, np.array([row]), preprocessing)
+        return Example(images[0], targets[0])
+    image = store.images[row]
+    channels = image.shape[-1]
+    if store.grey:
+        image = np.ascontiguousarray(image[..., :1])
+    image, mask = move(image, store.masks[row], rng, ranges)
+    # New grey levels and normalisation in one look-up.
+    image = cv2.LUT(image, normalise(grey_levels(rng, ranges), preprocessing))
+    if image.shape[-1:] != (channels,) or image.ndim < 3:
+        image = cv2.merge([image] * channels).reshape(*mask.shape[:2], channels)
+    return Example(image, (store.targets[row] if store.classes else mask).astype(np.float32))

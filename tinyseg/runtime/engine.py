@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,8 @@ _PARTS = ("core", "engine", "ops")
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-exceptions", "-fno-rtti", "-shared", "-fPIC")
 _COMPILERS = ("c++", "g++", "clang++")
 _ALIGNMENT = 16
+# What Linux calls the instructions that a processor has, on x86 and on Arm.
+_FEATURES = ("flags", "features")
 
 
 class _Status(ctypes.Structure):
@@ -205,7 +208,7 @@ def library() -> ctypes.CDLL:
     root = firmware_folder()
     sources = sorted(path for pattern in _SOURCES for path in root.glob(pattern))
     headers = sorted(path for part in _PARTS for path in root.glob(f"{part}/**/*.h"))
-    digest = hashlib.sha256(" ".join(_FLAGS).encode())
+    digest = hashlib.sha256(" ".join((*_FLAGS, _processor())).encode())
     for path in (*sources, *headers):
         digest.update(path.read_bytes())
     target = cache_folder() / "engine" / f"{digest.hexdigest()[:16]}.so"
@@ -216,6 +219,14 @@ def library() -> ctypes.CDLL:
     for name in ("start", "run", "trace"):
         getattr(loaded, f"tinyseg_engine_{name}").restype = None
     return loaded
+
+
+def _processor() -> str:
+    """Name what a processor can do: machines that share a folder may not share instructions."""
+    lines = Path("/proc/cpuinfo")
+    text = lines.read_text() if lines.is_file() else platform.processor()
+    features = [line for line in text.splitlines() if line.lower().startswith(_FEATURES)]
+    return " ".join((platform.machine(), *features[:1]))
 
 
 def _compile(root: Path, sources: list[Path], target: Path) -> None:

@@ -9,6 +9,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from tinyseg.decision import Peaks, decide
+from tinyseg.operating_point import OperatingPoint
+
 
 class Head(enum.StrEnum):
     """The kinds of outputs that can be read, by the names that ``--head`` takes."""
@@ -153,6 +156,34 @@ class Meaning:
             likeliest = found.argmax(-1)
             found = (likeliest[..., None] == np.arange(found.shape[-1])).astype(np.float32)
         return self.without_background(found)
+
+    def masks(
+        self, outputs: np.ndarray, point: OperatingPoint, size: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """Return the masks of an output at an operating point.
+
+        The point works at the network's size, as on a board. For masks of another size the
+        probabilities are stretched, those of parts that the point leaves out as 0; then what the
+        point found in the network's own map decides. Where the likeliest of three classes or more
+        decides, the point sees their masks, 1 and 0, at the size wanted.
+
+        Args:
+            outputs: real values float32 ``(n, ...)`` of an output of masks.
+            point: see :func:`tinyseg.decision.decide`.
+            size: height and width of the masks; None for the network's.
+
+        Returns:
+            bool ``(n, height, width, regions)``.
+        """
+        own = size is None or self.layout is None or size == (self.layout.height, self.layout.width)
+        if own or point.is_plain or not self.by_threshold:
+            return decide(self.regions_of(outputs, size), point)
+        assert size is not None  # Else it is the network's own.
+        found = self.regions_of(outputs)
+        peaks = Peaks.of(found, point)
+        left_out = peaks.foreground(found) & ~peaks.parts(found)
+        known = np.where(left_out, np.float32(0), found)
+        return peaks.foreground(np.stack([enlarge(maps, size) for maps in known]))
 
     def without_background(self, probabilities: np.ndarray) -> np.ndarray:
         """Leave the background out of ``(..., channels)``, if it is among them."""

@@ -137,7 +137,9 @@ def summarise_masks(
     Returns:
         By name the scores of :meth:`Confusion.scores` and ``hd95``, each None where no image has
         it; ``pooled`` with those of all pixels as if they were one image; ``images``, and how many
-        of them have a lesion (``lesion_images``) and an HD95 (``hd95_images``). Of two regions or
+        of them have a lesion (``lesion_images``), none (``healthy_images``) and an HD95
+        (``hd95_images``); ``missed_lesions``, images with a lesion no pixel of which was found, and
+        ``false_alarms``, images without one in which something was marked. Of two regions or
         more, an image's score is the mean over those that have it, and ``regions`` holds all of
         the above for each by its name.
 
@@ -173,11 +175,15 @@ def _hausdorff95_of_images(truth: np.ndarray, prediction: np.ndarray) -> np.ndar
 def _summary(scores: dict[str, np.ndarray], confusion: Confusion) -> dict[str, Any]:
     """Sum up the scores of images, each ``(images,)``, and add those of all their pixels."""
     pooled = confusion.pooled().scores()
+    ill = confusion.true_positive + confusion.false_negative > 0
     return {
         **{name: _plain(_mean(values)) for name, values in scores.items()},
         "pooled": {name: _plain(value) for name, value in pooled.items()},
         "images": len(confusion.true_positive),
         "lesion_images": int(np.isfinite(scores["aer"]).sum()),
+        "healthy_images": int((~ill).sum()),
+        "missed_lesions": int((ill & (confusion.true_positive == 0)).sum()),
+        "false_alarms": int((~ill & (confusion.false_positive > 0)).sum()),
         "hd95_images": int(np.isfinite(scores["hd95"]).sum()),
     }
 

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinyseg import decision
 from tinyseg.data.store import ImageStore
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.scoring.classification_metrics import summarise_classes
 from tinyseg.scoring.metrics import Confusion, summarise_masks
 
@@ -31,37 +33,52 @@ SCORES = {
 }
 
 
-def decide(outputs: np.ndarray, threshold: float) -> np.ndarray:
+def decide(outputs: np.ndarray, point: OperatingPoint | float) -> np.ndarray:
     """Turn probabilities into what a network says.
 
     Args:
         outputs: masks ``(n, height, width, regions)`` or classes ``(n, classes)``.
-        threshold: probabilities strictly above it are foreground.
+        point: of masks, or a threshold alone, see :func:`tinyseg.decision.decide`.
 
     Returns:
         bool of the same shape; of classes, the likeliest alone is true.
     """
     if outputs.ndim == 4:
-        return outputs > threshold
+        return decision.decide(outputs, point)
     return np.eye(outputs.shape[1], dtype=bool)[outputs.argmax(1)]
 
 
-def score_outputs(images: ImageStore, outputs: np.ndarray, threshold: float) -> dict[str, Any]:
+def score_outputs(
+    images: ImageStore, outputs: np.ndarray, point: OperatingPoint | float
+) -> dict[str, Any]:
     """Score probabilities against what is true of the images.
 
     Args:
         images: with masks or classes.
         outputs: float32, of the shape of ``images.targets``.
-        threshold: probabilities strictly above it are foreground.
+        point: see :func:`decide`.
 
     Returns:
-        See :func:`tinyseg.scoring.metrics.summarise_masks` and
-        :func:`tinyseg.scoring.classification_metrics.summarise_classes`. Of masks some of which
-        are empty, ``with_lesion`` holds the scores of the others alone.
+        See :func:`score_masks` and
+        :func:`tinyseg.scoring.classification_metrics.summarise_classes`.
     """
     if images.classes:
         return summarise_classes(images.targets.argmax(1), outputs, images.classes)
-    masks, decisions = images.masks, decide(outputs, threshold)
+    return score_masks(images, decide(outputs, point))
+
+
+def score_masks(images: ImageStore, decisions: np.ndarray) -> dict[str, Any]:
+    """Score masks against the true ones.
+
+    Args:
+        images: with masks.
+        decisions: bool ``(n, height, width, regions)``.
+
+    Returns:
+        See :func:`tinyseg.scoring.metrics.summarise_masks`. Of masks some of which are empty,
+        ``with_lesion`` holds the scores of the others alone.
+    """
+    masks = images.masks
     scores = summarise_masks(masks, decisions, images.regions)
     marked = masks.any((1, 2, 3))
     if marked.any() and not marked.all():

@@ -71,8 +71,8 @@ def segment_by_each(
         outputs = network_outputs(runner, pixels[None])
         elapsed = time.perf_counter() - start
         reading = meaning or plain(outputs.shape)
-        decisions.append(reading.regions_of(outputs)[0] > preprocessing.threshold)
-        masks = reading.regions_of(outputs, image.shape[:2])[0] > preprocessing.threshold
+        decisions.append(reading.masks(outputs, preprocessing)[0])
+        masks = reading.masks(outputs, preprocessing, image.shape[:2])[0]
         union = describe(np.asarray(masks.any(-1, keepdims=True)))[0]
         drawn = encode_image(overlay(image, masks), ".jpg")
         results.append(

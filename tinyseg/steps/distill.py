@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tinyseg.compression.distillation import Hint
     from tinyseg.data.store import ImageStore
+    from tinyseg.training.hooks import Hook
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ def distill(
     teacher: Session,
     folder: str | Path | None = None,
     split_file: str | Path | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> Distilled:
     """Train a student with the help of a teacher; resumes in the phase that was interrupted.
 
@@ -57,6 +60,7 @@ def distill(
         teacher: the trained network.
         folder: where the results go; None for ``build/MODEL/DATA/float``.
         split_file: division of the images; None for the one that the teacher was trained with.
+        hooks: follow the last phase, see :class:`tinyseg.training.hooks.Hook`.
 
     Raises:
         InputError: unusable settings or images, or networks that do not match.
@@ -91,7 +95,7 @@ def distill(
         learner = distillation.HintLearner(master, student, of_phase)
         _learn_hints(learner, student, _phase_plan(session.plan, count), parts, folder / phase)
     log.info("learning the masks")
-    learn_masks(student, teachers_of(session.plan), session.plan, *parts, folder)
+    learn_masks(student, teachers_of(session.plan), session.plan, *parts, folder, hooks)
     return Distilled(**vars(finish(student, session, folder)), hints=hints)
 
 
@@ -134,23 +138,27 @@ def learn_masks(
     training: ImageStore,
     validation: ImageStore,
     folder: str | Path,
+    hooks: Sequence[Hook] = (),
 ) -> None:
     """Train a network on the masks, and on its teachers' soft ones if there are teachers.
 
     Args:
         student: its weights are trained.
         teachers: trained; they stay as they are.
-        plan, training, validation, folder: as of :func:`tinyseg.training.loop.train_network`.
+        plan, training, validation, folder, hooks: as of
+            :func:`tinyseg.training.loop.train_network`.
     """
     from tinyseg.compression.distillation import SoftMaskLearner, SoftMaskLoss
     from tinyseg.training.loop import Learner, mask_losses, run_epochs, train_network
+    from tinyseg.training.losses import mask_loss
 
     if not teachers:
-        train_network(student, plan, training, validation, folder)
+        train_network(student, plan, training, validation, folder, hooks)
         return
-    loss = SoftMaskLoss(plan.distillation.teacher_weight, plan.training.dice_weight)
+    loss = SoftMaskLoss(plan.distillation.teacher_weight, mask_loss(plan.training))
     learner = SoftMaskLearner(teachers, student)
-    run_epochs(Learner(learner, mask_losses(loss), student), plan, training, validation, folder)
+    learns = Learner(learner, mask_losses(loss), student)
+    run_epochs(learns, plan, training, validation, folder, hooks=hooks)
 
 
 def _phase_plan(plan: Plan, epochs: int) -> Plan:

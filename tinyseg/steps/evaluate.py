@@ -9,14 +9,14 @@ import numpy as np
 from tinyseg import progress
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.runtime.runner import network_outputs
-from tinyseg.scoring.scores import decide, score_outputs
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
-from tinyseg.verification.scored import deciding
+from tinyseg.verification.scored import decided, score_decided
 
 
 def evaluate(session: Session, part: str = "test", backend: str | None = None) -> dict[str, Any]:
@@ -54,25 +54,26 @@ def score(
     Args:
         runner: the network.
         images: with what is true of them.
-        preprocessing: from pixels to the network's input, and the threshold.
+        preprocessing: from pixels to the network's input, and the operating point.
         meaning: of the network's output; None for probabilities of regions or classes.
 
     Returns:
         Its scores, see :func:`tinyseg.scoring.scores.score_outputs`, with the ``kernels`` that
-        they are of, and what it decided, see :func:`tinyseg.scoring.scores.decide`.
+        they are of, and what it decided, see
+        :func:`tinyseg.verification.scored.decided`.
 
     Raises:
         InputError: the network's output is not of the images' kind.
     """
     outputs = network_outputs(runner, images.inputs(preprocessing))
-    return score_made(outputs, runner.kernels, images, preprocessing.threshold, meaning)
+    return score_made(outputs, runner.kernels, images, preprocessing, meaning)
 
 
 def score_made(
     outputs: np.ndarray,
     kernels: str,
     images: ImageStore,
-    threshold: float,
+    point: OperatingPoint,
     meaning: Meaning | None = None,
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Score what a network made of images.
@@ -81,7 +82,7 @@ def score_made(
         outputs: real values float32 ``(n, ...)``.
         kernels: that made them.
         images, meaning: as of :func:`score`.
-        threshold: above which probabilities are foreground.
+        point: of masks, see :func:`tinyseg.decision.decide`.
 
     Returns:
         As of :func:`score`.
@@ -89,11 +90,12 @@ def score_made(
     Raises:
         InputError: the network's output is not of the images' kind.
     """
-    found = deciding(meaning or plain(outputs.shape), outputs, images)
+    meaning = meaning or plain(outputs.shape)
+    found = decided(meaning, outputs, images, point)
     if found.shape != images.targets.shape:
         raise InputError(
             f"the network's output is {found.shape[1:]}, the images ask for "
             f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
         )
-    scores = score_outputs(images, found, threshold)
-    return {**scores, "kernels": kernels}, decide(found, threshold)
+    scores = score_decided(meaning, outputs, images, found)
+    return {**scores, "kernels": kernels}, found

@@ -72,7 +72,7 @@ def inspect(
         drawn["attention.gif"] = inside.attention_animation(shown, maps)
     slices = _slices(images.store, images.filled(part), patient)
     if slices is not None and not slices.classes:
-        masks = decide(_outputs(model, slices, plan), plan.preprocessing.threshold)
+        masks = decide(_outputs(model, slices, plan), plan.preprocessing)
         drawn["volume.gif"] = inside.volume_animation(
             slices.images, slices.masks.astype(bool), masks, slices.samples[0].group
         )
@@ -117,7 +117,7 @@ def _outputs(model: keras.Model, images: ImageStore, plan: Plan) -> np.ndarray:
 
 def _panels(model: keras.Model, images: ImageStore, plan: Plan) -> list[inside.Panel]:
     outputs = _outputs(model, images, plan)
-    masks = decide(outputs, plan.preprocessing.threshold)
+    masks = decide(outputs, plan.preprocessing)
     dice = score_each(images, masks)
     return [
         inside.Panel(

@@ -145,13 +145,14 @@ def predict_files(
         doubts += [Problem("warning", str(path), remark) for remark in remarks]
         outputs = runners.network_outputs(runner, pixels[None])
         reading = meaning or plain(outputs.shape)
-        found = reading.regions_of(outputs, image.shape[:2])[0]
-        if found.ndim == 3:
-            masks = found > preprocessing.threshold
+        if reading.layout is not None:
+            masks = reading.masks(outputs, preprocessing, image.shape[:2])[0]
             _write_masks(path, image, masks, folder)
             rows += [{"image": str(path), **row} for row in describe(masks)]
         else:
-            rows.append({"image": str(path), **_classified(found, classes)})
+            rows.append(
+                {"image": str(path), **_classified(reading.regions_of(outputs)[0], classes)}
+            )
     files.write_text(folder / TABLE, _as_csv(rows))
     warn(doubts)
     return rows

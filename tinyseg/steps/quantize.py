@@ -57,7 +57,7 @@ def quantize(
     *,
     verify_images: int | None = None,
     max_drop: float | None = None,
-    profiled: bool = True,
+    profiled: bool | None = None,
     board: str | None = None,
 ) -> Run:
     """Quantize a trained network, then score, verify, profile and report the file.
@@ -72,19 +72,18 @@ def quantize(
             many as they manage, see :func:`tinyseg.steps.verify.verify`.
         max_drop: the most by which mean Dice, or accuracy, may fall, on those and on all test
             images; None for the recipe's.
-        profiled: whether MLTK takes part.
+        profiled: whether MLTK takes part; None for where it is installed.
         board: emulated board that runs the verified images too.
 
     Returns:
         The run; its ``failures`` are empty if all gates were passed.
 
     Raises:
-        InputError: unusable weights, images or settings; MLTK missing.
+        InputError: unusable weights, images or settings; MLTK missing that is asked for.
     """
     max_drop = session.recipe.max_drop if max_drop is None else max_drop
     folder = Path(folder or session.run_folder())
-    if profiled:
-        mltk.mltk_python()  # Fail before the long part, not after it.
+    profiled = _takes_part(profiled)
     made, aware = convert(session, folder)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
@@ -110,6 +109,20 @@ def quantize(
     run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
     _report(run, session, tested)
     return run
+
+
+def _takes_part(asked: bool | None) -> bool:
+    """Find out whether MLTK profiles the file, before the long part and not after it."""
+    if asked is False:
+        return False
+    try:
+        mltk.mltk_python()
+    except InputError as error:
+        if asked:
+            raise
+        log.warning("not profiled: %s", error)
+        return False
+    return True
 
 
 class Tested(NamedTuple):
@@ -140,10 +153,10 @@ def score_both(
 
     test, reading = session.images.part("test"), made.reading
     if verdict is not None and verdict.engine_images == len(test):
-        outputs, threshold = verdict.outputs, session.preprocessing.threshold
+        outputs, point = verdict.outputs, session.preprocessing
         made_by = ((KerasRunner, outputs["float"]), (EngineRunner, outputs["int8"]))
         (before, floats), (after, integers) = (
-            score_made(values, kind.kernels, test, threshold, reading) for kind, values in made_by
+            score_made(values, kind.kernels, test, point, reading) for kind, values in made_by
         )
     else:
         ends = (session.preprocessing, reading)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from tinyseg.zoo import build
 
 if TYPE_CHECKING:
     import tf_keras as keras
+
+    from tinyseg.training.hooks import Hook
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +46,10 @@ class Trained:
 
 
 def train(
-    plan: Plan, folder: str | Path | None = None, split_file: str | Path | None = None
+    plan: Plan,
+    folder: str | Path | None = None,
+    split_file: str | Path | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> Trained:
     """Train a network and score its best weights on the validation part, if there is one.
 
@@ -51,9 +57,11 @@ def train(
         plan: network, images and training.
         folder: where the results go; None for ``build/MODEL/DATA/float``.
         split_file: division of the images; None for a new one.
+        hooks: follow the run, see :class:`tinyseg.training.hooks.Hook`.
 
     Raises:
         InputError: unusable plan, images or split file, or a folder with another run.
+        Left: SIGTERM or SIGUSR1 came; the run can go on.
     """
     from tinyseg.training.loop import new_network, train_network
 
@@ -65,7 +73,8 @@ def train(
     session.plan = with_outputs(session.plan, images.store)
     folder = folder or session.run_folder("float")
     model = new_network(session.plan)
-    train_network(model, session.plan, images.part("train"), images.part("validation"), folder)
+    parts = images.part("train"), images.part("validation")
+    train_network(model, session.plan, *parts, folder, hooks)
     return finish(model, session, folder)
 
 

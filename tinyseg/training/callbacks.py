@@ -43,19 +43,24 @@ VALIDATION_ACCURACY = Goal("val_accuracy", "validation accuracy", 1)
 VALIDATION_LOSS = Goal("val_loss", "validation loss", -1)
 # Where there are no images to choose an epoch by.
 LAST_EPOCH = Goal("", "epoch", 1)
+# More steps than an epoch has, and more epochs than a run.
+_PARTS = 10**9
 
 
 class TrainingState(keras.callbacks.Callback):
     """Save everything that training needs to go on, once an epoch, and stop when it stalls.
 
-    Kept in one checkpoint: weights, optimizer, the number of finished epochs, and the best
-    score with its epoch.
+    Kept in one checkpoint: weights, optimizer, the number of finished epochs, the best score with
+    its epoch, and of an epoch that was interrupted the steps done and what its scores are made of.
 
     Args:
         folder: where the checkpoint lies.
         goal: what the best epoch is best in.
         patience: epochs without improvement after which training stops.
         save: called after an epoch that is the best so far, to keep its weights.
+
+    Attributes:
+        step: of the present epoch, counted from 1, that was the last one done; 0 before the first.
     """
 
     def __init__(self, folder: Path, goal: Goal, patience: int, save: Callable[[], object]) -> None:
@@ -64,22 +69,56 @@ class TrainingState(keras.callbacks.Callback):
         self.epochs_done = tf.Variable(0, dtype=tf.int64)
         self.best_epoch = tf.Variable(0, dtype=tf.int64)
         self.best_value = tf.Variable(-goal.sign * np.inf, dtype=tf.float64)
+        self.steps_done = tf.Variable(0, dtype=tf.int64)
+        self._sums = tf.Variable(np.zeros(0), shape=[None], trainable=False)
+        self.step, self._to_add = 0, np.zeros(0)
 
     def restore(self, model: keras.Model) -> int:
         """Load the latest checkpoint if there is one and return the number of finished epochs."""
         # Slots must exist before they can be restored.
         model.optimizer.build(model.trainable_variables)
-        checkpoint = tf.train.Checkpoint(
-            model=model,
-            optimizer=model.optimizer,
-            epochs_done=self.epochs_done,
-            best_epoch=self.best_epoch,
-            best_value=self.best_value,
-        )
+        whole = {
+            "model": model,
+            "optimizer": model.optimizer,
+            "epochs_done": self.epochs_done,
+            "best_epoch": self.best_epoch,
+            "best_value": self.best_value,
+        }
+        checkpoint = tf.train.Checkpoint(**whole, steps_done=self.steps_done, sums=self._sums)
         self._manager = tf.train.CheckpointManager(checkpoint, str(self._folder), max_to_keep=1)
-        if self._manager.latest_checkpoint:
-            checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
+        if latest := self._manager.latest_checkpoint:
+            names = [name for name, _ in tf.train.list_variables(latest)]
+            # Those of tinyseg 0.1.0 have no parts of epochs.
+            parted = any(name.startswith("steps_done/") for name in names)
+            stored = checkpoint if parted else tf.train.Checkpoint(**whole)
+            stored.restore(latest).assert_existing_objects_matched()
+        self.step, self._to_add = int(self.steps_done), self._sums.numpy()
         return int(self.epochs_done)
+
+    def save_part(self) -> None:
+        """Write a checkpoint of what is done of the epoch."""
+        self.steps_done.assign(self.step)
+        values = [np.asarray(weight).ravel() for weight in self._metric_weights()]
+        self._sums.assign(np.concatenate([np.zeros(0), *values]))
+        # Never the number of a whole epoch.
+        self._manager.save(_PARTS * (int(self.epochs_done) + 1) + self.step)
+
+    def _metric_weights(self) -> list[tf.Variable]:
+        return [weight for metric in self.model.metrics for weight in metric.weights]
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Count the step; add to the epoch's scores what it had before it was interrupted."""
+        self.step += 1
+        if not len(self._to_add):
+            return
+        # All of them are sums and counts, made when the first batch has come.
+        start = 0
+        for weight in self._metric_weights():
+            size = int(np.prod(weight.shape))
+            part = self._to_add[start : start + size].reshape(weight.shape)
+            weight.assign(weight + tf.cast(part, weight.dtype))
+            start += size
+        self._to_add = np.zeros(0)
 
     @property
     def stalled(self) -> bool:
@@ -94,6 +133,9 @@ class TrainingState(keras.callbacks.Callback):
             self.best_value.assign(value)
             self.best_epoch.assign(epoch + 1)
         self.epochs_done.assign(epoch + 1)
+        self.step = 0
+        self.steps_done.assign(0)
+        self._sums.assign(np.zeros(0))
         self._manager.save(epoch + 1)
         if self.stalled:
             self.model.stop_training = True
@@ -134,16 +176,24 @@ class ProgressBar(keras.callbacks.Callback):
         epochs_done: finished before this run.
         goal: score to show.
         log: called with one line an epoch, for runs without a terminal.
+        steps_done: of the epoch that was interrupted.
     """
 
     def __init__(
-        self, epochs: int, steps: int, epochs_done: int, goal: Goal, log: Callable[[str], None]
+        self,
+        epochs: int,
+        steps: int,
+        epochs_done: int,
+        goal: Goal,
+        log: Callable[[str], None],
+        steps_done: int = 0,
     ) -> None:
         super().__init__()
         self._epochs, self._goal, self._log = epochs, goal, log
         self._bar = progress.bar()
+        completed = epochs_done * steps + steps_done
         self._task = self._bar.add_task(
-            "training", total=epochs * steps, completed=epochs_done * steps, note=""
+            "training", total=epochs * steps, completed=completed, note=""
         )
 
     def on_train_begin(self, logs: dict | None = None) -> None:

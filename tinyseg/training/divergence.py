@@ -81,13 +81,24 @@ def refuse_diverged(folder: Path, state: Path) -> None:
 class SteadyAdam(keras.optimizers.Adam):
     """Adam that leaves the weights alone where a gradient is not finite, so that they show why.
 
+    Args:
+        rates: layers whose weights learn more slowly, with their share of the learning rate.
+        args, kwargs: as of Adam.
+
     Attributes:
         culprit: name of the weight next to the loss whose gradient was not finite; empty if all
             were.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        rates: Iterable[tuple[keras.layers.Layer, float]] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        shares = {self._var_key(weight): rate for layer, rate in rates for weight in layer.weights}
+        self._shares = lambda: shares
         last, self._names = tf.Variable(-1, trainable=False, dtype=tf.int64), ()
         # Behind a call, so that it is no part of a checkpoint.
         self._last = lambda: last
@@ -117,6 +128,14 @@ class SteadyAdam(keras.optimizers.Adam):
 
         return tf.cond(tf.reduce_all(finite), step, leave)
 
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        """See Keras."""
+        share = self._shares().get(self._var_key(variable), 1.0)
+        before = tf.identity(variable)
+        super().update_step(gradient, variable)
+        if share != 1:
+            variable.assign(before + share * (variable - before))
+
 
 class Guard(keras.callbacks.Callback):
     """End a run at the first step whose loss or gradients are not finite.
@@ -127,6 +146,7 @@ class Guard(keras.callbacks.Callback):
         layer_of: finds the layer, given epoch and step counted from 0, and no step for the
             validation images.
         report: called with what was found; raises.
+        steps_done: of the epoch that the run begins with.
     """
 
     def __init__(
@@ -135,10 +155,12 @@ class Guard(keras.callbacks.Callback):
         learning_rate: float,
         layer_of: Callable[[int, int | None], str],
         report: Callable[[Divergence], None],
+        steps_done: int = 0,
     ) -> None:
         super().__init__()
         self._optimizer, self._rate = optimizer, learning_rate
         self._layer_of, self._report, self._epoch = layer_of, report, 0
+        self._steps_done = steps_done
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Note the epoch."""
@@ -148,10 +170,11 @@ class Guard(keras.callbacks.Callback):
         """Look at the loss and the gradients."""
         loss = (logs or {})["loss"]
         if not math.isfinite(loss) or self._optimizer.culprit:
-            self._end(loss, batch)
+            self._end(loss, self._steps_done + batch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Look at the loss of the validation images."""
+        self._steps_done = 0
         loss = (logs or {}).get("val_loss", 0.0)
         if not math.isfinite(loss):
             self._end(loss, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,33 +12,26 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg import plan as plans
-from tinyseg.data.augmentation import MILD, WIDE, Ranges
-from tinyseg.data.pipeline import evaluation_batches, training_batches
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan, TrainingPlan
 from tinyseg.presets import HISTORY, WEIGHTS
 from tinyseg.training.attention_maps import FOLDER, AttentionMaps
+from tinyseg.training.averaging import averaged
 from tinyseg.training.callbacks import (
     LAST_EPOCH,
     VALIDATION_ACCURACY,
     VALIDATION_DICE,
     Goal,
-    History,
-    ProgressBar,
     TrainingState,
 )
 from tinyseg.training.claim import STATE, claim
-from tinyseg.training.divergence import (
-    MARK,
-    Diverged,
-    Divergence,
-    Guard,
-    SteadyAdam,
-    first_layer_without_bounds,
-)
+from tinyseg.training.divergence import SteadyAdam
+from tinyseg.training.epochs import mixing_of, run_left, steps_of
+from tinyseg.training.hooks import Hook, TrainingRun
 from tinyseg.training.keras_metrics import LesionDice, image_dice
-from tinyseg.training.losses import BceDiceLoss
+from tinyseg.training.losses import mask_loss
+from tinyseg.training.stages import settle
 from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
@@ -60,7 +52,7 @@ def new_network(plan: Plan) -> keras.Model:
     elif network(plan.model.name).transfers:
         log.warning(
             "%s: starts from random weights; for transfer learning give --weights FILE, such as "
-            "those of Keras Applications without top",
+            "those of Keras Applications without top, or --weights pretrained for an encoder",
             plan.model.name,
         )
     return model
@@ -72,6 +64,7 @@ def train_network(
     training: ImageStore,
     validation: ImageStore,
     folder: str | Path,
+    hooks: Sequence[Hook] = (),
 ) -> None:
     """Train a network, or go on where an interrupted run of the same plan stopped.
 
@@ -87,10 +80,12 @@ def train_network(
         training: images to learn from, each once; see :func:`rows_to_learn`.
         validation: images that choose the epoch; without any it is the last one.
         folder: where the results go.
+        hooks: follow the run.
 
     Raises:
         InputError: the folder holds a run of another plan, or one that diverged.
         Diverged: the loss or the weights are no longer finite.
+        Left: SIGTERM or SIGUSR1 came; the state is saved.
     """
     if training.classes:
         if model.output_shape[-1] == 1:
@@ -100,16 +95,17 @@ def train_network(
             )
         losses, goal = _class_losses(), VALIDATION_ACCURACY
     else:
-        losses, goal = mask_losses(BceDiceLoss(plan.training.dice_weight)), VALIDATION_DICE
-    run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal)
+        losses, goal = mask_losses(mask_loss(plan.training)), VALIDATION_DICE
+    run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal, hooks)
 
 
-def _need_foreground(training: ImageStore, source: str) -> None:
-    """Refuse images from which only "nothing" can be learned.
+def _check(training: ImageStore, plan: Plan) -> None:
+    """Refuse images from which only "nothing" can be learned, and unknown ways to mix them.
 
     Raises:
-        InputError: no training image has foreground.
+        InputError: no training image has foreground, or there is no such way.
     """
+    source, _ = plan.data.source, mixing_of(plan.training)
     if training.classes:
         return
     if not training.masks.any():
@@ -163,6 +159,7 @@ def run_epochs(
     validation: ImageStore,
     folder: str | Path,
     goal: Goal = VALIDATION_DICE,
+    hooks: Sequence[Hook] = (),
 ) -> None:
     """Run the epochs of :func:`train_network`, which describes the files, with any learner.
 
@@ -173,116 +170,39 @@ def run_epochs(
         validation: images that choose the epoch; without any it is the last one.
         folder: where the results go.
         goal: what the best epoch is best in.
+        hooks: follow the run.
 
     Raises:
         InputError: the folder holds a run of another plan, or one that diverged.
         Diverged: the loss or the weights are no longer finite.
+        Left: SIGTERM or SIGUSR1 came; the state is saved.
     """
     folder, settings = Path(folder), plan.training
     model = learner.network
     goal = goal if len(validation) else LAST_EPOCH
-    _need_foreground(training, plan.data.source)
-    watchers = _watchers(model, plan, validation, folder)  # Before the folder is taken.
+    _check(training, plan)
+    # Before the folder is taken.
+    watchers, slower = _watchers(model, plan, validation, folder), settle(model, settings)
     claim(folder, plan)
     # Here, where every learner passes, so that none can forget it.
     training = rows_to_learn(training, settings)
-    steps = _steps(training, settings)
-    optimizer = SteadyAdam(_schedule(settings, steps), name="Adam")
+    optimizer = SteadyAdam(
+        _schedule(settings, steps_of(training, settings)), name="Adam", rates=slower
+    )
     learner.model.compile(optimizer=optimizer, **learner.losses)
-    keep_best = functools.partial(save_weights, model, folder / WEIGHTS)
+    save = functools.partial(save_weights, model, folder / WEIGHTS)
+    averaging, keep_best = averaged(optimizer, model, settings.average, save)
     state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
     done = state.restore(learner.model)
-    if done:
+    if done or state.step:
         log.info("resuming after epoch %d of %d", done, settings.epochs)
     if done < settings.epochs and not state.stalled:
-        bar = ProgressBar(settings.epochs, steps, done, goal, log.info)
-        callbacks = [
-            # First, so that nothing is kept of an epoch that went wrong.
-            _guard(optimizer, model, plan, (training, validation), folder),
-            keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-            History(folder / HISTORY, done),
-            bar,
-            *watchers,
-            # Last, so that a checkpoint never runs ahead of the history.
-            state,
-        ]
-        try:
-            _run(learner.model, plan, training, validation, done, callbacks)
-        finally:
-            bar.on_train_end()
+        run = TrainingRun(plan, model, learner.model, training, validation, folder, goal, done)
+        run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
     if len(validation):
         log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
     load_weights(model, folder / WEIGHTS)
     plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
-
-
-def _steps(training: ImageStore, settings: TrainingPlan) -> int:
-    return -(-len(training) // settings.batch_size)
-
-
-def _run(
-    model: keras.Model,
-    plan: Plan,
-    training: ImageStore,
-    validation: ImageStore,
-    done: int,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> None:
-    """Run the epochs of a plan that are not done yet."""
-    model.fit(
-        _learning_batches(training, plan, done),
-        steps_per_epoch=_steps(training, plan.training),
-        validation_data=_judging_batches(validation, plan),
-        initial_epoch=done,
-        epochs=plan.training.epochs,
-        verbose=0,
-        callbacks=callbacks,
-    )
-
-
-def _guard(
-    optimizer: SteadyAdam,
-    model: keras.Model,
-    plan: Plan,
-    parts: tuple[ImageStore, ImageStore],
-    folder: Path,
-) -> Guard:
-    """Return what ends a run that goes wrong, and marks it so that it is not resumed."""
-    training, validation = parts
-
-    def layer_of(epoch: int, step: int | None) -> str:
-        if step is None:
-            batches = _judging_batches(validation, plan)
-        else:
-            batches = _learning_batches(training, plan, epoch).skip(step)
-        assert batches is not None  # Without validation images there is no loss of them.
-        images = next(iter(batches))[0]
-        return first_layer_without_bounds(model, images, training=step is not None)
-
-    def report(found: Divergence) -> None:
-        plans.files.write_json(folder / STATE / MARK, dataclasses.asdict(found))
-        raise Diverged(folder, found)
-
-    return Guard(optimizer, plan.training.learning_rate, layer_of, report)
-
-
-def _learning_batches(training: ImageStore, plan: Plan, first_epoch: int) -> tf.data.Dataset:
-    """Return the batches of a plan's epochs, from one of them on."""
-    return training_batches(
-        training,
-        plan.preprocessing,
-        plan.training.batch_size,
-        seed=plan.seed,
-        first_epoch=first_epoch,
-        ranges=_ranges(plan.training),
-    )
-
-
-def _judging_batches(validation: ImageStore, plan: Plan) -> tf.data.Dataset | None:
-    """Return the batches that choose the epoch; None without images."""
-    if not len(validation):
-        return None
-    return evaluation_batches(validation, plan.preprocessing, plan.training.batch_size)
 
 
 def _watchers(
@@ -298,12 +218,6 @@ def _watchers(
         )
     image = validation.take([0]).inputs(plan.preprocessing)
     return [AttentionMaps(model, image, folder / FOLDER)]
-
-
-def _ranges(settings: TrainingPlan) -> Ranges | None:
-    if not settings.augment:
-        return None
-    return WIDE if settings.augment_wide else MILD
 
 
 def _schedule(

@@ -22,6 +22,7 @@ from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.runtime.tflm import Arena, TflmRunner
 from tinyseg.tflite import TfliteModel
 from tinyseg.verification.differences import (
+    Origin,
     compare,
     first_difference,
     first_difference_of_engine,
@@ -82,6 +83,7 @@ class Trial:
         arena: that TFLM used, None if it did not run.
         differing: stored values in which not all interpreters agree.
         differences: lines that say how far they are apart.
+        roundings: likewise, where that is all due to roundings that are known to differ.
         on_device: what a board made of them.
         sqnr: per layer, on the first of ``order``.
     """
@@ -97,6 +99,7 @@ class Trial:
         self.arena: Arena | None = None
         self.differing = 0
         self.differences: list[str] = []
+        self.roundings: list[str] = []
         self.on_device: OnDevice | None = None
 
     def run(self, runs: bool, others: Others) -> None:
@@ -132,9 +135,10 @@ class Trial:
         inputs = stored(border(self._model)[0], self._inputs[self.checked])
         apart = [one != two for one, two in zip(on_tflite, on_tflm, strict=True)]
 
-        def note(who: str, outputs: list[np.ndarray], origin: Callable[[int], str]) -> None:
-            if line := compare(self._results, on_tflm, outputs, origin):
-                self.differences.append(f"{self._model.path}: {who} {line}")
+        def note(who: str, outputs: list[np.ndarray], origin: Callable[[int], Origin]) -> None:
+            if found := compare(self._results, on_tflm, outputs, origin):
+                lines = self.roundings if found.rounding else self.differences
+                lines.append(f"{self._model.path}: {who} {found.line}")
 
         note(
             "TFLM and TFLite reference kernels",

@@ -10,20 +10,21 @@ import numpy as np
 
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.meaning import Head, Meaning, plain
 from tinyseg.runtime.runner import border, random_inputs
 from tinyseg.runtime.tflm import Arena
-from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, score_outputs
+from tinyseg.scoring.scores import SCORES, allowed_drop, lesions
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.border import image_shape
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.ops.registry import supported
 from tinyseg.verification.gates import Gate, Missed
 from tinyseg.verification.on_device import OnDevice
-from tinyseg.verification.scored import deciding, mismatch
+from tinyseg.verification.scored import decided, mismatch, score_decided
 from tinyseg.verification.trial import Engine, Others, Trial
 from tinyseg.verification.trivial import missed_trivial
 
@@ -137,7 +138,7 @@ def verify(
     Args:
         model: quantized file.
         images: at least one. A number for so many random inputs, which nothing is scored on.
-        preprocessing: normalisation and threshold of images.
+        preprocessing: normalisation of images, and operating point.
         meaning: of the output that is read; None for probabilities of regions or classes.
         float_runner: the float network, for its scores.
         float_twin: float conversion of the network, for the SQNR of each layer.
@@ -163,6 +164,7 @@ def verify(
     if trial.on_device is not None:
         lines = trial.on_device.failures()
         missed += [Missed(Gate.DEVICE, f"{model.path}: {line}") for line in lines]
+    warnings += trial.roundings
     if _is_wide(model):
         warnings += trial.differences
     else:
@@ -172,7 +174,7 @@ def verify(
     if reason:
         warnings.append(f"{model.path}: no scores: {reason}")
     elif shown:
-        scores.update(_scores(trial, shown, meaning, order, preprocessing.threshold))
+        scores.update(_scores(trial, shown, meaning, order, preprocessing))
         # Of all images: those that TFLM runs may be a few of them.
         after = scores["int8" if engine else "tflm"]
         if scores["float"] and after:
@@ -217,7 +219,7 @@ def _inputs(
 
 
 def _scores(
-    trial: Trial, shown: ImageStore, meaning: Meaning, order: list[int], threshold: float
+    trial: Trial, shown: ImageStore, meaning: Meaning, order: list[int], point: OperatingPoint
 ) -> dict[str, dict]:
     """Return the scores of each backend, on those of the images that ran there."""
     scores = {}
@@ -226,7 +228,8 @@ def _scores(
         if name in ("tflm", "device"):
             rows = np.array(order[: len(values)])
             ran, values = shown.take(np.sort(rows)), values[rows.argsort()]
-        scores[name] = score_outputs(ran, deciding(meaning, values, ran), threshold)
+        said = decided(meaning, values, ran, point)
+        scores[name] = score_decided(meaning, values, ran, said)
     return scores
 
 

@@ -76,6 +76,10 @@ NETWORKS = {
         "brain_attention_unet:brain_attention_unet", "segmentation", (240, 240, 4)
     ),
     "stan": Network("stan:stan", "segmentation", (256, 256, 3)),
+    # For 256 KB of RAM: published weights for its encoder, see tinyseg/zoo/encoder_weights.py.
+    "encoder_unet": Network(
+        "encoder_unet:encoder_unet", "segmentation", (128, 128, 1), transfers=True
+    ),
     "custom_cnn": Network(
         "custom_cnn:custom_cnn", "classification", (128, 128, 3), stopped_by=("EXP", "LOG")
     ),

@@ -12,7 +12,7 @@ import tf_keras as keras
 
 from tinyseg import files, hdf5
 from tinyseg.errors import InputError
-from tinyseg.zoo import pretrained
+from tinyseg.zoo import encoder_weights, pretrained
 
 # Inside a .keras archive; anything larger than the limit is no network for a microcontroller.
 _ARCHIVE_MEMBER = "model.weights.h5"
@@ -38,11 +38,18 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
     """Load weights from an ``.h5`` weights or model file, or a ``.keras`` archive.
 
     Only arrays are read: layers with code of their own (Lambda) in the file do not run. A file
-    without the network's head is one for transfer learning, see :mod:`tinyseg.zoo.pretrained`.
+    without the network's head is one for transfer learning, see :mod:`tinyseg.zoo.pretrained`;
+    one of an encoder alone, or the word ``pretrained`` for that of an installed package, is too,
+    see :mod:`tinyseg.zoo.encoder_weights`.
 
     Raises:
         InputError: the file is missing, damaged, or of another architecture.
     """
+    if path == encoder_weights.PRETRAINED:
+        path = encoder_weights.find_for(model)
+    if encoder_weights.is_published(path):
+        encoder_weights.load_encoder(model, path)
+        return
     try:
         if zipfile.is_zipfile(path):
             _load_archive(model, path)

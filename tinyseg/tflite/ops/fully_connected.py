@@ -68,4 +68,6 @@ FULLY_CONNECTED = Op(
     quantization=Scales(needed=True, channels=0),
     checks=(full_integer,),
     int8_kernel=True,
+    differs="TFLite's reference kernel rounds once, TFLM twice",
+    rounds_once=True,
 )

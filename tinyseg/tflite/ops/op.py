@@ -35,6 +35,8 @@ class Op:
         int32: roles of the inputs that it takes as int32 alone: axes, sizes, indices.
         instead: what to do where a kernel is missing.
         differs: what is known of results that differ between TFLite's reference kernel and TFLM.
+        rounds_once: whether TFLite's reference kernel rounds an int8 result once and TFLM twice, so
+            that a last place now and then differs.
         in_place: whether it may write its result over an input of the same size: each element
             only depends on those at its place.
         memory: what TFLM's kernel allocates; None if that is no more than its node.
@@ -62,6 +64,7 @@ class Op:
     int32: tuple[str, ...] = ()
     instead: str = "replace the layer"
     differs: str = ""
+    rounds_once: bool = False
     in_place: bool = False
     memory: Memory | None = None
     counted: bool = True
