@@ -6,8 +6,10 @@ BOARD ?= mps2_an500
 TEACHER ?= unet
 STUDENT ?= lw_unet
 NAME ?= blu_chain
-# More options for the verb, for example ARGS="--epochs 5".
+# More options for the verb, for example ARGS="--epochs 5"; of one verb among several,
+# ARGS_train="--epochs 5".
 ARGS ?=
+MORE = $(ARGS) $(ARGS_$@)
 PYTHON ?= python3
 
 ENV := .venv/.ready
@@ -21,11 +23,22 @@ FIRMWARE_PACKAGES := g++ cmake ninja-build gcc-arm-none-eabi libnewlib-arm-none-
 FIRMWARE_TOOLS := g++ cmake ninja arm-none-eabi-g++ qemu-system-arm
 TEST_PACKAGES := libgtest-dev clang-format chromium chromium-driver
 TEST_TOOLS := clang-format chromedriver
+SLURM_PACKAGES := slurm-wlm slurmd slurmctld slurm-client munge
+SLURM_TOOLS := sbatch srun munge
 # What verify and profile look at: a .tflite file, or the newest one of MODEL.
 FILE ?= $(MODEL)
+# What an operating point is chosen for: most-dice, no-missed-lesion, at-most-false-alarms=N.
+WISH ?= most-dice
+
+# Found out before the first verb's work, not by the second one after it.
+ifneq ($(strip $(ARGS)),)
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+$(error ARGS would go to each of '$(MAKECMDGOALS)'; give ARGS_$(firstword $(MAKECMDGOALS))="$(ARGS)" instead)
+endif
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk tools toolchain zoo check train distill binarize quantize evaluate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain slurm zoo check train distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -68,89 +81,95 @@ tools: ## install compilers and the emulator for firmware (Debian)
 toolchain: tools ## install what tests and lint need beside that: a browser, GoogleTest (Debian)
 	$(call install,$(TEST_PACKAGES),$(TEST_TOOLS),/usr/include/gtest/gtest.h)
 
+slurm: ## install SLURM for the tests of its jobs (Debian)
+	$(call install,$(SLURM_PACKAGES),$(SLURM_TOOLS),)
+
 setup: $(ENV) ## make the main environment
 mltk: $(MLTK) ## make the environment of Silicon Labs MLTK
 
 zoo: $(ENV) ## list the networks
-	@$(TINYSEG) zoo $(ARGS)
+	@$(TINYSEG) zoo $(MORE)
 
 check: $(ENV) ## check the images at DATA
-	@$(TINYSEG) data check "$(DATA)" $(ARGS)
+	@$(TINYSEG) data check "$(DATA)" $(MORE)
 
 train: $(ENV) ## train MODEL on DATA
-	@$(TINYSEG) train $(MODEL) --data "$(DATA)" $(ARGS)
+	@$(TINYSEG) train $(MODEL) --data "$(DATA)" $(MORE)
 
 distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
-	@$(TINYSEG) distill $(TEACHER) $(STUDENT) --data "$(DATA)" $(ARGS)
+	@$(TINYSEG) distill $(TEACHER) $(STUDENT) --data "$(DATA)" $(MORE)
 
 binarize: $(ENV) ## make a residual-binarized network of MODEL
-	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(ARGS)
+	@$(TINYSEG) binarize $(MODEL) --data "$(DATA)" $(MORE)
+
+calibrate: $(ENV) ## choose the operating point of FILE for WISH
+	@$(TINYSEG) calibrate "$(FILE)" --wish "$(WISH)" $(MORE)
 
 # One path with blanks or brackets, or several, or a pattern; never words of the shell.
 predict: export IMAGES := $(value IMAGES)
 predict: $(ENV) ## masks, overlays and a table of areas for IMAGES
 	@if test -e "$$IMAGES"; then set -- "$$IMAGES"; else set -- $$IMAGES; fi; \
-	$(TINYSEG) predict $(MODEL) "$$@" --data "$(DATA)" $(ARGS)
+	$(TINYSEG) predict $(MODEL) "$$@" --data "$(DATA)" $(MORE)
 
 demo: $(ENV) ## serve a page that shows MODEL's float and integer masks
-	@$(TINYSEG) demo "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) demo "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 inspect: $(ENV) ## draw what MODEL has learned: filters, attention, predictions
-	@$(TINYSEG) inspect $(MODEL) --data "$(DATA)" $(ARGS)
+	@$(TINYSEG) inspect $(MODEL) --data "$(DATA)" $(MORE)
 
 quantize: $(ENV) $(MLTK) ## MODEL to a verified, profiled int8 file with a report
-	@$(TINYSEG) quantize $(MODEL) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) quantize $(MODEL) --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 evaluate: $(ENV) ## score MODEL's float weights on the test part of DATA
-	@$(TINYSEG) evaluate $(MODEL) --data "$(DATA)" $(ARGS)
+	@$(TINYSEG) evaluate $(MODEL) --data "$(DATA)" $(MORE)
 
 verify: $(ENV) ## check FILE (or MODEL) on TensorFlow Lite Micro
-	@$(TINYSEG) verify "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) verify "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 profile: $(ENV) $(MLTK) ## profile FILE (or MODEL) with MLTK
-	@$(TINYSEG) profile "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) profile "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 memory: $(ENV) ## predict the tensor arena of FILE (or MODEL)
-	@$(TINYSEG) memory "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) memory "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 lower: $(ENV) ## rewrite FILE (or MODEL) for less memory, same bytes out
-	@$(TINYSEG) lower "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) lower "$(FILE)" --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 fit: $(ENV) ## make MODEL fit BOARD, or propose sizes that do
-	@$(TINYSEG) fit "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) fit "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 report: $(ENV) ## compare the sizes of unet, lw_unet and blu_net
-	@$(TINYSEG) report $(ARGS)
+	@$(TINYSEG) report $(MORE)
 
 publish: $(ENV) $(MLTK) ## make the trained MODEL the one in models/
-	@$(TINYSEG) publish $(MODEL) --data "$(DATA)" $(ARGS)
+	@$(TINYSEG) publish $(MODEL) --data "$(DATA)" $(MORE)
 
 firmware: $(ENV) tools ## compile MODEL for BOARD
-	@$(TINYSEG) firmware "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) firmware "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 emulate: $(ENV) tools ## run MODEL on emulated BOARD
-	@$(TINYSEG) emulate "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) emulate "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 flash: $(ENV) tools ## write MODEL to BOARD
-	@$(TINYSEG) flash "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(ARGS)
+	@$(TINYSEG) flash "$(FILE)" --board $(BOARD) --data "$(DATA)" --recipe $(RECIPE) $(MORE)
 
 doctor: $(ENV) ## list the tools for firmware, found and missing
-	@$(TINYSEG) doctor $(ARGS)
+	@$(TINYSEG) doctor $(MORE)
 
 bench: $(ENV) $(MLTK) ## measure speed and memory into build/bench.json
-	@.venv/bin/python -m tests.benchmarks.bench $(ARGS)
+	@.venv/bin/python -m tests.benchmarks.bench $(MORE)
 
 experiment: $(ENV) ## run experiment NAME, for example blu_chain
-	@.venv/bin/python -m tinyseg.experiments.$(NAME) $(ARGS)
+	@.venv/bin/python -m tinyseg.experiments.$(NAME) $(MORE)
 
 table: $(ENV) ## write the results tables of README and docs from stored figures
-	@.venv/bin/python -m tinyseg.experiments.table $(ARGS)
+	@.venv/bin/python -m tinyseg.experiments.table $(MORE)
 
 figures: $(ENV) ## count the networks' parameters and work anew, for 'tinyseg zoo'
 	@.venv/bin/python -m tinyseg.zoo.figures
 
 costs: $(ENV) tools ## fit what our engine's kernels take to what emulated boards count
-	@.venv/bin/python -m tests.benchmarks.costs $(ARGS)
+	@.venv/bin/python -m tests.benchmarks.costs $(MORE)
 
 docs: $(ENV) ## build the documentation into build/site
 	@.venv/bin/python -m tinyseg.experiments.table --check
@@ -158,21 +177,21 @@ docs: $(ENV) ## build the documentation into build/site
 
 # A notebook's own commands are those of the environment.
 notebooks: $(ENV) ## run the notebooks and keep their output
-	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest --nbmake --overwrite --nbmake-timeout=600 --durations=0 notebooks $(ARGS)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest --nbmake --overwrite --nbmake-timeout=600 --durations=0 notebooks $(MORE)
 
 test-cpp: toolchain ## the firmware's own tests, with sanitizers
 	cmake -G Ninja -S firmware -B build/host -DTINYSEG_SANITIZE=ON > /dev/null
 	cmake --build build/host
-	ctest --test-dir build/host --output-on-failure $(ARGS)
+	ctest --test-dir build/host --output-on-failure $(MORE)
 
 test: $(ENV) $(MLTK) test-cpp ## fast tests
-	.venv/bin/pytest --numprocesses 2 --dist loadfile -m "not slow" $(ARGS)
+	.venv/bin/pytest --numprocesses 2 --dist loadfile -m "not slow" $(MORE)
 
 test-slow: $(ENV) $(MLTK) ## tests that take minutes
-	.venv/bin/pytest -m slow $(ARGS)
+	.venv/bin/pytest -m slow $(MORE)
 
 mutants: $(ENV) $(MUTANTS) toolchain ## put small faults into the code; which do the tests notice?
-	.venv-mutants/bin/python -m tests.mutants $(ARGS)
+	.venv-mutants/bin/python -m tests.mutants $(MORE)
 
 CPP = $(shell find firmware -name '*.cc' -o -name '*.h')
 

@@ -1,4 +1,4 @@
-"""The README is the first page; those of the command line and of Python are what the code says."""
+"""The README is the first page; those of commands, Python and plans are what the code says."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mkdocs.structure.pages import Page
 
 import tinyseg
 from tinyseg.cli import cli
+from tinyseg.plan_keys import keys
 
 _ROOT = Path(__file__).parents[1]
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#)(?P<target>[^)]+)\)")
@@ -35,6 +36,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     page = _LINK.sub(_from_root, readme)
     files.append(File.generated(config, "index.md", content=page))
     files.append(File.generated(config, "cli.md", content="\n".join(_command_line())))
+    files.append(File.generated(config, "plan_keys.md", content="\n".join(_plan())))
     files.append(File.generated(config, "api.md", content="\n".join(_python())))
     return files
 
@@ -60,6 +62,35 @@ def _command_line() -> Iterator[str]:
         if isinstance(command, click.Group):
             verbs = command.list_commands(context)
             pending[:0] = [(verb, command.commands[verb], context) for verb in verbs]
+
+
+def _plan() -> Iterator[str]:
+    """Write a table of every key of a plan for each of its parts."""
+    yield (
+        "# Every key of a plan\n\n`--set KEY=VALUE` changes one of them, a YAML file given with "
+        "`--plan` any of them; `--dry-run` prints what came of it. Values are YAML: "
+        "`--set model.arguments.base_width=8`, `--set 'data.fractions=[0.8, 0.1, 0.1]'`. The "
+        "arguments of a network stand in the [README](index.md#networks).\n"
+    )
+    part = None
+    for key in keys():
+        found, _, name = key.name.rpartition(".")
+        if found != part:
+            part = found
+            title = f"`{part}`" if part else "The whole"
+            yield f"\n## {title}\n\n| key | default | takes | meaning |\n| --- | --- | --- | --- |"
+        meaning = _plain(key.meaning).replace("|", "\\|")
+        shown = "" if key.default in ("", (), {}) else f"`{_yaml(key.default)}`"
+        yield f"| `{name}` | {shown} | {key.takes} | {meaning} |"
+
+
+def _yaml(value: object) -> str:
+    """Write a default as ``--set`` takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _python() -> Iterator[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.cluster import slurm_here
+
 # Machines are noisy: how long an example takes tells nothing of the code. In CI the examples are
 # the same every time, so that red means that the change broke something; elsewhere they are new.
 hypothesis.settings.register_profile(
@@ -34,6 +36,8 @@ def pytest_runtest_setup(item):
             # Nobody reads a skip there: a check that never runs must not look passed.
             end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
             end(f"{', '.join(missing)} missing: make toolchain")
+    if item.get_closest_marker("slurm") and (missing := slurm_here.missing()):
+        pytest.skip(f"{', '.join(missing)} missing: make slurm")
     if item.get_closest_marker("tflm"):
         root = os.environ.get("TFLM_ROOT")
         if not root or not Path(root).is_dir():

@@ -52,3 +52,13 @@ def test_nan_never_reaches_json(tmp_path):
 def test_sha256(tmp_path):
     path = files.write_bytes(tmp_path / "a", b"abc")
     assert files.sha256(path) == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_disk_without_room_is_said_before_it_is_written_on(tmp_path):
+    files.need_room(tmp_path / "not" / "there", 1)
+    with pytest.raises(InputError) as caught:
+        files.need_room(tmp_path / "run", 1 << 62, "go on")
+    told = str(caught.value)
+    assert told.startswith(f"{tmp_path / 'run'}: the disk is full, {1 << 62:,} bytes are needed")
+    assert told.endswith("make room, then go on")
+    assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,10 +54,36 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def need_room(folder: str | os.PathLike[str], size: int, then: str = "") -> None:
+    """Refuse to go on where a disk has less room than is needed.
+
+    Args:
+        folder: where something is to be written; it need not be there yet.
+        size: bytes.
+        then: what to do once there is room.
+
+    Raises:
+        InputError: there is less.
+    """
+    place = Path(folder).absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < size:
+        after = f", then {then}" if then else ""
+        raise InputError(
+            f"{folder}: the disk is full, {size:,} bytes are needed and {free:,} are free; make "
+            f"room{after}"
+        )
+
+
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
     """Write ``content`` to ``path`` whole or not at all and return the path."""
     with replacing(path) as temporary:
-        temporary.write_bytes(content)
+        try:
+            temporary.write_bytes(content)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     return Path(path)
 
 

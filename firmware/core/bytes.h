@@ -17,6 +17,8 @@ struct ByteView {
 struct MutableBytes {
   uint8_t* data = nullptr;
   size_t size = 0;
+
+  operator ByteView() const { return {data, size}; }
 };
 
 // Reads a little-endian number of `width` (1 to 4) bytes.

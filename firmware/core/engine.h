@@ -3,6 +3,7 @@
 #define TINYSEG_CORE_ENGINE_H_
 
 #include "core/bytes.h"
+#include "core/operating_point.h"
 #include "core/status.h"
 
 namespace tinyseg {
@@ -26,6 +27,8 @@ struct ModelDescription {
   uint32_t output_elements;
   const void* input_table;     // The input element of each pixel value 0..255.
   const void* mask_threshold;  // Output elements above this one are foreground.
+  // What decides on an int8 output instead; null where the threshold alone does.
+  const OperatingPoint* point = nullptr;
 };
 
 // Bytes of tensor arena.
@@ -41,7 +44,8 @@ class Engine {
   // The input tensor; its former content is lost with each Run().
   virtual MutableBytes input() = 0;
   virtual Status Run() = 0;
-  virtual ByteView output() const = 0;
+  // The output tensor, which may be changed until the next Run().
+  virtual MutableBytes output() = 0;
   virtual ArenaReport arena() const = 0;
   // Of the last Run(), in order of execution.
   virtual uint32_t operator_count() const = 0;

@@ -40,6 +40,7 @@ Status PixelsToTensor(const ModelDescription& model, ByteView pixels, MutableByt
 }
 
 bool IsForeground(const ModelDescription& model, ByteView tensor, uint32_t index) {
+  if (model.point != nullptr) return tensor.data[index] != 0;
   switch (model.output_type) {
     case ElementType::kInt8:
       return Above<int8_t>(model, tensor, index);

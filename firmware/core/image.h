@@ -12,7 +12,8 @@ namespace tinyseg {
 // They may lie where the tensor begins.
 Status PixelsToTensor(const ModelDescription& model, ByteView pixels, MutableBytes tensor);
 
-// Whether output element `index` is foreground.
+// Whether output element `index` is foreground: above the threshold, or not 0 of what
+// ApplyPoint() made of the output of a model with an operating point.
 bool IsForeground(const ModelDescription& model, ByteView tensor, uint32_t index);
 
 // Returns mask bits 8*byte .. 8*byte+7, the first in the highest bit, as numpy.packbits does.

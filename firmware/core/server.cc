@@ -116,10 +116,11 @@ void Server::AnswerRun(const Frame& request) {
 
   FrameEncoder reply(sink_, ReplyType(request), request.sequence);
   reply.AddNumber(ticks, 8);
-  const ByteView output = engine_.output();
+  const MutableBytes output = engine_.output();
   if (request.type == static_cast<uint8_t>(Request::kRunTensor)) {
     reply.Add(output);
   } else {
+    if (model_.point != nullptr) ApplyPoint(*model_.point, output.data);
     for (uint32_t i = 0; i < MaskSize(model_); ++i) reply.AddNumber(MaskByte(model_, output, i), 1);
   }
   reply.Finish();

@@ -4,7 +4,8 @@
 // Numbers are of 32 bits and little-endian. A request is the bytes of a program, the program, the
 // bytes of all inputs, the inputs, each aligned to 16 bytes; a program of no bytes ends them. The
 // answer, on the serial port, is a status code, its detail, ticks of the inference, whether
-// anything was written beyond the program's memory, the bytes of all outputs, the outputs.
+// anything was written beyond the program's memory, the bytes of all outputs, the ticks of each
+// operator, the outputs.
 #include <cstring>
 
 #include "core/board.h"
@@ -19,6 +20,7 @@ using tinyseg::engine::Rows;
 constexpr size_t kMost = 3 << 20;
 constexpr size_t kGuard = 64;
 constexpr uint8_t kFill = 0xA5;
+constexpr uint32_t kOperators = 128;  // More are not told apart.
 
 __attribute__((section(".arena"))) alignas(16) uint8_t memory[kMost];
 __attribute__((section(".arena"))) uint8_t output[kMost];
@@ -69,6 +71,21 @@ bool Push(void*, uint32_t index, uint32_t row, const uint8_t* from) {
   return true;
 }
 
+// As firmware counts them, so that an inference takes as long there.
+struct Clock {
+  uint64_t start;
+  uint64_t ticks[kOperators];
+};
+Clock clock;
+
+void Watch(void*, uint32_t op, bool begin) {
+  if (begin) {
+    clock.start = tinyseg::board::Ticks();
+  } else if (op < kOperators) {
+    clock.ticks[op] += tinyseg::board::Ticks() - clock.start;
+  }
+}
+
 uint32_t Place() {
   const Rows rows = interpreter.rows();
   uint32_t size = 0;
@@ -88,21 +105,21 @@ void Answer(tinyseg::ByteView program, tinyseg::ByteView input) {
   std::memset(memory, kFill, used + 2 * kGuard);
   const tinyseg::MutableBytes regions[] = {{region, used}};
   tinyseg::Status status = interpreter.Start(program, kKernels, regions, 1);
-  uint32_t size = 0;
+  uint32_t size = status.ok() ? Place() : 0;
+  std::memset(&clock, 0, sizeof(clock));
   tinyseg::board::ResetTicks();
-  if (status.ok()) {
-    size = Place();
-    status = interpreter.Run({const_cast<uint8_t*>(input.data), Pull, Push, nullptr});
-  }
+  if (status.ok()) status = interpreter.Run({const_cast<uint8_t*>(input.data), Pull, Push, Watch});
+  const uint64_t ticks = tinyseg::board::Ticks();
   WriteNumber(static_cast<uint32_t>(status.code));
   WriteNumber(status.detail);
-  WriteNumber(static_cast<uint32_t>(tinyseg::board::Ticks()));
+  WriteNumber(static_cast<uint32_t>(ticks));
   uint32_t damaged = 0;
   for (size_t i = 0; i < kGuard; ++i) {
     damaged += memory[i] != kFill || region[used + i] != kFill;
   }
   WriteNumber(damaged);
   WriteNumber(size);
+  for (const uint64_t its : clock.ticks) WriteNumber(static_cast<uint32_t>(its));
   for (uint32_t i = 0; i < size; ++i) tinyseg::board::WriteByte(output[i]);
 }
 

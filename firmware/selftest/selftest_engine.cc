@@ -80,8 +80,8 @@ Status SelftestEngine::Run() {
   return {};
 }
 
-ByteView SelftestEngine::output() const {
-  return {reinterpret_cast<const uint8_t*>(memory.output), sizeof(memory.output)};
+MutableBytes SelftestEngine::output() {
+  return {reinterpret_cast<uint8_t*>(memory.output), sizeof(memory.output)};
 }
 
 ArenaReport SelftestEngine::arena() const { return {sizeof(memory), sizeof(memory)}; }

@@ -20,7 +20,7 @@ class SelftestEngine final : public Engine {
   Status Start() override;
   MutableBytes input() override;
   Status Run() override;
-  ByteView output() const override;
+  MutableBytes output() override;
   ArenaReport arena() const override;
   uint32_t operator_count() const override { return 1; }
   uint64_t operator_ticks(uint32_t) const override { return ticks_; }

@@ -46,7 +46,7 @@ class FakeEngine final : public Engine {
     for (uint8_t& byte : input_) byte = 0xEE;
     return {};
   }
-  ByteView output() const override {
+  MutableBytes output() override {
     RequireStart();
     return {output_, kOutputs};
   }

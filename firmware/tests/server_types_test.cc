@@ -17,8 +17,8 @@ class WideEngine final : public Engine {
     for (int i = 0; i < 5; ++i) output_[i] = 0.5f * input_[i];
     return {};
   }
-  ByteView output() const override {
-    return {reinterpret_cast<const uint8_t*>(output_), sizeof(output_)};
+  MutableBytes output() override {
+    return {reinterpret_cast<uint8_t*>(output_), sizeof(output_)};
   }
   ArenaReport arena() const override { return {0x81828384u, 0x71727374u}; }
   uint32_t operator_count() const override { return 3; }

@@ -11,10 +11,18 @@ using tinyseg::ElementType;
 constexpr auto kInputType = static_cast<ElementType>(kModelInputType);
 constexpr auto kOutputType = static_cast<ElementType>(kModelOutputType);
 
+const tinyseg::OperatingPoint kPoint = {
+    kModelPointUnits,    kModelPointThreshold, kModelPointHeight,  kModelPointWidth,
+    kModelPointRegions,  kModelPointFirst,     kModelPointCount,   kModelPointBlankBelow,
+    kModelPointRelative, kModelPointSmallest,  kModelPointLargest,
+};
 const tinyseg::ModelDescription kModel = {
-    kModelName,           {g_model, g_model_len}, kModelCrc32,          kModelSha256,
-    kInputType,           kModelInputElements,    kModelInputChannels,  kOutputType,
-    kModelOutputElements, kModelInputTable,       &kModelMaskThreshold,
+    kModelName,           {g_model, g_model_len},
+    kModelCrc32,          kModelSha256,
+    kInputType,           kModelInputElements,
+    kModelInputChannels,  kOutputType,
+    kModelOutputElements, kModelInputTable,
+    &kModelMaskThreshold, kModelHasPoint ? &kPoint : nullptr,
 };
 
 __attribute__((section(".arena"), aligned(16))) uint8_t arena[kModelArenaSize];

@@ -103,8 +103,8 @@ Status TflmEngine::Run() {
   return {};
 }
 
-ByteView TflmEngine::output() const {
-  return {reinterpret_cast<const uint8_t*>(output_->data.raw), output_->bytes};
+MutableBytes TflmEngine::output() {
+  return {reinterpret_cast<uint8_t*>(output_->data.raw), output_->bytes};
 }
 
 ArenaReport TflmEngine::arena() const {

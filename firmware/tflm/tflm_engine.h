@@ -28,7 +28,7 @@ class TflmEngine final : public Engine {
   Status Start() override;
   MutableBytes input() override;
   Status Run() override;
-  ByteView output() const override;
+  MutableBytes output() override;
   ArenaReport arena() const override;
   uint32_t operator_count() const override { return profiler_.count(); }
   uint64_t operator_ticks(uint32_t index) const override { return profiler_.ticks(index); }

@@ -11,13 +11,18 @@ using tinyseg::ElementType;
 constexpr auto kInputType = static_cast<ElementType>(kModelInputType);
 constexpr auto kOutputType = static_cast<ElementType>(kModelOutputType);
 
+const tinyseg::OperatingPoint kPoint = {
+    kModelPointUnits,    kModelPointThreshold, kModelPointHeight,  kModelPointWidth,
+    kModelPointRegions,  kModelPointFirst,     kModelPointCount,   kModelPointBlankBelow,
+    kModelPointRelative, kModelPointSmallest,  kModelPointLargest,
+};
 const tinyseg::ModelDescription kModel = {
     kModelName,           {},
     kModelCrc32,          kModelSha256,
     kInputType,           kModelInputElements,
     kModelInputChannels,  kOutputType,
     kModelOutputElements, kModelInputTable,
-    &kModelMaskThreshold,
+    &kModelMaskThreshold, kModelHasPoint ? &kPoint : nullptr,
 };
 
 // A request's body becomes the input tensor in its place.

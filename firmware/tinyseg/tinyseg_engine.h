@@ -25,7 +25,7 @@ class TinysegEngine final : public Engine {
   Status Start() override;
   MutableBytes input() override { return memory_.input; }
   Status Run() override;
-  ByteView output() const override { return {memory_.output.data, memory_.output.size}; }
+  MutableBytes output() override { return memory_.output; }
   // All regions together: the plan is exact, so that what is there is in use.
   ArenaReport arena() const override;
   uint32_t operator_count() const override { return memory_.operator_count; }

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.engine.cases import places
-from tests.tflite.drafts import SAME, VALID, File, options
+from tests.tflite.drafts import SAME, VALID, File, conv, options
+from tinyseg.tflite.packing import pack
 
 _CHANNELS = (1, 2, 3, 4, 6, 8, 12, 16, 16, 24, 32, 32, 48, 64, 64, 96, 128)
 _WIDTHS = (3, 4, 5, 6, 8, 9, 12, 16, 18, 24, 32, 36, 48, 64, 72, 96, 128)
@@ -21,17 +22,20 @@ def contents() -> Iterator[bytes]:
     """Yield the files, the same ones each time."""
     random = np.random.default_rng(0)
     for make, count in (
-        (_convolution, 5 * _EACH),
-        (_joined, _EACH),
-        (_pixels, _EACH),
+        (_convolution, 6 * _EACH),
+        (_packed, 2 * _EACH),
+        (_still, _EACH),
+        (_joined, 2 * _EACH),
+        (_pixels, 2 * _EACH),
         (_depthwise, 4 * _EACH),
         (_transposed, 2 * _EACH),
         (_gate, 2 * _EACH),
         (_connected, _EACH),
         (_elementwise, 3 * _EACH),
-        (_table, _EACH),
+        (_table, 2 * _EACH),
         (_pool, 2 * _EACH),
-        (_moved, 2 * _EACH),
+        (_resized, 2 * _EACH),
+        (_moved, 4 * _EACH),
         (_mean, _EACH // 2),
         (_softmax, _EACH // 2),
     ):
@@ -59,6 +63,25 @@ def _convolution(random: np.random.Generator) -> bytes:
     return _windowed(random, "CONV_2D", [_pick(random, _CHANNELS)], _pick(random, _WINDOWS))
 
 
+def _packed(random: np.random.Generator) -> bytes:
+    """Weights of few values, which stay packed in flash."""
+    window = _pick(random, ((1, 1), (1, 1), (3, 3)))
+    channels = _pick(random, _CHANNELS[5:])
+    bits = int(random.integers(1, 6))
+    return pack(_windowed(random, "CONV_2D", [channels], window, bits=bits))
+
+
+def _still(random: np.random.Generator) -> bytes:
+    """A convolution of a constant, which has no faster kernel, beside a table of the input."""
+    file, channels = File(), _pick(random, _CHANNELS[:10])
+    source, rows, width = _image(file, random, 1)
+    table = file.tensor((1, rows, width, 1), scale=1 / 256, zero_point=-128)
+    file.operator("LOGISTIC", [source], table)
+    image = random.integers(-128, 128, (1, rows, width, channels))
+    constant = file.constant(image, scale=0.1, zero_point=-3)
+    return file.content([source], [table, conv(file, constant, _pick(random, (4, 8, 16)))])
+
+
 def _joined(random: np.random.Generator) -> bytes:
     kind = ("CONV_2D", "DEPTHWISE_CONV_2D")[random.integers(2)]
     channels = _pick(random, _CHANNELS[2:14])
@@ -84,6 +107,7 @@ def _windowed(
     parts: list[int],
     window: tuple[int, int],
     wanted: int = 0,
+    bits: int = 8,
 ) -> bytes:
     file, depth = File(), sum(parts)
     stride = int(random.integers(4) == 0) + 1
@@ -105,8 +129,9 @@ def _windowed(
         most = min(_WEIGHTS // (area * depth), _MACS // (area * depth * out[0] * out[1]))
         channels = min(wanted or _pick(random, _CHANNELS), max(most, 1))
     shape = (channels, *window, depth) if kind == "CONV_2D" else (1, *window, channels)
+    values = random.choice(255, min(1 << bits, 255), replace=False) - 127
     weights = file.constant(
-        random.integers(-127, 128, shape), scale=_factors(random, channels),
+        random.choice(values, shape), scale=_factors(random, channels),
         axis=0 if kind == "CONV_2D" else 3,
     )  # fmt: skip
     bias = file.constant(random.integers(-500, 500, channels), "int32")
@@ -213,30 +238,49 @@ def _pool(random: np.random.Generator) -> bytes:
     return file.content([source], [target])
 
 
+def _resized(random: np.random.Generator) -> bytes:
+    file = File()
+    channels = _pick(random, (1, 2, 3, 5, 6, 7, 8, 10, 12, 14, 16, 24, 28, 32, 56, 64, 112))
+    source, rows, width = _image(file, random, channels)
+    grown = (2 * rows, 2 * width)
+    target = file.tensor((1, *grown, channels), scale=0.1, zero_point=-3)
+    nearest = bool(random.integers(4))
+    setting = options("ResizeNearestNeighbor" if nearest else "ResizeBilinear")
+    opcode = "RESIZE_NEAREST_NEIGHBOR" if nearest else "RESIZE_BILINEAR"
+    file.operator(opcode, [source, file.constant(grown, "int32")], target, setting)
+    return file.content([source], [target])
+
+
 def _moved(random: np.random.Generator) -> bytes:
-    """A resize, a PAD or a CONCATENATION that is an output."""
+    """A PAD, a SLICE, a DEPTH_TO_SPACE, or a CONCATENATION that is an output."""
     file = File()
     channels = _pick(random, _CHANNELS)
+    kind = ("pad", "join", "slice", "blocks")[random.integers(4)]
+    channels *= 4 if kind == "blocks" else 1
     source, rows, width = _image(file, random, channels)
-    kind = ("nearest", "bilinear", "pad", "join")[random.integers(4)]
-    if kind in ("nearest", "bilinear"):
-        grown = (2 * rows, 2 * width)
-        target = file.tensor((1, *grown, channels), scale=0.1, zero_point=-3)
-        nearest = kind == "nearest"
-        setting = options("ResizeNearestNeighbor" if nearest else "ResizeBilinear")
-        opcode = "RESIZE_NEAREST_NEIGHBOR" if nearest else "RESIZE_BILINEAR"
-        file.operator(opcode, [source, file.constant(grown, "int32")], target, setting)
-        return file.content([source], [target])
+    inputs = [source]
     if kind == "pad":
-        target = file.tensor((1, rows + 1, width + 1, channels), scale=0.1, zero_point=-3)
-        amounts = file.constant([[0, 0], [0, 1], [0, 1], [0, 0]], "int32")
-        file.operator("PAD", [source, amounts], target, options("Pad"))
-        return file.content([source], [target])
-    more = _pick(random, _CHANNELS)
-    other = file.tensor((1, rows, width, more), scale=0.1, zero_point=-3)
-    target = file.tensor((1, rows, width, channels + more), scale=0.1, zero_point=-3)
-    file.operator("CONCATENATION", [source, other], target, options("Concatenation", axis=3))
-    return file.content([source, other], [target])
+        amounts = random.integers(0, 4, 4).reshape(2, 2)
+        shape = (1, rows + amounts[0].sum(), width + amounts[1].sum(), channels)
+        target = file.tensor(shape, scale=0.1, zero_point=-3)
+        pads = file.constant([[0, 0], *amounts, [0, 0]], "int32")
+        file.operator("PAD", [source, pads], target, options("Pad"))
+    elif kind == "slice":
+        begin = [0, int(random.integers(2)), int(random.integers(2)), 0]
+        size = [1, rows - begin[1], width - begin[2], channels]
+        target = file.tensor(size, scale=0.1, zero_point=-3)
+        ends = [file.constant(part, "int32") for part in (begin, size)]
+        file.operator("SLICE", [source, *ends], target, options("Slice"))
+    elif kind == "blocks":
+        shape = (1, 2 * rows, 2 * width, channels // 4)
+        target = file.tensor(shape, scale=0.1, zero_point=-3)
+        file.operator("DEPTH_TO_SPACE", [source], target, options("DepthToSpace", blockSize=2))
+    else:
+        more = _pick(random, _CHANNELS)
+        inputs.append(file.tensor((1, rows, width, more), scale=0.1, zero_point=-3))
+        target = file.tensor((1, rows, width, channels + more), scale=0.1, zero_point=-3)
+        file.operator("CONCATENATION", inputs, target, options("Concatenation", axis=3))
+    return file.content(inputs, [target])
 
 
 def _mean(random: np.random.Generator) -> bytes:

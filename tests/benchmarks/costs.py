@@ -9,7 +9,6 @@ among them, so that networks tell how well the model does (tests/engine/test_cos
 from __future__ import annotations
 
 import argparse
-import collections
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,21 +23,23 @@ from tinyseg.boards import board as boards
 from tinyseg.engine import cost, cost_terms
 from tinyseg.engine.compiled import Compiled
 from tinyseg.engine.cores import core_of
+from tinyseg.engine.schedule import Schedule
 
 # One of each class of cores.
 BOARDS = ("mps2_an500", "mps3_an547")
 # Bytes of programs and inputs that go to a board at once, and of memory that a program may have.
 _BATCH, _MEMORY = 700 << 10, 250 << 10
-# Factors that matter less than this share of a kernel's instructions, all together, are left out.
-_SMALL = 2e-4
-_ROUNDS = 6
+# Terms that are less than this share of an operator, where they matter most, are left out.
+_SMALL = 1e-4
 
-# Of a program: how often each term of each key occurs.
+# How often each term of each loop occurs.
 Counts = dict[str, dict[str, float]]
+# Of operators, and of what remains of an inference: what they run, and the instructions they took.
+Measured = list[tuple[Counts, float]]
 
 
-def measure(board: str, folder: Path) -> list[tuple[Counts, int]]:
-    """Return of each file the counts of terms and the instructions it took."""
+def measure(board: str, folder: Path) -> Measured:
+    """Return what the operators of all files took."""
     # TensorFlow, which writes them, takes long to import.
     from tests.benchmarks import cost_files
 
@@ -48,9 +49,9 @@ def measure(board: str, folder: Path) -> list[tuple[Counts, int]]:
     found = []
     for batch in _batches(made):
         answers = core.run([Request(one, _inputs(one)) for one in batch])
-        found += [
-            (counts(one), answer.instructions) for one, answer in zip(batch, answers, strict=True)
-        ]
+        for one, answer in zip(batch, answers, strict=True):
+            schedule = one.placement.schedule
+            found += equations(schedule, answer.instructions, answer.by_operator)
     return found
 
 
@@ -72,81 +73,59 @@ def _inputs(made: Compiled) -> list[np.ndarray]:
     return [random.integers(-128, 128, t.shape, np.int8) for t in made.integer.inputs]
 
 
-def counts(made: Compiled) -> Counts:
-    """Return how often each term of each key occurs in an inference."""
-    schedule = made.placement.schedule
-    program, found = (
-        schedule.program,
-        collections.defaultdict(lambda: collections.defaultdict(float)),
-    )
-    for index, (node, lives) in enumerate(zip(program.nodes, schedule.lives, strict=True)):
-        parts = []
-        if node.constant is None:
-            parts.append((cost_terms.key(node), cost_terms.terms(program, node)))
-        if index in program.outputs:
-            parts.append((cost_terms.OUTPUT, cost_terms.border_terms(node)))
-        for key, terms in parts:
-            for term, value in terms.items():
-                found[key][term] += value * lives.computed
-    return found
+def equations(schedule: Schedule, total: int, by_operator: Sequence[int]) -> Measured:
+    """Return what each operator of an inference ran, and the interpreter beside them.
 
-
-def fit(measured: Sequence[tuple[Counts, int]]) -> dict[str, dict[str, float]]:
-    """Return factors, none of them negative, with the least relative errors.
-
-    Rows of inputs and outputs are part of every file: their factors come from all of them, those
-    of a kernel from the files that have it, one after the other until they agree.
+    Args:
+        schedule: of the program.
+        total: instructions that it took.
+        by_operator: of them, those of kernels, by number of the operator.
     """
+    operators: dict[int, Counts] = {}
+    rest: Counts = {}
+    for index, (node, lives) in enumerate(zip(schedule.program.nodes, schedule.lives, strict=True)):
+        if node.constant is not None:
+            continue
+        for name, terms in cost.loops(schedule.program, index).items():
+            is_kernel = name not in (cost_terms.INPUT, cost_terms.OUTPUT, cost_terms.STEP)
+            into = operators.setdefault(node.op, {}) if is_kernel else rest
+            sums = into.setdefault(name, {})
+            for term, value in terms.items():
+                sums[term] = sums.get(term, 0.0) + value * lives.computed
+    found = [(counts, float(by_operator[op])) for op, counts in operators.items()]
+    return [*found, (rest, float(total - sum(by_operator)))]
+
+
+def fit(measured: Measured) -> dict[str, dict[str, float]]:
+    """Return factors, none of them negative, with the least relative errors."""
+    columns = sorted(
+        {(name, term) for counts, _ in measured for name in counts for term in counts[name]}
+    )
+    matrix = np.array(
+        [[counts.get(n, {}).get(t, 0.0) for n, t in columns] for counts, _ in measured]
+    )
+    totals = np.array([max(total, 1.0) for _, total in measured])
+    scaled = matrix / totals[:, None]
+    sizes = np.abs(scaled).max(axis=0) + 1e-30
+    solved, _ = nnls(scaled / sizes, np.ones(len(totals)), maxiter=100 * len(columns))
     factors: dict[str, dict[str, float]] = {}
-    keys = sorted({key for found, _ in measured for key in found})
-    for _ in range(_ROUNDS):
-        for key in keys:
-            rows = [(found, total) for found, total in measured if key in found]
-            terms = sorted({term for found, _ in rows for term in found[key]})
-            matrix = np.array([[found[key].get(t, 0.0) for t in terms] for found, _ in rows])
-            rest = np.array([total - _others(found, key, factors) for found, total in rows])
-            totals = np.array([total for _, total in rows], float)
-            factors[key] = _least(matrix, rest, totals, terms)
+    for (name, term), value, size in zip(columns, solved, sizes, strict=True):
+        own = factors.setdefault(name, {})
+        if value > _SMALL:
+            own[term] = float(f"{value / size:.5g}")
     return factors
 
 
-def _others(found: Counts, key: str, factors: Mapping[str, Mapping[str, float]]) -> float:
-    return sum(
-        factors.get(other, {}).get(term, 0.0) * value
-        for other, terms in found.items()
-        if other != key
-        for term, value in terms.items()
-    )
-
-
-def _least(
-    matrix: np.ndarray, rest: np.ndarray, totals: np.ndarray, terms: Sequence[str]
-) -> dict[str, float]:
-    scaled = matrix / totals[:, None]
-    sizes = np.abs(scaled).max(axis=0) + 1e-30
-    solved, _ = nnls(scaled / sizes, rest / totals, maxiter=1000)
-    kept = (solved * (scaled / sizes).mean(axis=0)) > _SMALL
-    if not kept.all() and kept.any():
-        again, _ = nnls((scaled / sizes)[:, kept], rest / totals, maxiter=1000)
-        solved = np.zeros_like(solved)
-        solved[kept] = again
-    return {
-        term: float(f"{value / size:.5g}")
-        for term, value, size in zip(terms, solved, sizes, strict=True)
-        if value > 0
-    }
-
-
 def errors(
-    measured: Sequence[tuple[Counts, int]], factors: Mapping[str, Mapping[str, float]]
-) -> dict[str, float]:
-    """Return the largest relative error of each key's files."""
-    worst: dict[str, float] = {}
-    for found, total in measured:
-        error = _others(found, "", factors) / total - 1
-        for key in found.keys() - {cost_terms.INPUT, cost_terms.OUTPUT}:
-            worst[key] = max(worst.get(key, 0.0), error, key=abs)
-    return worst
+    measured: Measured, factors: Mapping[str, Mapping[str, float]]
+) -> dict[str, list[float]]:
+    """Return the relative errors of all operators by their loops."""
+    found: dict[str, list[float]] = {}
+    for counts, total in measured:
+        error = (cost.dot(factors, counts) or 0.0) / max(total, 1.0) - 1
+        for name in counts:
+            found.setdefault(name, []).append(error)
+    return found
 
 
 def main() -> None:
@@ -159,9 +138,11 @@ def main() -> None:
             measured = measure(board, Path(folder))
         factors = fit(measured)
         stored[core_of(boards.load_board(board).core).value] = factors
-        print(f"{board}: {len(measured)} files")
-        for key, error in sorted(errors(measured, factors).items()):
-            print(f"  {key}: {error:+.1%} at worst, {len(factors[key])} terms")
+        print(f"{board}: {len(measured)} operators")
+        for name, found in sorted(errors(measured, factors).items()):
+            spread = np.sqrt(np.mean(np.square(found)))
+            line = f"{len(found)} operators, {spread:.1%} off, {max(found, key=abs):+.1%} at worst"
+            print(f"  {name}: {line}, {len(factors[name])} terms")
         files.write_json(cost.FILE, stored)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from tests import fixtures
 from tinyseg.boards import library
 from tinyseg.boards.c_source import input_table
+from tinyseg.decision import decide
 from tinyseg.engine.compiled import compiled
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime.engine import EngineRunner
@@ -37,6 +38,18 @@ def test_the_example_gives_the_bytes_of_the_engine(tmp_path):
     runner = EngineRunner(made)
     expected = runner.run(input_table(made.model, runner.input, PREPROCESSING)[pixels])
     np.testing.assert_array_equal(np.frombuffer(result.stdout, np.int8), expected.ravel())
+
+    point = PreprocessingPlan(
+        height=SIZE, width=SIZE, blank_below=0.3, relative=0.9, smallest=3, largest_only=True
+    )
+    library.export(made, (point, None), tmp_path / "net", "net")
+    subprocess.run(["cmake", "--build", folder], check=True, capture_output=True)
+    result = subprocess.run(
+        [folder / "net_example"], input=pixels.tobytes(), capture_output=True, check=True
+    )
+    mask = decide(runner.output.dequantize(expected).reshape(1, SIZE, SIZE, 1), point)
+    np.testing.assert_array_equal(np.frombuffer(result.stdout, np.uint8), mask.ravel())
+    assert 3 <= mask.sum() < mask.size
 
     cut = subprocess.run([folder / "net_example"], input=b"abc", capture_output=True, check=False)
     assert cut.returncode == 1

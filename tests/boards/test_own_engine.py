@@ -9,6 +9,7 @@ from tests import fixtures
 from tinyseg import boards
 from tinyseg.boards import emulator, firmware
 from tinyseg.boards.pieces import pieces
+from tinyseg.decision import decide, peaks
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
@@ -63,6 +64,36 @@ def test_bytes_are_those_of_tflm_on_the_host(board, on_host):
         mask, _ = device.run_image(pixels[0])
         foreground = runner.output.dequantize(expected[0]) > PREPROCESSING.threshold
         np.testing.assert_array_equal(np.ravel(mask).astype(bool), foreground.ravel())
+
+
+@pytest.mark.arm
+@pytest.mark.parametrize("board", MACHINES)
+def test_masks_at_an_operating_point_are_those_of_the_host(board, on_host):
+    """Eight images, some of which are blank: every bit is that of the host's decision."""
+    model, pixels, _, expected = on_host
+    target = TflmRunner(model).output
+    probabilities = target.dequantize(expected)
+    found = np.sort(peaks(probabilities, 0.02).ravel())
+    point = dataclasses.replace(
+        PREPROCESSING,
+        share=0.02,
+        blank_below=float(found[2:4].mean()),
+        relative=0.97,
+        smallest=3,
+        largest_only=True,
+    )
+    masks = decide(probabilities, point)
+    assert 0 < masks.any((1, 2, 3)).sum() < len(masks)
+    made = firmware.make(model, point, boards.load_board(board))
+    with emulator.start(made.board, made.image.elf) as device:
+        for image, mask in zip(pixels, masks, strict=True):
+            bits, _ = device.run_image(image)
+            np.testing.assert_array_equal(np.ravel(bits).astype(bool), mask.ravel())
+        # The output tensor is what it was, after masks that were made in its place.
+        runner = DeviceRunner(device, model)
+        stored = runner.input.quantize(normalise(pixels[:1], PREPROCESSING))
+        np.testing.assert_array_equal(runner.run(stored), expected[:1])
+        assert runner.refresh().stack_used < 6 << 10
 
 
 @pytest.mark.arm

@@ -201,7 +201,7 @@ def test_dry_run_prints_the_command_and_flashes_nothing(folder, tmp_path):
     tool.chmod(0o755)
     path = f"{tool.parent}:{os.environ['PATH']}"
     on = ["small net.tflite", "--board", "nucleo_h743zi", "--tool", "st-flash"]
-    built = folder / "build" / "firmware" / "nucleo_h743zi" / "small net" / "cmake"
+    built = folder / "build" / "firmware" / "nucleo_h743zi" / "tinyseg" / "small net" / "cmake"
     expected = ["st-flash", "--reset", "write", str(built / "firmware.bin"), "0x08000000"]
     result = tinyseg("flash", *on, "--dry-run", cwd=folder, PATH=path)
     assert result.returncode == 0, result.stderr

@@ -101,3 +101,25 @@ def test_normal_with_foreground_is_a_warning(busi_like, save):
     report = check(str(busi_like))
     assert seen(report) == [("warning", "3.png")]
     assert matching(report, "is labelled normal but its mask is not empty; correct")
+
+
+def test_one_frame_with_two_outlines_is_named(busi_like, save):
+    """The same picture, once mirrored: masks of other places contradict each other."""
+    image = np.asarray(Image.open(busi_like / "benign/benign (1).png"))
+    mask = np.zeros((20, 24), np.uint8)
+    mask[12:18, 2:7] = 255
+    for number, (picture, outline) in enumerate(
+        [(image, mask), (image[:, ::-1], np.asarray(mask)[:, ::-1])], start=7
+    ):
+        save(busi_like / f"benign/benign ({number}).png", picture)
+        save(busi_like / f"benign/benign ({number})_mask.png", outline)
+    report = check(str(busi_like))
+    lines = [p.message for p in report.problems if "outlines" in p.message]
+    assert len(lines) == 1
+    assert lines[0].startswith("near-duplicates with other outlines: 2 pairs, 'benign/benign (1)'")
+    assert lines[0].endswith("; correct one of each")
+    found = {(pair.first, pair.second): pair for pair in report.duplicates}
+    alike = found["benign/benign (7)", "benign/benign (8)"]
+    assert alike.overlap == 1
+    assert not alike.outlines_differ
+    assert found["benign/benign (1)", "benign/benign (7)"].overlap == 0

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyseg.data import duplicates, load
+from tinyseg.data.duplicates import outline, overlap
 
 
 def noise(*shape, seed=0):
@@ -121,3 +122,16 @@ def test_real_busi_against_the_reference_list(real_data):
     # Measured: 89 of 89 found, and one more at 0.9802.
     assert len(found & reference) / len(reference) >= 0.97
     assert len(found & reference) / len(found) >= 0.97
+
+
+def test_overlap_of_outlines_is_the_dice_of_masks_in_places():
+    """Sizes do not matter, nor does a mirror; no lesion in both is agreement."""
+    small, large = np.zeros((64, 64), bool), np.zeros((128, 192), bool)
+    small[16:32, 8:24] = True
+    large[32:64, 24 + 24 : 72 + 24] = True
+    # Half of 16 columns further right.
+    assert overlap(outline(small), outline(large)) == pytest.approx(0.5, abs=1e-3)
+    assert overlap(outline(small), outline(small[:, ::-1])) == 1
+    nothing = outline(np.zeros((9, 9)))
+    assert overlap(nothing, nothing) == 1
+    assert overlap(nothing, outline(small)) == 0

@@ -21,6 +21,7 @@ from tinyseg.tflite import TfliteModel
 
 _MOST = 1 << 23
 _ANSWER = struct.Struct("<5I")
+_OPERATORS = struct.Struct("<128I")
 _SECONDS = 300.0
 
 
@@ -32,10 +33,11 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Int8 outputs of a program, and the instructions that it took."""
+    """Int8 outputs of a program, and the instructions that it took, in all and by operator."""
 
     outputs: list[np.ndarray]
     instructions: int
+    by_operator: list[int]
 
 
 class CoreRunner:
@@ -86,6 +88,7 @@ class CoreRunner:
 
     def _answer(self, request: Request, connection: socket.socket) -> Answer:
         code, detail, ticks, damaged, size = _ANSWER.unpack(_read(connection, _ANSWER.size))
+        by_operator = _OPERATORS.unpack(_read(connection, _OPERATORS.size))
         content = _read(connection, size)
         assert code == 0, f"status {code} ({detail})"
         assert damaged == 0, f"{damaged} bytes beyond the program's memory were written"
@@ -94,7 +97,8 @@ class CoreRunner:
             values = np.frombuffer(content, np.int8, tensor.elements, at)
             outputs.append(values.reshape(tensor.shape))
             at += tensor.elements
-        return Answer(outputs, emulator.instructions(ticks, self._board.clock_hz))
+        told = [emulator.instructions(t, self._board.clock_hz) for t in (ticks, *by_operator)]
+        return Answer(outputs, told[0], told[1:])
 
 
 def _joined(request: Request) -> bytes:

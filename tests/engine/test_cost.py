@@ -10,7 +10,7 @@ import pytest
 from tests.engine import programs
 from tests.in_process import tinyseg
 from tinyseg.boards import firmware
-from tinyseg.engine import cost
+from tinyseg.engine import cost, cost_terms
 from tinyseg.engine.compiled import compiled
 from tinyseg.engine.cores import Core, core_of
 from tinyseg.engine.program import Kernel
@@ -37,6 +37,7 @@ def factors(monkeypatch):
     found = {
         "input": {"row": 3.0, "byte": 0.5},
         "output": {"row": 7.0},
+        "step": {"row": 2.0, "link": 1.0},
         "table": {"row": 10.0, "element": 2.0},
         "table of each channel": {"row": 1000.0},
     }
@@ -53,14 +54,14 @@ def test_rows_take_what_their_terms_say(factors):
     program = table(programs.chain(programs.Need(), rows=5, width=8), params=(0, 0))
     image, last = cost.estimate(simulate(program), Core.PORTABLE)
     assert image == cost.Counted(5 * (3 + 8 / 2), 5)
-    assert last == cost.Counted(5 * (10 + 2 * 8 + 7), 5)
+    assert last == cost.Counted(5 * (10 + 2 * 8 + 7 + 3), 5)
 
 
 def test_use_that_nobody_measured_counts_as_the_kernels_plain_one(factors, monkeypatch):
-    monkeypatch.setattr(cost, "key", lambda node: "table of something new")
+    monkeypatch.setattr(cost_terms, "key", lambda node: "table of something new")
     program = table(programs.chain(programs.Need(), rows=5, width=8), params=(0, 1))
     _, last = cost.estimate(simulate(program), Core.PORTABLE)
-    assert last.instructions == 5 * (10 + 2 * 8 + 7)
+    assert last.instructions == 5 * (10 + 2 * 8 + 7 + 3)
 
 
 def test_kernel_that_nobody_measured_has_no_figure(factors):

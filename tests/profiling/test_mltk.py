@@ -236,3 +236,13 @@ def test_files_that_are_written(stand_in, model, tmp_path):
     # Commas within a field stay there.
     assert first["inputs"] == "1x4,1x4"
     assert dict(zip(header, rows[1], strict=True))["cycles"] == "20000"
+
+
+def test_what_mltk_said_last_is_quoted(tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_text(
+        "#!/bin/sh\necho 'Traceback' >&2\necho 'ImportError: no numpy' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("TINYSEG_MLTK_PYTHON", str(program))
+    assert refusal(single()).endswith("MLTK cannot profile it (ImportError: no numpy)")

@@ -54,6 +54,26 @@ def test_verdict_on_the_drop(after, allowed, found, verdict):
     assert row[3] == verdict
 
 
+@pytest.mark.parametrize(
+    ("after", "images", "allowed", "verdict"),
+    [
+        (0.88, 200, "0.0100", "missed"),
+        (0.895, 200, "0.0100", "passed"),
+        (0.8, 10, "0.1000", "passed"),
+    ],
+)
+def test_images_without_a_lesion_count_too(after, images, allowed, verdict):
+    """One of them more or less is chance."""
+    made = run(0.75, 0.75)
+    for part in made["test"].values():
+        part |= {"images": images, "false_alarms": 1}
+    made["test"]["integer"]["dice"] = after
+    row = gates(made, 0.01)["rows"][1]
+    assert row[0] == f"Dice on all {images} held-out images"
+    assert row[1].startswith(f"falls by at most {allowed} ")
+    assert row[2:] == [f"0.9000 to {after:.4f}, falls by {0.9 - after:.4f}", verdict]
+
+
 def test_what_tflm_and_a_board_make_of_it():
     device = {"board": "mps2_an505", "differing_bytes": 3, "bit_exact": False}
     changes = {"unsupported_ops": ["EXP"], "differing_bytes": 2000, "bit_exact": False}

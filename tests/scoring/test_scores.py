@@ -16,6 +16,7 @@ from tinyseg.scoring.scores import (
     SCORES,
     allowed_drop,
     decide,
+    false_alarms,
     lesions,
     score_background,
     score_each,
@@ -152,6 +153,15 @@ def test_images_with_lesions_are_scored_apart(segmented):
     assert missed["with_lesion"]["images"] == marked.sum()
     assert missed["with_lesion"]["dice"] == 0
     assert missed["pixel_accuracy"] == pytest.approx(1 - segmented.masks.mean())
+
+
+def test_false_alarms_are_images_without_lesion_in_which_something_is_found(segmented):
+    scores = score_outputs(segmented, np.ones(segmented.masks.shape, np.float32), 0.5)
+    normal = int((~segmented.masks.any((1, 2, 3))).sum())
+    assert normal
+    assert false_alarms(scores) == (normal, normal)
+    assert false_alarms(score_background(segmented)) == (0, normal)
+    assert false_alarms({"dice": 0.5, "images": 3}) is None
 
 
 def test_nothing_is_scored_apart_where_all_images_have_lesions(segmented):

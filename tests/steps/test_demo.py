@@ -106,6 +106,36 @@ def test_huge_upload_is_refused(address):
     assert "reduce it" in answer["error"]
 
 
+def test_a_threshold_of_the_page_changes_the_masks(address, scan):
+    content = scan[0].read_bytes()
+    areas = []
+    for threshold in ("0.05", "0.95"):
+        query = urllib.parse.urlencode({"name": "scan.png", "threshold": threshold})
+        with urllib.request.urlopen(f"{address}segment?{query}", content, timeout=60) as response:
+            answer = json.load(response)
+        areas.append(answer["networks"][0]["area_pixels"])
+        mask = picture(answer["networks"][0]["mask"])
+        assert (mask[..., 0] == 255).sum() == areas[-1]
+        assert picture(answer["difference"]).shape == (180, 180, 3)
+    assert areas[0] > areas[1]
+
+
+def test_networks_are_timed_alike(address, scan):
+    """Both by compiled code: Keras takes a hundred times as long for the same work."""
+    _, answer = post(address, scan[0].read_bytes())
+    kernels = [network["kernels"] for network in answer["networks"]]
+    assert "Keras" not in "".join(kernels)
+    assert all(kernels)
+
+
+def test_samples_are_images_of_the_data(address):
+    with urllib.request.urlopen(f"{address}sample/0", timeout=60) as response:
+        content = np.frombuffer(response.read(), np.uint8)
+    assert cv2.imdecode(content, cv2.IMREAD_COLOR) is not None
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{address}sample/99", timeout=60)
+
+
 def test_page_needs_nothing_from_elsewhere(address):
     with urllib.request.urlopen(address, timeout=60) as response:
         page = response.read().decode()
@@ -145,7 +175,7 @@ def test_person_chooses_a_file_and_sees_two_masks(address, browser, scan):
     browser.find_element("id", "file").send_keys(str(path))
     images = wait_for(
         browser,
-        lambda page: (found := page.find_elements("css selector", "#masks img"))[1:] and found,
+        lambda page: (found := page.find_elements("css selector", "#masks img"))[2:] and found,
     )
     for image in images:
         wait_for(browser, lambda page, image=image: image.get_property("naturalWidth") == 180)
@@ -154,6 +184,7 @@ def test_person_chooses_a_file_and_sees_two_masks(address, browser, scan):
     ]
     assert captions[0].startswith("float32: ")
     assert captions[1].startswith("integer: ")
+    assert captions[2] == "where they differ"
     message = browser.find_element("id", "message")
     assert message.text.startswith("a scan (1).png, 180 x 180 pixels; ")
     if folder := os.environ.get("TINYSEG_SCREENSHOTS"):

@@ -1,5 +1,6 @@
 """Verbs lower and fit, and sizes proposed without training."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests import fixtures
+from tinyseg.engine.cores import Core
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.runtime.tflm import TflmRunner
 from tinyseg.steps.budget import Budget
-from tinyseg.steps.candidates import Candidate, Grid, candidates, front
+from tinyseg.steps.candidates import Candidate, Grid, candidates, front, on_own, on_tflm
+from tinyseg.steps.engine_fit import Space
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import predict_arena
@@ -63,7 +66,7 @@ def test_proposed_size_takes_what_was_said():
         "attention_unet_ds",
         TINY,
         1,
-        Budget(60_000, 1 << 20),
+        on_tflm(Budget(60_000, 1 << 20)),
         Grid(widths=[4], depths=[2], sizes=[32, 48]),
     )
     (best,) = found
@@ -82,9 +85,23 @@ def test_proposed_size_takes_what_was_said():
     assert best.file_bytes == pytest.approx(len(lowered.content), rel=0.1)
 
 
+def test_own_engine_takes_larger_sizes_than_an_arena():
+    """Proposals for our own engine are of the memory that it plans for the very file."""
+    space, grid = Space((14_000,), 1 << 20, Core.DSP), Grid([4], [2], [16, 32, 48, 64])
+    (own,) = candidates("attention_unet_ds", TINY, 1, on_own(lambda model: space), grid)
+    in_arena = candidates("attention_unet_ds", TINY, 1, on_tflm(Budget(14_000, 1 << 20)), grid)
+    assert own.size > max((other.size for other in in_arena), default=0)
+    assert own.arena_bytes <= 14_000
+    (larger,) = candidates(
+        "attention_unet_ds", TINY, 1,
+        on_own(lambda model: dataclasses.replace(space, regions=(own.arena_bytes,))), grid,
+    )  # fmt: skip
+    assert larger == own
+
+
 def test_nothing_fits_a_tiny_budget():
     assert not candidates(
-        "attention_unet_ds", TINY, 1, Budget(2_000, 1 << 20), Grid([4], [2], [16, 32])
+        "attention_unet_ds", TINY, 1, on_tflm(Budget(2_000, 1 << 20)), Grid([4], [2], [16, 32])
     )
 
 

@@ -16,7 +16,7 @@ from tinyseg import plan as plans
 from tinyseg.errors import InputError
 from tinyseg.steps import candidates as sizes
 from tinyseg.steps.budget import Budget, boards_that_hold
-from tinyseg.steps.candidates import Candidate, Grid, candidates, front
+from tinyseg.steps.candidates import Candidate, Grid, candidates, front, on_tflm
 from tinyseg.steps.convert import to_integers
 from tinyseg.steps.fit_board import fit_file
 from tinyseg.tflite import TfliteModel
@@ -188,7 +188,7 @@ def propose(converted, resized, monkeypatch):
 
     def run(budget, progress=lambda: None, **choice):
         grid = Grid(**{"widths": [4, 2], "depths": [1], "sizes": [40, 16, 24, 6], **choice})
-        return candidates("unet", {"dropout": 0.1}, 1, budget, grid, progress=progress)
+        return candidates("unet", {"dropout": 0.1}, 1, on_tflm(budget), grid, progress=progress)
 
     return run
 
@@ -287,7 +287,7 @@ def test_progress_is_told_of_every_width_and_depth(propose):
 @pytest.mark.parametrize(("name", "argument"), [("custom_cnn", "depth"), ("alexnet", "depth")])
 def test_networks_without_such_an_argument_are_named(name, argument):
     with pytest.raises(InputError, match=f"{name}: has no argument {argument} to fit"):
-        candidates(name, {}, 3, Budget(MIB, MIB), Grid([4], [2], [32]))
+        candidates(name, {}, 3, on_tflm(Budget(MIB, MIB)), Grid([4], [2], [32]))
 
 
 def test_settings_make_the_network_of_a_candidate():

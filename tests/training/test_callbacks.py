@@ -1,6 +1,7 @@
 """What is kept after each epoch, when training stops, and what it tells meanwhile."""
 
 import logging
+import shutil
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tinyseg import progress
+from tinyseg.errors import InputError
 from tinyseg.training.callbacks import (
     LAST_EPOCH,
     VALIDATION_ACCURACY,
@@ -74,7 +76,7 @@ def test_without_a_score_every_epoch_is_better_than_the_last(tmp_path):
 
 
 def test_goals_are_scores_that_keras_knows():
-    scores = {"loss": 1.0, "val_loss": 2.0, "val_lesion_dice": 3.0, "val_accuracy": 4.0}
+    scores = {"loss": 1.0, "val_loss": 2.0, "val_image_dice": 3.0, "val_accuracy": 4.0}
     goals = [VALIDATION_LOSS, VALIDATION_DICE, VALIDATION_ACCURACY, LAST_EPOCH]
     assert [goal.value(6, scores) for goal in goals] == [2, 3, 4, 7]
     assert [goal.sign for goal in goals] == [-1, 1, 1, 1]
@@ -130,6 +132,19 @@ def test_only_the_newest_checkpoint_is_left_and_bears_its_epoch(tmp_path):
     assert [path.name for path in tmp_path.glob("*.index")] == ["ckpt-2.index"]
 
 
+def test_a_full_disk_ends_a_run_that_can_go_on(tmp_path, monkeypatch):
+    run = Run(tmp_path).epochs(0.1, 0.2)
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda place: full)
+        with pytest.raises(InputError, match=r"disk is full, .* it goes on after epoch 2$"):
+            run.epochs(0.3)
+        with pytest.raises(InputError, match="disk is full"):
+            Run(tmp_path)
+    assert run.kept == [1, 2]
+    assert Run(tmp_path).done == 2
+
+
 def test_weights_are_kept_before_the_checkpoint_says_so(tmp_path):
     """Or a kill between the two would leave a best epoch whose weights nobody has."""
 
@@ -139,7 +154,7 @@ def test_weights_are_kept_before_the_checkpoint_says_so(tmp_path):
     state = TrainingState(tmp_path, VALIDATION_DICE, 9, killed)
     state.restore(network())
     with pytest.raises(KeyboardInterrupt):
-        state.on_epoch_end(0, {"val_lesion_dice": 0.5})
+        state.on_epoch_end(0, {"val_image_dice": 0.5})
     assert Run(tmp_path).done == 0
 
 
@@ -186,7 +201,7 @@ def test_history_that_was_lost_begins_anew(tmp_path):
     ],
 )
 def test_each_epoch_is_told_where_no_terminal_is(goal, note):
-    scores = {"loss": 0.25, "val_loss": 3.0, "val_lesion_dice": 0.12345678, "val_accuracy": 0.9}
+    scores = {"loss": 0.25, "val_loss": 3.0, "val_image_dice": 0.12345678, "val_accuracy": 0.9}
     told = []
     ProgressBar(9, 4, 2, goal, told.append).on_epoch_end(2, scores)
     assert told == [f"epoch 3/9  {note}"]
@@ -204,10 +219,13 @@ def test_bar_counts_batches_and_takes_the_place_of_lines(monkeypatch):
     assert bar.live.is_started
     shown.on_train_batch_end(0)
     shown.on_train_batch_end(1)
-    shown.on_epoch_end(2, {"loss": 1.0, "val_lesion_dice": 0.5})
+    shown.on_epoch_end(2, {"loss": 1.0, "val_image_dice": 0.5})
     shown.on_train_end()
     assert not bar.live.is_started
-    assert (task.completed, task.fields["note"]) == (10, "loss 1.0000  validation Dice 0.5000")
+    assert (task.completed, task.fields["note"]) == (
+        10,
+        "loss 1.0000  validation Dice 0.5000",
+    )
     assert told == []
 
 

@@ -39,7 +39,7 @@ def test_hook_is_told_of_the_run_and_may_end_it(tmp_path):
     assert watcher.seen == [(1, True, True), (2, True, True)]
     run = watcher.run
     assert (run.plan, run.folder, run.epochs_done, run.goal.key) == (
-        plan, tmp_path, 0, "val_lesion_dice",
+        plan, tmp_path, 0, "val_image_dice",
     )  # fmt: skip
     assert run.network is model
     assert run.model is model

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tinyseg.scoring.metrics import Confusion
-from tinyseg.training.keras_metrics import LesionDice, image_dice
+from tinyseg.scoring.metrics import Confusion, summarise_masks
+from tinyseg.training.keras_metrics import FalseAlarms, LesionDice, MissedLesions, image_dice
 
 MASKS = arrays.arrays(bool, (3, 4, 5, 1))
 # Round values make ties with the threshold likely.
@@ -64,3 +64,17 @@ def test_an_image_counts_if_any_of_its_regions_is_marked():
     metric.reset_state()
     metric.update_state(tf.constant(truth[1:2]), tf.constant(probabilities[1:2]))
     assert float(metric.result()) == 0
+
+
+@settings(max_examples=30)
+@given(MASKS, PROBABILITIES)
+def test_counts_are_the_reported_ones(truth, probabilities):
+    truth[0] = False
+    scores = summarise_masks(truth, probabilities > 0.5)
+    for metric in (FalseAlarms(), MissedLesions()):
+        for rows in (slice(0, 2), slice(2, 3)):
+            batch = truth[rows], probabilities[rows]
+            metric.update_state(*(tf.constant(part, tf.float32) for part in batch))
+        assert float(metric.result()) == scores[metric.name]
+        metric.reset_state()
+        assert float(metric.result()) == 0

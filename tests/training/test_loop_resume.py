@@ -25,7 +25,7 @@ def whole(tmp_path_factory):
         watch(patch, seen, model)
         train_network(model, plan, *parts_of(plan), folder)
         # What a checkpoint or a stream that begins anew would lose must be there to be lost.
-        scores = [row["val_lesion_dice"] for row in history(folder)]
+        scores = [row["val_image_dice"] for row in history(folder)]
         assert 1 < np.argmax(scores) + 1 < len(scores)
         yield plan, folder, [*seen, model.get_weights()]
 

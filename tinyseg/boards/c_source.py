@@ -16,6 +16,7 @@ import numpy as np
 
 import tinyseg
 from tinyseg import files
+from tinyseg.boards.point_source import PointSource
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
@@ -117,7 +118,7 @@ def export(
 
     Args:
         model: any file that TFLM can run, with one input.
-        preprocessing: becomes the table of input values and the mask's threshold; None for an
+        preprocessing: becomes the table of input values and the operating point; None for an
             input that is no image, whose table is the stored values themselves.
         arena: what to reserve.
         folder: where to write; files that would not change are left alone.
@@ -227,7 +228,10 @@ def _image_values(
     """Return the input of each pixel value and what is foreground, with comments."""
     threshold = 0.5 if preprocessing is None else preprocessing.threshold
     bound = meaning.bound(threshold)
+    point = PointSource.of(model.path, preprocessing, meaning, target)
     return {
+        "point": point,
+        "point_units": numbers(point.units),
         "table_text": "the stored values in order"
         if preprocessing is None
         else f"pixel * {preprocessing.scale} + {preprocessing.offset}, quantized",

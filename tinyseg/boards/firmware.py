@@ -13,7 +13,7 @@ import numpy as np
 from tinyseg import presets
 from tinyseg.boards import c_source, emulator, program_source
 from tinyseg.boards.board import Board, load_board
-from tinyseg.boards.build import compile_firmware
+from tinyseg.boards.build import FIRMWARE, compile_firmware
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
 from tinyseg.boards.pieces import FreeMemory, pieces
@@ -235,6 +235,11 @@ def _compile(model: TfliteModel, ends: Borders, board: Board, arena: ArenaSize) 
     preprocessing, meaning = ends
     c_source.export(model, preprocessing, arena, sources, Path(model.path).stem, meaning)
     return compile_firmware(board, folder / "cmake", sources)
+
+
+def image_of(model: TfliteModel, board: Board, engine: str) -> Image:
+    """Return where :func:`make` puts the files to flash; they need not be there yet."""
+    return Image((_folder(model, board, engine) / "cmake" / f"{FIRMWARE}.elf").resolve())
 
 
 def _folder(model: TfliteModel, board: Board, engine: str) -> Path:

@@ -44,6 +44,11 @@ def command(board: Board, image: Image, tool: FlashTool) -> list[str]:
         InputError: the image does not fit the board.
     """
     footprint(image, board)
+    return filled(board, image, tool)
+
+
+def filled(board: Board, image: Image, tool: FlashTool) -> list[str]:
+    """Return the command that flashes an image, which need not be there yet."""
     values = {
         "elf": image.elf,
         "hex": image.hex,
@@ -62,15 +67,20 @@ def flash(board: Board, image: Image, tool: FlashTool) -> None:
         InputError: the tool is missing or fails, or the image does not fit.
     """
     arguments = command(board, image, tool)
-    if not _present(tool, board):
-        if tool.tool == "uf2":
-            raise InputError(
-                f"{board.name}: no drive {board.drive}; hold BOOTSEL while plugging it in"
-            )
-        raise InputError(f"{tool.tool} is missing; install it ({tool.package})")
+    if lacking := missing(board, tool):
+        raise InputError(lacking)
     result = subprocess.run(arguments, check=False)
     if result.returncode != 0:
         raise InputError(f"{shlex.join(arguments)}: failed; is the board connected and powered?")
+
+
+def missing(board: Board, tool: FlashTool) -> str:
+    """Return one line that says how to get what a tool lacks here; empty if nothing."""
+    if _present(tool, board):
+        return ""
+    if tool.tool == "uf2":
+        return f"{board.name}: no drive {board.drive}; hold BOOTSEL while plugging it in"
+    return f"{tool.tool} is missing; install it ({tool.package})"
 
 
 def _present(tool: FlashTool, board: Board) -> bool:

@@ -16,6 +16,9 @@ from tinyseg.cli.boards import (
     flash,
     make_firmware,
 )
+from tinyseg.cli.calibrate import calibrate
+from tinyseg.cli.cluster import slurm, tune
+from tinyseg.cli.completion import complete
 from tinyseg.cli.data import data
 from tinyseg.cli.demo import demo
 from tinyseg.cli.device import device
@@ -24,6 +27,7 @@ from tinyseg.cli.inside import inspect
 from tinyseg.cli.memory import memory
 from tinyseg.cli.networks import evaluate, predict, publish, train, zoo
 from tinyseg.cli.profile import profile
+from tinyseg.cli.serve import serve
 from tinyseg.cli.tflite import quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
 from tinyseg.errors import TinysegError
@@ -60,14 +64,18 @@ _NETWORKS = (
     zoo,
     data,
     train,
+    tune,
+    slurm,
     distill,
     binarize,
     evaluate,
     predict,
     demo,
+    serve,
     inspect,
     quantize,
     verify,
+    calibrate,
     profile,
     memory,
     lower,
@@ -78,6 +86,7 @@ _NETWORKS = (
 _BOARDS = (boards, doctor, export_c, make_firmware, emulate, flash, device)
 for _verb in (*_NETWORKS, *_BOARDS):
     cli.add_command(_verb)
+complete(cli)
 
 
 def main() -> None:

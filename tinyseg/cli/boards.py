@@ -262,7 +262,7 @@ def _print_emulated(record: dict[str, Any], file: Path) -> None:
             *([title, f"{value:.4f}"] for title, value in leading(record["scores"] or {})),
             ["output bytes", record["compared"]["text"]],
         ],
-        title=f"{file} on {record['board']}, {len(record['images'])} images",
+        title=f"{file} on {_where(record)}, {len(record['images'])} images",
     )
     top = sorted(record["operators"], key=lambda row: -row["instructions"])[:8]
     terminal.print_table(
@@ -281,6 +281,12 @@ def _print_emulated(record: dict[str, Any], file: Path) -> None:
     )
 
 
+def _where(record: dict[str, Any]) -> str:
+    """Return the board that the user named, and the one that stands in for it."""
+    asked, board = record["asked"], record["board"]
+    return board if asked == board else f"{asked}, emulated by {board}"
+
+
 @click.command()
 @MODEL
 @BOARD
@@ -290,7 +296,7 @@ def _print_emulated(record: dict[str, Any], file: Path) -> None:
 @MAX_WORK
 @stated_options
 @click.option("--tool", help="Flash with this tool; the first installed one by default.")
-@click.option("--dry-run", is_flag=True, help="Print the exact command and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the command and stop; nothing is compiled.")
 def flash(
     model: str,
     board: str,
@@ -311,10 +317,15 @@ def flash(
     from tinyseg.steps.session import Session
 
     session = Session.open_file(model, data, recipe).stating(stated)
+    if dry_run:
+        plan = step.plan_flash(session, board, engine, tool, max_work)
+        click.echo(shlex.join(plan.command))
+        if plan.missing:
+            click.echo(f"warning: {plan.missing}", err=True)
+        return
     ready = step.prepare_flash(session, board, engine, tool, max_work)
     click.echo(shlex.join(ready.command))
-    if not dry_run:
-        ready.run()
+    ready.run()
 
 
 def _size(length: int) -> str:

@@ -111,7 +111,8 @@ def fit(
     tinyseg's own engine takes the file as it is, and computes some rows again if it is too large
     otherwise. For TensorFlow Lite Micro it is lowered, and cut into strips if neither engine takes
     it otherwise. What is still too large needs another base width, depth or input size: those whose
-    tensor arena fits are proposed, their cost computed without training.
+    tensor arena fits are proposed, their cost computed without training; with --engine tinyseg
+    those whose rows fit, each computed once.
 
     \b
     Examples:
@@ -186,7 +187,7 @@ def _print_proposals(name: str, proposals: Sequence[Candidate]) -> None:
     from tinyseg.reporting.numbers import count, size
 
     terminal.print_table(
-        ["base width", "depth", "input", "arena", "file", "MACs", "parameters"],
+        ["base width", "depth", "input", "memory", "flash", "MACs", "parameters"],
         [
             [
                 str(c.base_width),

@@ -16,18 +16,22 @@ from tinyseg.cli.options import (
     JSON,
     ON,
     OUTPUT,
+    OUTPUT_OR_URL,
     PLAN,
     SEED,
     SET,
     SIZE,
     SPLIT,
+    STOP_ON,
     UNSAFE,
+    WATCH,
     parse_settings,
     print_trained,
     size_changes,
     stated_options,
+    watch_hooks,
 )
-from tinyseg.reporting.numbers import score
+from tinyseg.reporting.numbers import false_alarms, missed_lesions, score
 
 if TYPE_CHECKING:
     from tinyseg.steps.border import Stated
@@ -53,13 +57,14 @@ def zoo(names: tuple[str, ...], as_json: bool) -> None:
         terminal.print_json(rows)
         return
     terminal.print_table(
-        ["name", "task", "input", "parameters", "MACs", "published form stopped by"],
+        ["name", "task", "input", "parameters", "trainable", "MACs", "published form stopped by"],
         [
             [
                 row["name"],
                 row["task"],
                 "x".join(map(str, row["input_shape"])),
                 count(row["parameters"]),
+                count(row["trainable_parameters"]),
                 count(row["macs"]),
                 ", ".join(row["stopped_by"]),
             ]
@@ -78,7 +83,9 @@ def zoo(names: tuple[str, ...], as_json: bool) -> None:
 @click.option("--size", type=click.IntRange(8), help="Side of the network's square input.")
 @SEED
 @SPLIT
-@OUTPUT
+@OUTPUT_OR_URL
+@WATCH
+@STOP_ON
 @DRY_RUN
 @JSON
 def train(
@@ -91,7 +98,9 @@ def train(
     size: int | None,
     seed: int | None,
     split: str | None,
-    output: Path | None,
+    output: Path | str | None,
+    watch: str,
+    stop_on: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -102,6 +111,7 @@ def train(
       tinyseg train attention_unet_ds
       tinyseg train attention_unet_ds --data busi --epochs 60 --set model.arguments.base_width=16
       tinyseg train attention_unet_ds --data busi --weights build/other/weights.h5
+      tinyseg train attention_unet_ds --data s3://bucket/images -o s3://bucket/run
     """
     from tinyseg import plan as plans
     from tinyseg.steps import train as step
@@ -119,7 +129,8 @@ def train(
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
-    print_trained(step.train(plan, output, split), as_json)
+    hooks = watch_hooks(watch, stop_on)
+    print_trained(step.train(plan, output, split, hooks), as_json)
 
 
 @click.command()
@@ -186,9 +197,15 @@ def _mask_tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str]
         [name, *(score(values.get(name)) for values in columns.values())]
         for name in (*scores["pooled"], "hd95")
     ]
+    if scores["healthy_images"]:
+        others = [""] * (len(columns) - 1)
+        rows.append(["false alarms, healthy images", false_alarms(scores), *others])
+    if scores["lesion_images"]:
+        others = [""] * (len(columns) - 1)
+        rows.append(["missed, images with lesion", missed_lesions(scores), *others])
     tables = [(header, rows)]
     if scores.get("regions"):
-        names = [row[0] for row in rows]
+        names = [*scores["pooled"], "hd95"]
         regions = scores["regions"].items()
         lines = [[region, *(score(values[name]) for name in names)] for region, values in regions]
         tables.append((["region", *names], lines))

@@ -62,8 +62,38 @@ def DATA(command: Callable[..., Any]) -> Callable[..., Any]:
     return _DATA(LABELS(command))
 
 
-OUTPUT = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the results."
+class _Folder(click.Path):
+    """A folder here; URLs are refused where results cannot be uploaded."""
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """Return the path."""
+        if "://" in str(value):
+            raise InputError(f"{value}: results of this verb go to a folder here; copy them there")
+        return super().convert(value, parameter, context)
+
+
+class _Place(click.Path):
+    """A folder here, or the URL of one in a store."""
+
+    name = "folder or URL"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """Return the path, or the URL as text."""
+        remote = "://" in str(value)
+        return str(value) if remote else super().convert(value, parameter, context)
+
+
+FOLDER, PLACE = _Folder(path_type=Path), _Place(path_type=Path)
+OUTPUT = click.option("-o", "--output", type=FOLDER, help="Folder for the results.")
+OUTPUT_OR_URL = click.option(
+    "-o",
+    "--output",
+    type=PLACE,
+    help="Folder for the results, or the URL of one, such as s3://bucket/run.",
 )
 SIZE = click.option(
     "--size",
@@ -82,6 +112,20 @@ SET = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Change one value of the plan, e.g. training.epochs=5 or model.arguments.base_width=8.",
+)
+WATCH = click.option(
+    "--watch",
+    type=click.Choice(["calm", "sagemaker", "off"]),
+    default="calm",
+    show_default=True,
+    help="Thresholds of the rules that warn of a training that goes wrong: calm ones, those that "
+    "SageMaker Debugger published, or none.",
+)
+STOP_ON = click.option(
+    "--stop-on",
+    multiple=True,
+    metavar="RULE",
+    help="End the training with exit code 1 when this rule finds something; see docs/watching.md.",
 )
 PLAN = click.option(
     "--plan", "plan_file", metavar="FILE", help="Start from this YAML or JSON plan."
@@ -219,6 +263,17 @@ def stated_options(verb: Callable[..., None]) -> Callable[..., None]:
     return with_stated
 
 
+def watch_hooks(watch: str, stop_on: Sequence[str]) -> list[Any]:
+    """Return what watches a training run by ``--watch`` and ``--stop-on``."""
+    if watch == "off":
+        if stop_on:
+            raise InputError(f"--stop-on {stop_on[0]}: needs the rules; leave out --watch off")
+        return []
+    from tinyseg.steps.train import watching
+
+    return [watching(watch, stop_on)]
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     """Turn ``KEY=VALUE`` strings into values by dotted name; values are YAML."""
     import yaml
@@ -241,17 +296,30 @@ def print_trained(result: Trained, as_json: bool) -> None:
         terminal.print_json(result.as_dict())
         return
     if scores := result.validation:
+        from tinyseg.reporting.numbers import false_alarms, missed_lesions
+
         shown = ", ".join(f"{title} {value:.4f}" for title, value in leading(scores))
+        if scores.get("healthy_images"):
+            shown += f", false alarms {false_alarms(scores)}"
+        if scores.get("lesion_images"):
+            shown += f", missed lesions {missed_lesions(scores)}"
         click.echo(f"validation {shown}")
-    click.echo(f"weights: {result.weights}")
+    click.echo(f"weights: {result.as_dict()['weights']}")
 
 
 def leading(scores: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Return title and value of the scores that stand for a task; none of no scores."""
-    from tinyseg.scoring.scores import SCORES
+    """Return title and value of the scores that stand for a task; none of no scores.
 
-    rows = next((rows for rows in SCORES.values() if rows[0].key in scores), ())
-    return [(title, scores[key]) for key, title in rows]
+    Where some images have no lesion, a title says whether they count.
+    """
+    from tinyseg.scoring.scores import SCORES, lesions
+
+    rows = [row for rows in SCORES.values() if rows[0].key in scores for row in rows]
+    if "with_lesion" not in scores:
+        return [(title, scores[key]) for key, title in rows]
+    key, title = rows[0]
+    shown = [(f"{title} (lesions)", lesions(scores)[key])]
+    return shown + [(f"{title} (all images)", scores[key]) for key, title in rows]
 
 
 def fail_on(failures: Sequence[str]) -> None:

@@ -7,9 +7,13 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
+
+# More columns than any table has.
+_WIDEST = 10_000
 
 
 def quiet(verbose: bool) -> None:
@@ -40,18 +44,41 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: list[str], rows: list[list[str]], title: str = "") -> None:
-    """Print a table on stdout; columns of numbers are aligned right, those of text left."""
+    """Print a table on stdout; columns of numbers are aligned right, those of text left.
+
+    No name and no number is broken: where a terminal is too narrow, each row becomes a few lines.
+    """
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     for index, name in enumerate(header):
         is_text = index == 0 or not any(row[index][:1].isdigit() for row in rows)
-        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    # A pipe has no width; give lines the room they need there.
     shown = sys.stdout.isatty()
-    console = Console(file=sys.stdout, force_terminal=shown, width=None if shown else 160)
-    console.print(table)
+    console = Console(file=sys.stdout, force_terminal=shown)
+    # A pipe has no width; give lines the room they need there.
+    unbound = console.options.update_width(_WIDEST)
+    needed = Measurement.get(console, unbound, table).maximum
+    if title:
+        click.echo(title)
+    if shown and needed > console.width:
+        click.echo("\n".join(_records(header, rows)))
+    else:
+        console.width = max(console.width, needed)
+        console.print(table)
+
+
+def _records(header: list[str], rows: list[list[str]]) -> Iterator[str]:
+    """Give each row as lines of one value, its first cell above them."""
+    side = max((len(name) for name in header[1:]), default=0)
+    for row in rows:
+        yield f"\n{row[0]}"
+        for name, cell in zip(header[1:], row[1:], strict=True):
+            if cell:
+                yield f"  {name:<{side}}  {cell}"
+    yield ""

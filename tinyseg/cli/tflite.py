@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,12 +204,30 @@ def verify(
                 for key, title in scored
                 for name, value in values[key].items()
             ),
+            *_rows_of_both_kinds({verdict.title(k): v for k, v in verdict.scores.items()}),
         ]
         title = f"{session.path} on {len(verdict.images)} {'images' if scored else 'inputs'}"
         terminal.print_table(["check", "result"], rows, title=title)
         for line in verdict.warnings:
             click.echo(f"warning: {line}", err=True)
     fail_on(verdict.failures)
+
+
+def _rows_of_both_kinds(made: Mapping[str, Mapping[str, Any] | None]) -> list[list[str]]:
+    """Return what each backend, by its title, makes of images with a lesion and without."""
+    from tinyseg.reporting.numbers import false_alarms, missed_lesions, score
+    from tinyseg.scoring.scores import lesions
+
+    rows = []
+    for title, scores in made.items():
+        if scores and scores.get("healthy_images"):
+            figures = {
+                "Dice with lesion": score(lesions(scores)["dice"]),
+                "missed lesions": missed_lesions(scores),
+                "false alarms": false_alarms(scores),
+            }
+            rows += [[f"{what}, {title}", text] for what, text in figures.items()]
+    return rows
 
 
 def _bytes_rows(values: dict[str, Any]) -> list[list[str]]:
@@ -235,10 +253,14 @@ def _device_rows(device: dict[str, Any] | None) -> list[list[str]]:
 def _print_run(run: Run) -> None:
     from tinyseg.reporting.run_report import tables
 
-    for table in tables(run.as_dict())[:3]:
+    for table in tables(run.as_dict())[:4]:
+        if not table["rows"]:
+            continue
         terminal.print_table(table["header"], table["rows"], title=table["title"])
     for name in (run.file, "report.html", "report.md", "report.json", "plan.json"):
         click.echo(run.folder / name)
+    for line in run.verdict:
+        click.echo(line)
 
 
 @click.command()

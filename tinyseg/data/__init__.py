@@ -15,7 +15,7 @@ from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.phantom import load_phantom
 from tinyseg.errors import InputError, meant
 
-__all__ = ["Dataset", "Sample", "find", "load", "need_source", "scan"]
+__all__ = ["Dataset", "Sample", "find", "load", "names", "need_source", "scan"]
 
 _TASKS = ("segmentation", "classification")
 _DEEPEST = 8
@@ -164,10 +164,16 @@ def need_source(name_or_path: str) -> None:
     Raises:
         InputError: it is no name, address, file or folder.
     """
-    place, _ = _split(name_or_path)
-    known = ["phantom", *layouts.known()]
-    if place not in known and "://" not in place and not Path(place).exists():
+    place, options = _split(name_or_path)
+    if place == "phantom":
+        _phantom(name_or_path, {k: v for k, v in options.items() if k not in ("task", "labels")})
+    elif place not in names() and "://" not in place and not Path(place).exists():
         raise _nothing_there(place, place)
+
+
+def names() -> list[str]:
+    """Return the names of data sets: what :func:`load` takes beside places."""
+    return ["phantom", *(name for name, layout in layouts.known().items() if layout.location)]
 
 
 def _nothing_there(place: str | Path, named: str) -> InputError:

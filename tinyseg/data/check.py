@@ -164,11 +164,11 @@ def _surveyed(dataset: Dataset) -> tuple[Dataset, list[Problem]]:
 
 
 def _find_duplicates(facts: list[Facts]) -> tuple[Duplicate, ...]:
-    readable = [(f.sample, f.signature) for f in facts if f.signature is not None]
-    if not readable:
+    known = [(f.sample, f.signature, f.outline) for f in facts if f.signature is not None]
+    if not known:
         return ()
-    samples, signatures = zip(*readable, strict=True)
-    return doubts.find_duplicates(samples, np.stack(signatures))
+    samples, signatures, outlines = zip(*known, strict=True)
+    return doubts.find_duplicates(samples, np.stack(signatures), outlines)
 
 
 def _sizes(shapes: list[tuple[int, int]]) -> dict[str, Any] | None:

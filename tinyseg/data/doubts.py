@@ -10,37 +10,65 @@ import numpy as np
 from tinyseg.data import duplicates
 from tinyseg.data.dataset import Sample
 
+# Two people who outline one lesion agree better than so, by Dice.
+OTHER_OUTLINE = 0.7
 FEWEST_PER_LABEL = 5
 GREATEST_IMBALANCE = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Duplicate:
-    """Two samples whose images are nearly equal."""
+    """Two samples whose images are nearly equal.
+
+    Attributes:
+        correlation: of the images.
+        first, second: names.
+        labels_differ: whether they are labelled differently.
+        overlap: Dice of their masks; None if they have none, or were not compared.
+    """
 
     correlation: float
     first: str
     second: str
     labels_differ: bool
+    overlap: float | None = None
+
+    @property
+    def outlines_differ(self) -> bool:
+        """Whether the masks are not of the same lesion."""
+        return self.overlap is not None and self.overlap < OTHER_OUTLINE
 
     def __str__(self) -> str:
         return f"'{self.first}' ~ '{self.second}' ({self.correlation:.4f})"
 
 
-def find_duplicates(samples: Sequence[Sample], signatures: np.ndarray) -> tuple[Duplicate, ...]:
+def find_duplicates(
+    samples: Sequence[Sample],
+    signatures: np.ndarray,
+    outlines: Sequence[np.ndarray | None] = (),
+) -> tuple[Duplicate, ...]:
     """Return pairs of near-duplicates, highest correlation first.
 
     Args:
         samples: of the images of one patient only the middle one is held against others.
         signatures: float32 ``(samples, 4096)``, see :mod:`tinyseg.data.duplicates`.
+        outlines: of the masks, see :func:`tinyseg.data.duplicates.outline`, None of those that are
+            not known; none to compare images and labels alone.
     """
     members: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
         members.setdefault(sample.group or f"\0{row}", []).append(row)
     middles = [rows[len(rows) // 2] for rows in members.values()]
     pairs = duplicates.near_duplicates(np.asarray(signatures)[middles])
-    both = ((value, samples[middles[i]], samples[middles[j]]) for value, i, j in pairs)
-    return tuple(Duplicate(value, a.name, b.name, a.label != b.label) for value, a, b in both)
+    found = []
+    for value, i, j in pairs:
+        one, two = samples[middles[i]], samples[middles[j]]
+        masks = [outlines[middles[row]] if outlines else None for row in (i, j)]
+        common = None
+        if masks[0] is not None and masks[1] is not None:
+            common = duplicates.overlap(masks[0], masks[1])
+        found.append(Duplicate(value, one.name, two.name, one.label != two.label, common))
+    return tuple(found)
 
 
 def of_duplicates(pairs: Sequence[Duplicate]) -> Iterator[str]:
@@ -48,6 +76,11 @@ def of_duplicates(pairs: Sequence[Duplicate]) -> Iterator[str]:
     if pairs:
         yield f"near-duplicates: {len(pairs)} pairs, closest {pairs[0]}; keep them in one split"
     yield from of_opposed(pairs)
+    if other := sorted((p for p in pairs if p.outlines_differ), key=lambda p: p.overlap or 0):
+        shown = ", ".join(f"{pair}, Dice of the masks {pair.overlap:.2f}" for pair in other[:3])
+        shown += ", ..." * (len(other) > 3)
+        count = len(other)
+        yield f"near-duplicates with other outlines: {count} pairs, {shown}; correct one of each"
 
 
 def of_opposed(pairs: Sequence[Duplicate]) -> Iterator[str]:

@@ -28,6 +28,7 @@ class Facts:
         signature: see :mod:`tinyseg.data.duplicates`.
         foreground: number of pixels in any region.
         regions: number of pixels in each region.
+        outline: of all regions together, see :func:`tinyseg.data.duplicates.outline`.
         problems: what is wrong or doubtful.
     """
 
@@ -36,6 +37,7 @@ class Facts:
     signature: np.ndarray | None = None
     foreground: int | None = None
     regions: np.ndarray | None = None
+    outline: np.ndarray | None = None
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
     def add(self, severity: Literal["error", "warning"], path: object, *messages: str) -> None:
@@ -60,6 +62,7 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
     if mask is not None and dataset.regions:
         planes = mask.reshape(*mask.shape[:2], -1)
         facts.foreground, facts.regions = int(planes.any(-1).sum()), planes.sum((0, 1))
+        facts.outline = duplicates.outline(planes.any(-1))
     facts.add("warning", where, *pixel_doubts(sample, image, mask if dataset.regions else None))
     return facts
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import IO
 
 import cv2
 import numpy as np
@@ -65,30 +68,60 @@ def open_image(path: Path, page: int | None = None) -> Image.Image:
         InputError: the file is missing, empty, truncated, not an image, or so large that
             it may be a decompression bomb.
     """
+    # From a stream, for Pillow 13 maps an uncompressed TIFF file that is to be turned wrongly.
+    with _explained(str(path), lambda: path.stat().st_size), path.open("rb") as stream:
+        if dicom.is_dicom(stream, path):
+            return dicom.open_dicom(stream, path, page or 0, MAX_PIXELS)
+        return _decoded(stream, page, MAX_PIXELS)
+
+
+def decode_image(
+    content: bytes, name: str, formats: Sequence[str], most_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Decode an image in memory wholly and apply its EXIF orientation.
+
+    Args:
+        content: of the file.
+        name: of the image in messages.
+        formats: that it may have, by Pillow's names.
+        most_pixels: that it may have.
+
+    Raises:
+        InputError: as of :func:`open_image`, or it has another format.
+    """
+    with _explained(name, lambda: len(content)):
+        return _decoded(io.BytesIO(content), None, most_pixels, formats)
+
+
+def _decoded(
+    stream: IO[bytes], page: int | None, most_pixels: int, formats: Sequence[str] | None = None
+) -> Image.Image:
+    with Image.open(stream, formats=formats) as image:
+        if image.width * image.height > most_pixels:
+            raise Image.DecompressionBombError
+        if page:
+            image.seek(page)
+        return ImageOps.exif_transpose(image)  # Which decodes it, turned or not.
+
+
+@contextlib.contextmanager
+def _explained(name: str, size: Callable[[], int]) -> Iterator[None]:
+    """Turn what decoders raise into one line."""
     try:
-        # From a stream, for Pillow 13 maps an uncompressed TIFF file that is to be turned wrongly.
-        with path.open("rb") as stream:
-            if dicom.is_dicom(stream, path):
-                return dicom.open_dicom(stream, path, page or 0, MAX_PIXELS)
-            with Image.open(stream) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                if page:
-                    image.seek(page)
-                return ImageOps.exif_transpose(image)  # Which decodes it, turned or not.
+        yield
     except InputError:
         raise
     except UnidentifiedImageError:
-        what = "is empty" if path.stat().st_size == 0 else "is not an image"
-        raise InputError(f"{path}: {what}; replace or remove it") from None
+        what = "is empty" if size() == 0 else "is not an image"
+        raise InputError(f"{name}: {what}; replace or remove it") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{path}: image is implausibly large; reduce it or remove it") from None
+        raise InputError(f"{name}: image is implausibly large; reduce it or remove it") from None
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{name}: no such file") from None
     except DAMAGES as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"{path}: cannot be decoded ({reason}); replace or remove the file"
+            f"{name}: cannot be decoded ({reason}); replace or remove the file"
         ) from None
 
 
@@ -121,7 +154,7 @@ def read_image(
     return pixels_of(open_image(path, page), path, whites)
 
 
-def pixels_of(image: Image.Image, path: Path, whites: Mapping[str, float]) -> np.ndarray:
+def pixels_of(image: Image.Image, path: Path | str, whites: Mapping[str, float]) -> np.ndarray:
     """Return what :func:`read_image` does of an image that is open."""
     if image.mode in ("L", "RGB"):
         return np.asarray(image)
@@ -138,7 +171,7 @@ def pixels_of(image: Image.Image, path: Path, whites: Mapping[str, float]) -> np
     return np.asarray(image.convert("RGB"))
 
 
-def deep_values(image: Image.Image, path: Path) -> np.ndarray:
+def deep_values(image: Image.Image, path: Path | str) -> np.ndarray:
     """Return the values of an image of more than 8 bits, ``(height, width)``.
 
     Raises:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Lies beside what is still being uploaded.
+UNFINISHED = "unfinished-upload"
 _MANIFEST = "source.json"
 _CONTENT = "content"
 _CURE = "set TINYSEG_CACHE to a writable folder"
@@ -65,7 +67,7 @@ def fetch_files(place: str, hashes: Mapping[str, str], folder: Path) -> None:
     Raises:
         InputError: a file is missing or has another SHA-256, or the transfer broke.
     """
-    system, start = _open(place)
+    system, start = open_url(place)
     for name, digest in hashes.items():
         target, source = archives.inside(folder, name, place), f"{start.rstrip('/')}/{name}"
         shown = f"{place.rstrip('/')}/{name}"
@@ -117,7 +119,7 @@ def _fill(folder: Path, place: str, sha256: str) -> str:
         archives.unpack_archive(Path(place), folder / _CONTENT)
         return digest
     log.info("fetching %s", place)
-    system, path = _open(place)
+    system, path = open_url(place)
     if not archives.is_archive(path.partition("?")[0]):
         if sha256:
             raise InputError(f"{place}: is no archive, so that sha256= says nothing; leave it out")
@@ -144,7 +146,12 @@ def _checked(place: str, path: Path, sha256: str) -> str:
     return digest
 
 
-def _open(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the file system of a URL and the path there.
+
+    Raises:
+        InputError: an unknown kind of address, or one that needs an extra.
+    """
     import fsspec
 
     options: dict[str, Any] = {}
@@ -179,6 +186,8 @@ def _asked(place: str, ask: Any, *arguments: Any, **options: Any) -> Any:
 def _fetch_folder(system: fsspec.AbstractFileSystem, path: str, place: str, folder: Path) -> None:
     found: Mapping[str, Mapping[str, Any]] = _asked(place, system.find, path, detail=True)
     start = path.rstrip("/") + "/"
+    if f"{start}{UNFINISHED}" in found:
+        raise InputError(f"{place}: its upload has not ended; wait, or upload it again")
     jobs = [
         (name, archives.inside(folder, name.removeprefix(start), place), info)
         for name, info in found.items()

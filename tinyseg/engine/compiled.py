@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from tinyseg.engine import cost
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
 from tinyseg.engine.cores import SLACK, Core, specialize
 from tinyseg.engine.placement import DoesNotFitError, Placement, place
-from tinyseg.engine.program import Program
-from tinyseg.engine.recompute import choose, front
+from tinyseg.engine.program import Node, Program
+from tinyseg.engine.recompute import Costs, choose, front, macs
 from tinyseg.engine.schedule import Schedule, simulate
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import TfliteModel
@@ -26,7 +27,8 @@ class Compiled:
         program: nodes that compute rows.
         placement: where the rows lie.
         content: the bytes that the runtime reads.
-        work: multiply-accumulates, times those of computing each row once.
+        work: instructions on its class of cores, or multiply-accumulates where these are not
+            known, times those of computing each row once.
         core: class of cores whose kernels it has.
     """
 
@@ -61,7 +63,8 @@ def compiled(
         model: an int8 file with a batch of 1.
         regions: bytes of the memories that its rows may lie in; None for one without an end. Rows
             are computed again, rather than kept, where all would not fit otherwise.
-        max_work: multiply-accumulates that the least memory may cost, times those of the file; with
+        max_work: work that the least memory may cost, times that of the file: instructions, or
+            multiply-accumulates for a class of cores on which nobody has counted its kernels. With
             1 there is no search for less memory than the regions have.
         core: class of cores that it will run on; kernels for this machine are the portable ones.
             Where the scratch of the class's kernels does not fit, the portable ones are taken,
@@ -71,14 +74,15 @@ def compiled(
         InputError: the engine cannot run it, or it does not fit.
     """
     once = simulate(specialize(compile_model(model), core))
+    costs = costs_on(once.program, core)
     try:
-        placement = _placed(once, regions, max_work, SLACK[core])
+        placement = _placed(once, regions, max_work, SLACK[core], costs)
     except DoesNotFitError:
         if core is Core.PORTABLE:
             raise
         return compiled(model, regions, max_work)
     program = placement.schedule.program
-    work = placement.schedule.macs / max(once.macs, 1)
+    work = _work(placement.schedule, costs) / max(_work(once, costs), 1)
     content = pack(program, placement)
     return Compiled(model, integer(model), program, placement, content, max(work, 1.0), core)
 
@@ -98,18 +102,46 @@ def compiled_here(model: TfliteModel) -> Compiled:
     return Compiled(model, integer(model), program, placement, content, 1.0, Core.PORTABLE)
 
 
+def costs_on(program: Program, core: Core) -> Costs:
+    """Return what a row of each node of a program takes, and of programs with copies of its nodes.
+
+    Args:
+        program: with the kernels of a class of cores.
+        core: that class.
+
+    Returns:
+        A function to instructions; to multiply-accumulates where these are not known.
+    """
+    known = cost.row_costs(program, core)
+    if known is None:
+        return macs
+    # A copy has all but the numbers of its sources from the node it was made of.
+    by_node = {_unlinked(node): its for node, its in zip(program.nodes, known, strict=True)}
+    return lambda changed: [by_node[_unlinked(node)] for node in changed.nodes]
+
+
+def _unlinked(node: Node) -> Node:
+    return dataclasses.replace(node, links=())
+
+
+def _work(schedule: Schedule, costs: Costs) -> float:
+    rows = (lives.computed for lives in schedule.lives)
+    return sum(its * count for its, count in zip(costs(schedule.program), rows, strict=True))
+
+
 def _placed(
-    once: Schedule, regions: Sequence[int] | None, max_work: float, slack: int
+    once: Schedule, regions: Sequence[int] | None, max_work: float, slack: int, costs: Costs
 ) -> Placement:
     """Return places that leave bytes at the end of each region to read, and hold nothing."""
     if slack:
         regions = None if regions is None else [max(size - slack, 0) for size in regions]
-        placement = _placed(once, regions, max_work, 0)
+        placement = _placed(once, regions, max_work, 0, costs)
         sizes = tuple(size + slack if size else 0 for size in placement.regions)
         return dataclasses.replace(placement, regions=sizes)
     if max_work > 1:
-        return choose(front(once.program, regions, max_work), macs=max_work).placement
+        variants = front(once.program, regions, max_work, costs=costs)
+        return choose(variants, work=max_work).placement
     try:
         return place(once, regions)
     except InputError:
-        return choose(front(once.program, regions)).placement
+        return choose(front(once.program, regions, costs=costs)).placement

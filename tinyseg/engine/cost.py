@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tinyseg.engine.cores import Core
-from tinyseg.engine.cost_terms import OUTPUT, border_terms, key, terms
+from tinyseg.engine.cost_terms import OUTPUT, border_terms, parts
+from tinyseg.engine.cost_windows import Parts
+from tinyseg.engine.program import Program
 from tinyseg.engine.schedule import Schedule
 
 FILE = Path(__file__).with_name("cost.json")
@@ -44,17 +46,31 @@ def estimate(schedule: Schedule, core: Core) -> list[Counted]:
         core: that class.
     """
     factors = stored().get(core.value, {})
-    program = schedule.program
     counted = []
-    for index, (node, lives) in enumerate(zip(program.nodes, schedule.lives, strict=True)):
-        per_row: float | None = 0.0
-        if node.constant is None:
-            per_row = _dot(factors, key(node), terms(program, node))
-            if per_row is not None and index in program.outputs:
-                per_row += _dot(factors, OUTPUT, border_terms(node)) or 0.0
+    for index, lives in enumerate(schedule.lives):
+        per_row = dot(factors, loops(schedule.program, index))
         total = None if per_row is None else per_row * lives.computed
         counted.append(Counted(total, lives.computed))
     return counted
+
+
+def row_costs(program: Program, core: Core) -> list[float] | None:
+    """Return the instructions of a row of each node; None where those of one are not known.
+
+    Args:
+        program: with the kernels of a class of cores.
+        core: that class.
+    """
+    factors = stored().get(core.value, {})
+    found = [dot(factors, loops(program, index)) for index in range(len(program.nodes))]
+    return None if None in found else [cost for cost in found if cost is not None]
+
+
+def loops(program: Program, index: int) -> Parts:
+    """Return what a row of a node runs: terms by the names of loops, with what is around them."""
+    node = program.nodes[index]
+    found = {} if node.constant is not None else parts(program, node)
+    return found | ({OUTPUT: border_terms(node)} if index in program.outputs else {})
 
 
 @functools.cache
@@ -63,14 +79,18 @@ def stored() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     return json.loads(FILE.read_text())
 
 
-def _dot(
-    factors: Mapping[str, Mapping[str, float]], name: str, found: Mapping[str, float]
-) -> float | None:
-    """Return the sum of terms times factors; a use that nobody fitted is the kernel's plain one."""
-    own = factors.get(name)
-    if own is None:
-        alike = [other for other in factors if other.split()[0] == name.split()[0]]
-        if not alike:
-            return None
-        own = factors[min(alike, key=len)]
-    return sum(factor * found.get(term, 0.0) for term, factor in own.items())
+def dot(factors: Mapping[str, Mapping[str, float]], found: Parts) -> float | None:
+    """Return the instructions of loops; None where nobody has measured one of them.
+
+    A use of a kernel that nobody measured is the kernel's plain one.
+    """
+    total = 0.0
+    for name, terms in found.items():
+        own = factors.get(name)
+        if own is None:
+            alike = [other for other in factors if other.split()[0] == name.split()[0]]
+            if not alike:
+                return None
+            own = factors[min(alike, key=len)]
+        total += sum(factor * terms.get(term, 0.0) for term, factor in own.items())
+    return total

@@ -130,7 +130,7 @@ def place(
     state = state_bytes(len(program.nodes), schedule.depth)
     others = other_bytes(schedule)
     sizes = (_UNLIMITED,) if regions is None else tuple(regions)
-    allowed = max(int(_TABLE_SHARE * _data_bytes(program)), _TABLE_BYTES)
+    allowed = max(int(_TABLE_SHARE * data_bytes(program)), _TABLE_BYTES)
     unit = ALIGNMENT
     while True:
         head = align(others, unit)
@@ -175,7 +175,7 @@ def _shortest(table: list[int], rows: int) -> tuple[int, ...]:
     return tuple(table)
 
 
-def _data_bytes(program: Program) -> int:
+def data_bytes(program: Program) -> int:
     """Return the bytes of weights and tables; equal ones count once."""
     content = {node.constant for node in program.nodes if node.constant is not None}
     for node in program.nodes:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 from tinyseg.engine.copies import Draft, late_readers
 from tinyseg.engine.placement import DoesNotFitError, Placement, other_bytes, place
 from tinyseg.engine.program import Program
 from tinyseg.engine.schedule import Schedule, simulate
 from tinyseg.errors import InputError
+
+# What a row of each node takes: instructions, or anything else that is added up.
+Costs = Callable[[Program], Sequence[float]]
 
 # Most work that a network may take, against computing each row once.
 LIMIT = 1.3
@@ -29,11 +33,13 @@ class Variant:
 
     Attributes:
         schedule: of its rows.
-        macs: multiply-accumulates against the program without copies.
+        work: what it takes against the program without copies: by ``costs`` of :func:`front`.
+        macs: the same of its multiply-accumulates.
         regions: of the board's memory; None for one without an end.
     """
 
     schedule: Schedule
+    work: float
     macs: float
     regions: tuple[int, ...] | None
 
@@ -62,11 +68,17 @@ class Variant:
         return self.placement.ram
 
 
+def macs(program: Program) -> list[int]:
+    """Return the multiply-accumulates of a row of each node."""
+    return [node.macs for node in program.nodes]
+
+
 def front(
     program: Program,
     regions: Sequence[int] | None = None,
     limit: float = LIMIT,
     effort: int = _EFFORT,
+    costs: Costs = macs,
 ) -> list[Variant]:
     """Return programs that compute the same with less and less memory and more and more work.
 
@@ -78,39 +90,58 @@ def front(
         regions: bytes of each of the board's memory regions.
         limit: most work, against the program itself.
         effort: programs to try.
+        costs: what work is; multiply-accumulates unless told otherwise.
     """
-    first = simulate(program)
+    first = _Tried.of(simulate(program), costs)
     pieces = None if regions is None else tuple(regions)
     kept: list[Variant] = []
-    for schedule in sorted(_explored(first, limit, effort), key=lambda s: (s.macs, s.peak)):
+    for schedule, work in sorted(
+        _explored(first, limit, effort, costs), key=lambda tried: tried.order
+    ):
         if not kept or schedule.peak < (1 - _WORTH) * kept[-1].schedule.peak:
-            kept.append(Variant(schedule, schedule.macs / max(first.macs, 1), pieces))
+            ratio = schedule.macs / max(first.schedule.macs, 1)
+            kept.append(Variant(schedule, work / max(first.work, 1), ratio, pieces))
     return kept
 
 
 def choose(
-    variants: Sequence[Variant], ram: int | None = None, macs: float | None = None
+    variants: Sequence[Variant], ram: int | None = None, work: float | None = None
 ) -> Variant:
     """Return a variant of a front.
 
     Args:
         variants: as :func:`front` returns them.
         ram: most bytes of memory; the variant with the least work that fits is chosen.
-        macs: most work; without ``ram`` the variant with the least memory is chosen. Without
-            both, it is the one with the least work that fits into the regions.
+        work: most work; without ``ram`` the variant that is placed in the least memory is chosen.
+            Without both, it is the one with the least work that fits into the regions.
 
     Raises:
         DoesNotFitError: none is small enough.
     """
-    allowed = [v for v in variants if macs is None or v.macs <= macs] or [variants[0]]
-    if ram is None and macs is not None:
-        allowed = allowed[::-1]
+    allowed = [v for v in variants if work is None or v.work <= work] or [variants[0]]
+    if ram is None and work is not None:
+        smallest = _smallest(allowed)
+        if smallest is not None:
+            return smallest
     for variant in allowed:
         if (ram is None or variant.least <= ram) and _fits(variant, ram):
             return variant
-    last = allowed[-1] if allowed[-1].least < allowed[0].least else allowed[0]
+    last = min(allowed, key=lambda variant: variant.least)
     sizes = last.regions or () if ram is None else (ram,)
-    raise DoesNotFitError(last.program.path, place(last.schedule).ram, sizes, last.macs)
+    raise DoesNotFitError(last.program.path, place(last.schedule).ram, sizes, last.work)
+
+
+def _smallest(variants: Sequence[Variant]) -> Variant | None:
+    """Return the variant with the smallest placement, the first of equals; None if none fits."""
+    best: Variant | None = None
+    for variant in sorted(variants, key=lambda variant: variant.least):
+        if best is not None and variant.least >= best.ram:
+            break
+        if _fits(variant, None) and (
+            best is None or (variant.ram, variant.work) < (best.ram, best.work)
+        ):
+            best = variant
+    return best
 
 
 def _fits(variant: Variant, ram: int | None) -> bool:
@@ -122,34 +153,51 @@ def _fits(variant: Variant, ram: int | None) -> bool:
         return False
 
 
-def _explored(first: Schedule, limit: float, effort: int) -> list[Schedule]:
-    """Return schedules of programs with copies, found from those with little work on."""
+class _Tried(NamedTuple):
+    schedule: Schedule
+    work: float
+
+    @classmethod
+    def of(cls, schedule: Schedule, costs: Costs) -> _Tried:
+        per_row = costs(schedule.program)
+        rows = (lives.computed for lives in schedule.lives)
+        return cls(schedule, sum(cost * count for cost, count in zip(per_row, rows, strict=True)))
+
+    @property
+    def order(self) -> tuple[float, int]:
+        return self.work, self.schedule.peak
+
+    @property
+    def key(self) -> tuple[float, int, int]:
+        return self.work, self.schedule.peak, self.schedule.steps
+
+
+def _explored(first: _Tried, limit: float, effort: int, costs: Costs) -> list[_Tried]:
+    """Return programs with copies, found from those with little work on."""
     found = [first]
-    known = {_key(first)}
-    open_ = [(first, Draft.of(first.program))]
+    known = {first.key}
+    open_ = [(first, Draft.of(first.schedule.program))]
     while effort > 0:
-        near = [entry for entry in open_ if entry[0].peak <= _SLACK * _best(found, entry[0].macs)]
+        near = [
+            entry for entry in open_ if entry[0].schedule.peak <= _SLACK * _best(found, entry[0])
+        ]
         if not near:
             break
-        schedule, draft = min(near, key=lambda entry: (entry[0].macs, entry[0].peak))
-        open_.remove((schedule, draft))
-        for late in late_readers(schedule)[:_WIDTH]:
-            if late.saved < _WORTH * schedule.peak:
+        before, draft = min(near, key=lambda entry: entry[0].order)
+        open_.remove((before, draft))
+        for late in late_readers(before.schedule)[:_WIDTH]:
+            if late.saved < _WORTH * before.schedule.peak:
                 break
             for changed in draft.split(late):
                 effort -= 1
-                tried = simulate(changed.program)
-                if tried.macs > limit * first.macs or _key(tried) in known:
+                tried = _Tried.of(simulate(changed.program), costs)
+                if tried.work > limit * first.work or tried.key in known:
                     continue
-                known.add(_key(tried))
+                known.add(tried.key)
                 found.append(tried)
                 open_.append((tried, changed))
     return found
 
 
-def _best(found: Sequence[Schedule], macs: int) -> int:
-    return min(schedule.peak for schedule in found if schedule.macs <= macs)
-
-
-def _key(schedule: Schedule) -> tuple[int, int, int]:
-    return schedule.macs, schedule.peak, schedule.steps
+def _best(found: Sequence[_Tried], tried: _Tried) -> int:
+    return min(other.schedule.peak for other in found if other.work <= tried.work)

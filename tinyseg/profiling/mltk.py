@@ -131,8 +131,15 @@ def _call(model: TfliteModel, accelerator: str | None) -> tuple[dict[str, Any], 
             answer = {}  # It crashed before, or while, it wrote its answer.
         if result.returncode == 0 and "layers" in answer:
             return answer, report.read_text()
-        cause = answer.get("error", f"crashed with status {result.returncode}")
+        cause = answer.get("error") or _last_word(result)
         raise InputError(f"{model.path}: MLTK cannot profile it ({cause[:300]})")
+
+
+def _last_word(result: subprocess.CompletedProcess[bytes]) -> str:
+    """Return the last line that a process without an answer wrote, else how it ended."""
+    said = result.stderr.decode(errors="replace").split("\n")
+    lines = [line.strip() for line in said if line.strip()]
+    return lines[-1] if lines else f"crashed with status {result.returncode}"
 
 
 def _csv(layers: list[dict[str, Any]]) -> str:

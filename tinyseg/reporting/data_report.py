@@ -140,18 +140,24 @@ def _intensities(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _pairs(facts: dict[str, Any]) -> dict[str, Any]:
     pairs = facts["duplicates"]
-    shown = sorted(pairs, key=lambda pair: not pair["labels_differ"])[:_MOST_PROBLEMS]
+
+    def worst(pair: dict[str, Any]) -> tuple[bool, float]:
+        common = pair["overlap"]
+        return not pair["labels_differ"], 1.0 if common is None else common
+
+    shown = sorted(pairs, key=worst)[:_MOST_PROBLEMS]
     return {
         "title": "Near-duplicates",
-        "note": f"{len(shown)} of {len(pairs)} pairs, those of different labels first. A split "
-        "keeps each pair in one part.",
-        "header": ["first", "second", "correlation", "labels"],
+        "note": f"{len(shown)} of {len(pairs)} pairs, those of different labels first, then those "
+        "of other outlines. A split keeps each pair in one part.",
+        "header": ["first", "second", "correlation", "labels", "Dice of the masks"],
         "rows": [
             [
                 pair["first"],
                 pair["second"],
                 f"{pair['correlation']:.4f}",
                 "differ" if pair["labels_differ"] else "equal",
+                "-" if pair["overlap"] is None else f"{pair['overlap']:.2f}",
             ]
             for pair in shown
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinyseg.reporting.numbers import count, score
-from tinyseg.scoring.scores import SCORES, allowed_drop, lesions
+from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, or_one_image
 
 
 def gates(run: dict[str, Any], max_drop: float) -> dict[str, Any]:
@@ -60,11 +60,29 @@ def _scores(run: dict[str, Any], max_drop: float) -> list[list[str]]:
     found = f"{score(before[key])} to {score(after[key])}, {change}"
     asked = f"falls by at most {allowed:.4f} from float32 to {run['recipe']}"
     rows = [_row(what, asked, found, fall <= allowed)]
+    # Results from before they were told apart had to clear the other alone.
+    if "with_lesion" in test["integer"] and "false_alarms" in test["integer"]:
+        rows.append(_over_all(run, max_drop))
     if "background" in test:
         nothing = lesions(test["background"])[key]
         asked = f"above {score(nothing)}, that of predicting nothing"
         rows.append(_row(what, asked, score(after[key]), after[key] > nothing))
     return rows
+
+
+def _over_all(run: dict[str, Any], max_drop: float) -> list[str]:
+    """Return the row of the score over images with and without a lesion."""
+    before, after = run["test"]["float"], run["test"]["integer"]
+    key, title = SCORES[run["task"]][0]
+    allowed = or_one_image(max_drop, after["images"])
+    fall = before[key] - after[key]
+    change = f"{'falls' if fall > 0 else 'rises'} by {abs(fall):.4f}"
+    return _row(
+        f"{title} on all {after['images']} held-out images",
+        f"falls by at most {allowed:.4f} from float32 to {run['recipe']}",
+        f"{score(before[key])} to {score(after[key])}, {change}",
+        fall <= allowed,
+    )
 
 
 def _row(what: str, asked: str, found: str, passed: bool) -> list[str]:

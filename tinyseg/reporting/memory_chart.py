@@ -18,6 +18,8 @@ from tinyseg.reporting.pictures import encode_drawing, plt
 
 # The page's drawing: width of the plot, heights of both panels and of the gap between them.
 _WIDTH, _HEIGHT, _LIVE_HEIGHT, _GAP = 1000, 420, 120, 30
+# Beside and below them, for the numbers of the axes.
+_LEFT, _BOTTOM = 64, 40
 _SCRATCH = "#9aa3ad"
 _TEMPLATE = "memory.html"
 
@@ -29,7 +31,8 @@ def write(
 
     Args:
         facts: as :func:`tinyseg.tflite.arena.memory.facts` gives them; ``measured`` may add what an
-            interpreter took: ``total_bytes``, and ``head_bytes`` and ``tail_bytes`` if known.
+            interpreter took: ``total_bytes``, and ``head_bytes`` and ``tail_bytes`` if known;
+            ``board`` what a board leaves, and whether the file fits.
         folder: where the files go.
         savings: what each change of the graph would save: its name, and bytes of the total.
 
@@ -66,6 +69,10 @@ def _sizes(facts: dict[str, Any]) -> dict[str, Any]:
     blank = ["-"] if measured else []
     shown.append(["smallest arena that TFLM can plan in", size(facts["needed_bytes"]), *blank])
     shown.append(["head, lower bound", size(facts["lower_bound_bytes"]), *blank])
+    if board := facts.get("board"):
+        shown.append([f"RAM of {board['name']} for it", size(board["arena_bytes"]), *blank])
+        shown.append([f"flash of {board['name']} for the file", size(board["file_bytes"]), *blank])
+        shown.append(["fits", "yes" if board["fits"] else "no", *blank])
     return {
         "title": f"Tensor arena, {facts['target']}",
         "note": f"Gaps between the buffers cost {count(lost)} bytes." if lost else "",
@@ -141,7 +148,8 @@ def colour(row: dict[str, Any]) -> str:
 def _drawing(facts: dict[str, Any]) -> dict[str, Any]:
     """Rectangles and lines of the page's drawing, in its own units."""
     step = _WIDTH / max(len(facts["operators"]), 1)
-    scale = _HEIGHT / max(facts["head_bytes"], 1)
+    head, most = max(facts["head_bytes"], 1), max(facts["lower_bound_bytes"], 1)
+    scale, alive = _HEIGHT / head, _LIVE_HEIGHT / most
     boxes = []
     for row in _visible(facts):
         first = max(row["first"], 0)
@@ -176,8 +184,28 @@ def _drawing(facts: dict[str, Any]) -> dict[str, Any]:
         "bars": bars,
         "peak_x": f"{facts['peak']['operator'] * step:.2f}",
         "peak_width": f"{step:.2f}",
+        "left": _LEFT,
+        "bottom": _BOTTOM,
+        "x_ticks": [
+            (f"{(s + 0.5) * step:.1f}", count(s)) for s in ticks(len(facts["operators"]) - 1)
+        ],
+        "y_ticks": [
+            *((f"{_HEIGHT - 1000 * k * scale:.1f}", f"{k:,g}") for k in ticks(head / 1000)),
+            *((f"{bottom - 1000 * k * alive:.1f}", f"{k:,g}") for k in ticks(most / 1000, 3)),
+        ],
         "bound_y": f"{_HEIGHT - facts['lower_bound_bytes'] * scale:.2f}",
     }
+
+
+def ticks(end: float, most: int = 8) -> list[float]:
+    """Return round numbers from 0 to an end."""
+    width = next(
+        digit * 10**power
+        for power in range(-3, 12)
+        for digit in (1, 2, 5)
+        if end / (digit * 10**power) <= most
+    )
+    return [round(number * width, 3) for number in range(int(end / width) + 1)]
 
 
 def _share(facts: dict[str, Any], row: dict[str, Any]) -> float:

@@ -12,13 +12,13 @@ from matplotlib.patches import Rectangle
 
 from tinyseg import files
 from tinyseg.reporting import memory_chart, pages
+from tinyseg.reporting.memory_chart import ticks
 from tinyseg.reporting.numbers import count, size
 from tinyseg.reporting.pictures import encode_drawing, plt
 
 # The page's drawing: margins for the numbers, width of the plot, heights of both panels and gap.
 _LEFT, _WIDTH, _HEIGHT, _LIVE_HEIGHT, _GAP, _BOTTOM = 60, 1000, 420, 120, 30, 40
 _FIXED = "#9aa3ad"
-_TICKS = 8
 _TEMPLATE = "rows.html"
 _PAGE, _PICTURE = "memory_tinyseg.html", "memory_tinyseg.png"
 
@@ -185,11 +185,11 @@ def _drawing(facts: dict[str, Any]) -> dict[str, Any]:
         for end, alive in enumerate(facts["live"], 1)
     )
     fixed = (facts["state_bytes"] + facts["scratch_bytes"]) * scale
-    x_ticks = [(f"{_LEFT + s * step:.1f}", count(s)) for s in _ticks(steps)]
-    y_ticks = [(f"{_HEIGHT - 1000 * k * scale:.1f}", f"{k:,g}") for k in _ticks(ram / 1000)]
+    x_ticks = [(f"{_LEFT + s * step:.1f}", count(s)) for s in ticks(steps)]
+    y_ticks = [(f"{_HEIGHT - 1000 * k * scale:.1f}", f"{k:,g}") for k in ticks(ram / 1000)]
     live_ticks = [
         (f"{bottom - 1000 * k * share:.1f}", f"{k:,g}")
-        for k in _ticks(facts["live_bytes"] / 1000, 3)
+        for k in ticks(facts["live_bytes"] / 1000, 3)
     ]
     return {
         "left": _LEFT,
@@ -208,17 +208,6 @@ def _drawing(facts: dict[str, Any]) -> dict[str, Any]:
         "x_ticks": x_ticks,
         "y_ticks": [*y_ticks, *live_ticks],
     }
-
-
-def _ticks(end: float, most: int = _TICKS) -> list[float]:
-    """Return round numbers from 0 to an end."""
-    width = next(
-        digit * 10**power
-        for power in range(-3, 12)
-        for digit in (1, 2, 5)
-        if end / (digit * 10**power) <= most
-    )
-    return [round(number * width, 3) for number in range(int(end / width) + 1)]
 
 
 def _walls(facts: dict[str, Any]) -> list[int]:

@@ -9,8 +9,16 @@ from typing import Any
 from tinyseg import files
 from tinyseg.reporting import pages, pictures
 from tinyseg.reporting.examples import Classified, confusion_matrix, draw
-from tinyseg.reporting.numbers import count, decibels, percent, score, size
-from tinyseg.scoring.scores import SCORES
+from tinyseg.reporting.numbers import (
+    count,
+    decibels,
+    false_alarms,
+    missed_lesions,
+    percent,
+    score,
+    size,
+)
+from tinyseg.scoring.scores import SCORES, lesions
 
 _MASK_SCORES = {
     "dice": "Dice",
@@ -19,6 +27,7 @@ _MASK_SCORES = {
     "recall": "recall",
     "specificity": "specif.",
     "pixel_accuracy": "pixel acc.",
+    "hd95": "HD95",
 }
 _CLASS_SCORES = {
     "accuracy": "accuracy",
@@ -42,6 +51,7 @@ def write(
     examples: Sequence[pictures.Example] | Sequence[Classified],
     history: Sequence[dict[str, str]],
     folder: str | Path,
+    verdict: Sequence[str] = (),
 ) -> list[Path]:
     """Write ``report.html`` (self-contained), ``report.md`` with its pictures, ``report.json``.
 
@@ -50,6 +60,7 @@ def write(
         examples: to be shown, in the order wanted.
         history: rows of ``history.csv``; empty if there is none.
         folder: where the files go.
+        verdict: lines on whether it passed and where it fits.
 
     Returns:
         The paths of HTML, Markdown and JSON.
@@ -71,6 +82,7 @@ def write(
         files.write_bytes(folder / name, content)
     context = {
         "run": run,
+        "verdict": verdict,
         "tables": tables(run),
         "pictures": pages.with_captions(images, _CAPTIONS),
     }
@@ -83,7 +95,14 @@ def write(
 
 def tables(run: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the report's tables: ``{"title", "note", "header", "rows"}`` of formatted text."""
-    return [_accuracy(run), _same_images(run), _cost(run), _bounds(run), _layers(run)]
+    return [
+        _accuracy(run),
+        _both_kinds(run),
+        _same_images(run),
+        _cost(run),
+        _bounds(run),
+        _layers(run),
+    ]
 
 
 def _accuracy(run: dict[str, Any]) -> dict[str, Any]:
@@ -99,18 +118,42 @@ def _mask_accuracy(run: dict[str, Any]) -> dict[str, Any]:
     for name, scores in networks.items():
         parts = {"image mean": scores, "pooled": scores["pooled"]}
         if "with_lesion" in scores:
-            lesions = scores["with_lesion"]
-            parts[f"image mean of the {lesions['images']} with lesion"] = lesions
+            ill = scores["with_lesion"]
+            parts[f"image mean of the {ill['images']} with lesion"] = ill
         rows += [
-            [f"{name}, {part}", *(score(values[key]) for key in _MASK_SCORES)]
+            [f"{name}, {part}", *(score(values.get(key)) for key in _MASK_SCORES)]
             for part, values in parts.items()
         ]
     return {
         "title": f"Accuracy on {test['integer']['images']} held-out images",
         "note": f"{_kernels(run)} An image without foreground scores Dice = IoU = 1 if nothing "
-        "is predicted, else 0. Pixel accuracy flatters: most pixels are background.",
+        "is predicted, else 0. Pixel accuracy flatters: most pixels are background. HD95 is a "
+        "distance in pixels.",
         "header": ["network", *_MASK_SCORES.values()],
         "rows": rows,
+    }
+
+
+def _both_kinds(run: dict[str, Any]) -> dict[str, Any]:
+    """Return what becomes of held-out images with a lesion and without; no rows of classes."""
+    test = run["test"]
+    networks = {"float32": test["float"], run["recipe"]: test["integer"]}
+    known = {name: scores for name, scores in networks.items() if "false_alarms" in scores}
+    return {
+        "title": "Images with and without a lesion",
+        "note": "Missed: no pixel of the lesion is found. False alarm: something is marked where "
+        "there is none.",
+        "header": ["network", "Dice with lesion", "Dice, all", "missed", "false alarms"],
+        "rows": [
+            [
+                name,
+                score(lesions(scores)["dice"]),
+                score(scores["dice"]),
+                missed_lesions(scores),
+                false_alarms(scores),
+            ]
+            for name, scores in known.items()
+        ],
     }
 
 

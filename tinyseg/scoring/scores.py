@@ -95,6 +95,21 @@ def lesions(scores: Mapping[str, Any]) -> Mapping[str, Any]:
     return scores.get("with_lesion", scores)
 
 
+def false_alarms(scores: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return in how many images without a lesion something was found, and how many there are.
+
+    Args:
+        scores: of masks, see :func:`score_outputs`; None for those where all images have a lesion.
+    """
+    if "with_lesion" not in scores:
+        return None
+    found = scores["with_lesion"]
+    normal = scores["images"] - found["images"]
+    # Such an image counts 1 if nothing is found there, and 0 otherwise.
+    right = scores["dice"] * scores["images"] - found["dice"] * found["images"]
+    return normal - round(right), normal
+
+
 def score_background(images: ImageStore) -> dict[str, Any]:
     """Score the answer that there is no foreground anywhere: what any network must beat."""
     return score_outputs(images, np.zeros(images.masks.shape, np.float32), 0.5)
@@ -109,8 +124,13 @@ def score_each(images: ImageStore, decisions: np.ndarray) -> np.ndarray:
 
 
 def allowed_drop(task: str, allowed: float, count: int) -> float:
-    """Return by how much the first score may fall on ``count`` images.
+    """Return by how much the first score may fall on ``count`` images: of classes, by one image."""
+    return or_one_image(allowed, count) if task == "classification" else allowed
 
-    One image more or less that is classified wrongly is chance, on however few images.
+
+def or_one_image(allowed: float, count: int) -> float:
+    """Return by how much a share of ``count`` images may fall, where one image is right or wrong.
+
+    One more or less is chance, on however few images.
     """
-    return max(allowed, 1 / count) if task == "classification" else allowed
+    return max(allowed, 1 / count)

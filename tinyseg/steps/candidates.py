@@ -14,6 +14,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.steps.budget import Budget
 from tinyseg.steps.convert import to_integers
+from tinyseg.steps.engine_fit import Space, taken_once
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.placement import least_arena
 from tinyseg.tflite.graph import Graph
@@ -48,8 +49,8 @@ class Candidate:
     Attributes:
         base_width, depth: arguments of the network.
         size: side of the square input.
-        arena_bytes: predicted tensor arena.
-        file_bytes: of the int8 file.
+        arena_bytes: predicted tensor arena, or the memory that our own engine plans.
+        file_bytes: of the int8 file, or of our own engine's program.
         macs: multiply-accumulates.
         parameters: of the float network.
     """
@@ -72,11 +73,50 @@ class Candidate:
         }
 
 
+class Taken(NamedTuple):
+    """What a file takes: bytes of memory and of flash, work, and whether it fits."""
+
+    ram: int
+    flash: int
+    macs: int
+    fits: bool
+
+
+# What a converted network takes for inputs of a side.
+Measure = Callable[[TfliteModel, int], Taken]
+
+
+def on_tflm(budget: Budget) -> Measure:
+    """Return what measures files as TFLM takes them, lowered."""
+
+    def measure(base: TfliteModel, side: int) -> Taken:
+        model = _at_size(base, side)
+        arena, file = least_arena(model, budget.target), len(model.content)
+        return Taken(arena, file, total_cost(model).macs, budget.holds(arena, file))
+
+    return measure
+
+
+def on_own(space: Callable[[TfliteModel], Space]) -> Measure:
+    """Return what measures files as our own engine takes them, each row computed once.
+
+    Args:
+        space: what it may take beside an image and a mask of a file.
+    """
+
+    def measure(base: TfliteModel, side: int) -> Taken:
+        model = with_input_size(base, side, side)
+        ram, flash, fits = taken_once(model, space(model))
+        return Taken(ram, flash, total_cost(model).macs, fits)
+
+    return measure
+
+
 def candidates(
     name: str,
     arguments: Mapping[str, Any],
     channels: int,
-    budget: Budget,
+    measure: Measure,
     grid: Grid = GRID,
     *,
     progress: Callable[[], None] = lambda: None,
@@ -89,7 +129,7 @@ def candidates(
     Args:
         name, arguments: of the network.
         channels: of its input.
-        budget: what it may take.
+        measure: what a size takes.
         grid: widths, depths and sizes to try.
         progress: called for each width and depth.
 
@@ -107,7 +147,7 @@ def candidates(
                 continue
             changed = {**arguments, "base_width": width, "depth": depth}
             base, parameters = _convert(ModelPlan(name, changed), 2 ** (depth + 1), channels)
-            largest = _largest(base, sides, budget)
+            largest = _largest(base, sides, measure)
             # Memory grows with the sides: what is too large for one width is for all wider ones.
             sides = [side for side in sides if largest and side <= largest[0]]
             if largest:
@@ -116,16 +156,15 @@ def candidates(
 
 
 def _largest(
-    base: TfliteModel, sides: Sequence[int], budget: Budget
+    base: TfliteModel, sides: Sequence[int], measure: Measure
 ) -> tuple[int, int, int, int] | None:
     """Return the largest side that fits, with its arena, file and work."""
     fitting: dict[int, tuple[int, int, int, int]] = {}
 
     def too_large(side: int) -> bool:
-        model = _at_size(base, side)
-        arena, file = least_arena(model, budget.target), len(model.content)
-        fitting[side] = side, arena, file, total_cost(model).macs
-        return not budget.holds(arena, file)
+        taken = measure(base, side)
+        fitting[side] = side, taken.ram, taken.flash, taken.macs
+        return not taken.fits
 
     count = bisect.bisect_left(sides, True, key=too_large)
     return fitting[sides[count - 1]] if count else None

@@ -18,6 +18,7 @@ from tinyseg.keras_files.description import fingerprint
 from tinyseg.plan import Plan
 from tinyseg.steps import distill
 from tinyseg.steps.images import SPLIT, Images
+from tinyseg.steps.origin import warn_of_other_images
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lowering import lower
@@ -66,14 +67,7 @@ def _open(session: Session) -> None:
     if session.network is None:
         raise InputError(f"{session.path}: give the weights of the float network to quantize it")
     session.plan = dataclasses.replace(session.plan, weights=fingerprint(session.float_weights))
-    if not session.same_data and not session.own:
-        log.warning(
-            "the weights were trained on %s, not on these images; 'tinyseg train %s --data %s' "
-            "makes better ones",
-            session.trained_on,
-            session.plan.model.name,
-            session.plan.data.source,
-        )
+    warn_of_other_images(session)
 
 
 def to_integers(

@@ -99,7 +99,7 @@ def run_images(
             zip(images, pixels, strict=True), f"images on {info.board}", len(images)
         ):
             bits, ticks = device.run_image(image)
-            expected = _masks(_host_bits(host, image, preprocessing, bound), meaning)
+            expected = _host_masks(host, image, preprocessing, meaning)
             mask = _masks(bits[: math.prod(host.output.shape)], meaning)
             target = folder / f"{path.stem}_mask.png"
             files.write_bytes(target, encode_image(255 * mask.astype(np.uint8), ".png"))
@@ -116,11 +116,15 @@ def run_images(
     return dataclasses.asdict(info), records
 
 
-def _host_bits(
-    host: Runner, image: np.ndarray, preprocessing: PreprocessingPlan, bound: float
+def _host_masks(
+    host: Runner, image: np.ndarray, preprocessing: PreprocessingPlan, meaning: Meaning
 ) -> np.ndarray:
-    """Return of each output value of one image whether it is foreground, bool ``(n,)``."""
-    return network_outputs(host, normalise(image, preprocessing)[None]).ravel() > bound
+    """Return the masks of one image, bool ``(h, w, regions)``."""
+    outputs = network_outputs(host, normalise(image, preprocessing)[None])
+    bound = meaning.bound(preprocessing.threshold)
+    if preprocessing.is_plain and bound is not None:
+        return _masks(outputs.ravel() > bound, meaning)
+    return meaning.masks(outputs, preprocessing)[0]
 
 
 def _masks(bits: np.ndarray, meaning: Meaning) -> np.ndarray:

@@ -38,7 +38,13 @@ def emulated_firmware(
     Raises:
         InputError: no such board, none that emulates it, or it cannot run the file.
     """
-    return make_firmware(session, emulator.emulated(load_board(board)).name, engine, max_work)
+    machine = emulator.emulated(load_board(board)).name
+    try:
+        return make_firmware(session, machine, engine, max_work)
+    except InputError as error:
+        if machine == board:
+            raise
+        raise InputError(f"{board}, emulated by {machine}: {error}") from None
 
 
 def serve(board: Board, elf: Path, port: int) -> None:
@@ -93,6 +99,7 @@ def emulate(
         compared = _compared(runner, model, inputs[:_COMPARED])
     return {
         "board": made.board.name,
+        "asked": board,
         "engine": engine,
         "images": chosen.names if chosen else [f"random {number}" for number in range(count)],
         "scores": scores,

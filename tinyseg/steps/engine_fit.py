@@ -6,9 +6,12 @@ import dataclasses
 
 from tinyseg.boards.board import Board
 from tinyseg.boards.firmware import OWN, room
+from tinyseg.engine.blob import pack
 from tinyseg.engine.compiled import compiled
-from tinyseg.engine.cores import Core, core_of
-from tinyseg.engine.placement import DoesNotFitError
+from tinyseg.engine.compiler import compile_model
+from tinyseg.engine.cores import SLACK, Core, core_of, specialize
+from tinyseg.engine.placement import DoesNotFitError, data_bytes, other_bytes, place
+from tinyseg.engine.schedule import simulate
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 
@@ -52,6 +55,35 @@ class EngineFit:
     flash_bytes: int | None = None
     work: float | None = None
     why: str = ""
+
+
+def taken_once(model: TfliteModel, space: Space) -> tuple[int, int, bool]:
+    """Return what a file takes if each row is computed once, found in little time.
+
+    Args:
+        model: parsed file.
+        space: what it may take.
+
+    Returns:
+        Bytes of memory and of flash, and whether both are there; where they are not, at least so
+        many would be needed.
+
+    Raises:
+        InputError: the engine cannot run it.
+    """
+    schedule = simulate(specialize(compile_model(model), space.core))
+    least = schedule.peak + other_bytes(schedule)
+    slack = SLACK[space.core]
+    regions = [max(size - slack, 0) for size in space.regions]
+    if least > sum(regions):
+        return least, data_bytes(schedule.program), False
+    try:
+        placed = place(schedule, regions, effort=0)
+    except DoesNotFitError:
+        return least, data_bytes(schedule.program), False
+    flash = len(pack(schedule.program, placed))
+    ram = placed.ram + slack * sum(size > 0 for size in placed.regions)
+    return ram, flash, flash <= space.flash
 
 
 def fit_own(model: TfliteModel, space: Space, where: str) -> EngineFit:

@@ -14,6 +14,7 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.runtime.runner import network_outputs
+from tinyseg.steps.origin import warn_of_other_images
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 from tinyseg.verification.scored import decided, score_decided
@@ -37,6 +38,7 @@ def evaluate(session: Session, part: str = "test", backend: str | None = None) -
         deployable(session.model)
     preprocessing, reading = session.preprocessing, session.reading
     images = session.images.filled(part)
+    warn_of_other_images(session)
     if not session.is_file:
         return score(session.runner(), images, preprocessing, reading)[0]
     with progress.counter("images", len(images)) as advance:

@@ -6,13 +6,14 @@ import dataclasses
 from pathlib import Path
 
 from tinyseg import presets
-from tinyseg.boards import c_source, firmware, library
+from tinyseg.boards import c_source, firmware, library, point_source
 from tinyseg.boards import flash as flashing
 from tinyseg.boards.board import FlashTool, load_board
 from tinyseg.boards.c_source import ArenaSize
 from tinyseg.boards.firmware import OWN, TFLM, Firmware
 from tinyseg.engine.compiled import compiled
 from tinyseg.errors import InputError
+from tinyseg.steps.marks import need_passed
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
@@ -48,6 +49,7 @@ def export_c(
     """
     model, name = session.model, session.file.stem
     need_own(engine, max_work)
+    need_passed(session.file)
     deployable(model)
     if engine == OWN:
         place = folder or presets.BUILD / "c" / f"{name}_tinyseg"
@@ -61,7 +63,10 @@ def export_c(
     folder = folder or presets.BUILD / "c" / name
     preprocessing = session.preprocessing if session.takes_image else None
     meaning = session.meaning_or_none()
-    return c_source.export(model, preprocessing, size, folder, name, meaning), size
+    written = c_source.export(model, preprocessing, size, folder, name, meaning)
+    if preprocessing is not None and not preprocessing.is_plain:
+        written += point_source.copy_code(folder)
+    return written, size
 
 
 def need_own(engine: str, max_work: float) -> None:
@@ -106,6 +111,7 @@ def make_firmware(
     target = load_board(board)
     target.need_port()
     need_own(engine, max_work)
+    need_passed(session.file)
     deployable(session.model)
     preprocessing = session.preprocessing if session.takes_image else None
     meaning = session.meaning_or_none()
@@ -136,6 +142,47 @@ class Flashing:
             InputError: the tool is missing or fails.
         """
         flashing.flash(self.firmware.board, self.firmware.image, self.tool)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlashPlan:
+    """How a board would be flashed; nothing is compiled.
+
+    Attributes:
+        command: the exact command.
+        missing: why it would fail here, one line; empty if its tool is installed.
+    """
+
+    command: list[str]
+    missing: str
+
+
+def plan_flash(
+    session: Session,
+    board: str,
+    engine: str = OWN,
+    tool: str | None = None,
+    max_work: float = 1.0,
+) -> FlashPlan:
+    """Tell how :func:`prepare_flash` and :meth:`Flashing.run` would flash a board, in seconds.
+
+    Args:
+        session, board, engine, tool, max_work: see there.
+
+    Raises:
+        InputError: no such board, none that can be flashed, or a file that cannot run on it or that
+            does not fit with our own engine.
+    """
+    target = load_board(board)
+    chosen = flashing.choose(target, tool)
+    need_own(engine, max_work)
+    need_passed(session.file)
+    deployable(session.model)
+    if engine == OWN:
+        firmware.compile_for(session.model, target, max_work)
+    image = firmware.image_of(session.model, target, engine)
+    command = flashing.filled(target, image, chosen)
+    return FlashPlan(command, flashing.missing(target, chosen))
 
 
 def prepare_flash(

@@ -17,9 +17,18 @@ from tinyseg.plan import Plan
 from tinyseg.progress import counter
 from tinyseg.runtime import tflm
 from tinyseg.steps.budget import Budget, arena_of
-from tinyseg.steps.candidates import GRID, Candidate, candidates, front
+from tinyseg.steps.candidates import (
+    GRID,
+    Candidate,
+    Measure,
+    candidates,
+    front,
+    on_own,
+    on_tflm,
+)
 from tinyseg.steps.engine_fit import EngineFit, Space, fit_own
 from tinyseg.steps.integer_file import RECIPE, find_integers
+from tinyseg.steps.marks import need_passed
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.run import Run
 from tinyseg.steps.session import Session
@@ -200,7 +209,8 @@ def fit_board(
         fitted = _fit(fitted, TfliteModel.read(path), limits, where)
     if named or not (then or fitted.file is None):
         return fitted
-    found = propose(name_or_file, fitted.budget, channels)
+    measure = on_own(limits.room) if limits.engine == OWN else on_tflm(fitted.budget)
+    found = propose(name_or_file, measure, channels)
     fitted = dataclasses.replace(fitted, proposals=tuple(found))
     if not found:
         line = f"{name_or_file}: no size of it fits {limits}"
@@ -214,6 +224,7 @@ def fit_board(
 
 def _fit(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path) -> Fitted:
     """Find an engine with which a file fits; write it if it has to be another one."""
+    need_passed(source.path)
     deployable(source)
     fitted, file = dataclasses.replace(fitted, source=source), None
     if limits.engine != TFLM:
@@ -259,12 +270,12 @@ def _excess(path: str, where: str, arena: int, file: int, budget: Budget) -> str
     return f"{path}: does not fit {where}: needs {' and '.join(needs)}; choose a smaller size"
 
 
-def propose(name: str, budget: Budget, channels: int | None = None) -> list[Candidate]:
+def propose(name: str, measure: Measure, channels: int | None = None) -> list[Candidate]:
     """Return the sizes of a network that fit, see :func:`front`; nothing is trained.
 
     Args:
         name: of the network in the zoo.
-        budget: what it may take.
+        measure: what a size takes, see :func:`on_tflm` and :func:`on_own`.
         channels: of its input; None for the reference ones.
 
     Raises:
@@ -273,7 +284,7 @@ def propose(name: str, budget: Budget, channels: int | None = None) -> list[Cand
     entry = network(name)
     with counter("costing sizes", len(GRID.depths) * len(GRID.widths)) as progress:
         channels = channels or entry.input_shape[2]
-        found = candidates(name, entry.arguments, channels, budget, progress=progress)
+        found = candidates(name, entry.arguments, channels, measure, progress=progress)
     return front(found)
 
 

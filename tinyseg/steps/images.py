@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyseg import data
+from tinyseg import data, stores
 from tinyseg.data import Dataset
 from tinyseg.data.problems import Problem, grouped
 from tinyseg.data.splits import Split, make_split, read_split
@@ -194,13 +194,13 @@ def write_split(source: str, file: Path, changes: Mapping[str, Any]) -> Split:
 
 
 def stage_images(
-    source: str, folder: Path, changes: Mapping[str, Any], *, balance: bool = False
+    source: str, folder: Path | str, changes: Mapping[str, Any], *, balance: bool = False
 ) -> dict[str, Any]:
     """Divide images as a plan would, and write them as PNG files by part.
 
     Args:
         source, changes: as of :func:`write_split`.
-        folder: where the files go.
+        folder: where the files go, a path or the URL of a folder in a store.
         balance: add augmented copies of rare labels to the training part.
 
     Returns:
@@ -211,4 +211,6 @@ def stage_images(
     """
     plan = override(Plan(), {"data.source": source, **changes})
     _, images = divide_images(plan)
-    return stage(data.load(source), images.split, folder, balance=balance, seed=plan.seed)
+    with stores.new_folder(folder) as local:
+        staged = stage(data.load(source), images.split, local, balance=balance, seed=plan.seed)
+    return {**staged, "folder": str(folder)}

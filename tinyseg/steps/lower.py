@@ -9,6 +9,7 @@ from tinyseg import files, presets
 from tinyseg.boards.firmware import OWN, TFLM
 from tinyseg.errors import InputError
 from tinyseg.progress import counter
+from tinyseg.steps.marks import need_passed
 from tinyseg.tflite import TfliteModel, lowering
 from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.lowering import Lowered
@@ -41,6 +42,7 @@ def lower(
     Raises:
         InputError: the file is damaged or of a kind that cannot be used, or no such pass.
     """
+    need_passed(model.path)
     deployable(model)
     if engine == OWN:
         if patches:

@@ -12,6 +12,7 @@ from tinyseg.boards.firmware import TFLM, booted
 from tinyseg.errors import InputError
 from tinyseg.progress import counter
 from tinyseg.runtime.meaning import Head, Meaning
+from tinyseg.steps.budget import Budget
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import facts, predict_arena
 from tinyseg.tflite.lint import deployable
@@ -23,7 +24,7 @@ class ArenaFacts(NamedTuple):
 
     Attributes:
         facts: see :func:`tinyseg.tflite.arena.memory.facts`; ``measured`` is None, or what was
-            measured.
+            measured; ``board`` is None, or what the board leaves to a network.
         savings: name of each pass and the bytes that it saves; None if they were not asked for.
         tables: see :func:`tinyseg.reporting.memory_chart.tables`.
         files: page and pictures written.
@@ -74,6 +75,7 @@ def memory(
 
     values = facts(model, predict_arena(model, target))
     values["measured"] = _measure(model, board) if measure else None
+    values["board"] = _board(model, board, values["needed_bytes"]) if board else None
     savings = _savings(model) if passes else None
     return ArenaFacts(
         values,
@@ -81,6 +83,17 @@ def memory(
         memory_chart.tables(values, savings or []),
         memory_chart.write(values, folder or presets.BUILD / "memory", savings or []),
     )
+
+
+def _board(model: TfliteModel, name: str, needed: int) -> dict[str, Any]:
+    """Return what a board leaves to a network, in bytes, and whether the file fits."""
+    budget = Budget.of(load_board(name), model)
+    return {
+        "name": name,
+        "arena_bytes": budget.ram,
+        "file_bytes": budget.flash,
+        "fits": budget.holds(needed, len(model.content)),
+    }
 
 
 def _measure(model: TfliteModel, board: str | None) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from tinyseg.runtime import Runner
 from tinyseg.runtime import runner as runners
 from tinyseg.runtime.meaning import Meaning, plain
 from tinyseg.steps.images import warn
+from tinyseg.steps.marks import need_passed
+from tinyseg.steps.origin import warn_of_phantoms
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
 
@@ -53,11 +55,13 @@ def predict(
         Rows and path of the table, see :func:`predict_files`.
 
     Raises:
-        InputError: as of :func:`find_images` and :func:`predict_files`.
+        InputError: as of :func:`find_images` and :func:`predict_files`, or the file missed a gate.
     """
     if session.is_file:
+        need_passed(session.file)
         deployable(session.model)
     found = find_images(places)
+    warn_of_phantoms(session)
     folder = folder or presets.BUILD / "predict"
     preprocessing, reading = session.preprocessing, session.reading
     runner, classes = session.runner(backend, otherwise="tflite"), session.plan.data.classes

@@ -122,7 +122,7 @@ def model_card(report: dict[str, Any], plan: Plan, picture: str) -> str:
     return pages.render(
         "model_card.md",
         run=report,
-        tables=[gates(report, parse(report["recipe"]).max_drop), *tables(report)[:4]],
+        tables=[gates(report, parse(report["recipe"]).max_drop), *tables(report)[:5]],
         generated=_generated(plan),
         picture=picture,
         training=dataclasses.asdict(plan.training),

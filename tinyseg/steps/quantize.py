@@ -22,6 +22,7 @@ from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
 from tinyseg.steps.convert import convert
 from tinyseg.steps.evaluate import score, score_made
 from tinyseg.steps.images import sample
+from tinyseg.steps.marks import UNCHECKED, mark
 from tinyseg.steps.run import (
     BinaryForm,
     DataFacts,
@@ -32,6 +33,7 @@ from tinyseg.steps.run import (
     WeightsFacts,
 )
 from tinyseg.steps.session import Session
+from tinyseg.steps.verdict import verdict as verdict_on
 from tinyseg.steps.verify import COUNT, verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.ops.binary_conv_2d import NAME
@@ -83,8 +85,10 @@ def quantize(
     """
     max_drop = session.recipe.max_drop if max_drop is None else max_drop
     folder = Path(folder or session.run_folder())
-    profiled = _takes_part(profiled)
+    profiled = _takes_part(profiled)  # Before the long part, not after it.
     made, aware = convert(session, folder)
+    mark(made.file, [UNCHECKED])
+    _tell_of_bits(made)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         # MLTK runs in a process of its own; there is time for it meanwhile.
         profiling = pool.submit(_profile, made.model) if profiled else None
@@ -94,10 +98,8 @@ def quantize(
         tested = score_both(session, made, verdict)
         profile, mltk_report = profiling.result() if profiling else (None, None)
     missed = [*verdict.missed, *_missed_on_all(made, tested, verdict, max_drop)]
-    agreement = None
-    if aware is not None:
-        agreement = _agreement(aware, made, verify_images or COUNT)
-        missed += _missed_simulation(made, agreement)
+    agreement = None if aware is None else _agreement(aware, made, verify_images or COUNT)
+    missed += _missed_simulation(made, agreement)
     binary = None
     if session.plan.quantization.target == "xnor":
         log.info("lowering convolutions of signs to %s", NAME)
@@ -106,13 +108,30 @@ def quantize(
     if profile and mltk_report:
         mltk.write(profile, mltk_report, folder, session.plan.model.name)
     run = _run(session, made, tested, verdict, agreement, binary)
-    run = dataclasses.replace(run, profile=profile, missed=tuple(missed))
+    run = _judged(dataclasses.replace(run, profile=profile, missed=tuple(missed)))
     _report(run, session, tested)
+    mark(made.file, run.failures)
     return run
 
 
+def _judged(run: Run) -> Run:
+    return dataclasses.replace(run, verdict=tuple(verdict_on(run)))
+
+
+def _tell_of_bits(made: Session) -> None:
+    """Say that a file does not hold the few bits that were asked for."""
+    bits = made.plan.quantization.weight_bits
+    if bits < 8 and not is_packed(made.model):
+        log.warning(
+            "warning: %s: weights of %d bits with their tables would take more than 8 bits each: "
+            "they are stored with 8, the file is no smaller",
+            made.path,
+            bits,
+        )
+
+
 def _takes_part(asked: bool | None) -> bool:
-    """Find out whether MLTK profiles the file, before the long part and not after it."""
+    """Find out whether MLTK profiles the file."""
     if asked is False:
         return False
     try:
@@ -192,8 +211,8 @@ def _agreement(aware: keras.Model, made: Session, count: int) -> float:
     return float((simulated == masks).mean())
 
 
-def _missed_simulation(made: Session, agreement: float) -> list[Missed]:
-    if agreement >= MIN_AGREEMENT:
+def _missed_simulation(made: Session, agreement: float | None) -> list[Missed]:
+    if agreement is None or agreement >= MIN_AGREEMENT:
         return []
     line = (
         f"{made.path}: {agreement:.2%} of the decisions are those of the simulation in Keras, "
@@ -280,7 +299,7 @@ def _report(run: Run, session: Session, tested: Tested) -> None:
     from tinyseg.reporting.examples import worst_first
 
     examples = worst_first(tested.images, tested.floats, tested.integers)
-    run_report.write(run.as_dict(), examples, _history(session), run.folder)
+    run_report.write(run.as_dict(), examples, _history(session), run.folder, run.verdict)
 
 
 def _history(session: Session) -> list[dict[str, str]]:

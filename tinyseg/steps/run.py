@@ -146,6 +146,7 @@ class Run:
         profile: MLTK's figures; None without them.
         missed: gates that were not passed.
         provenance: versions of what took part.
+        verdict: lines for people, see :func:`tinyseg.steps.verdict.verdict`.
     """
 
     folder: Path
@@ -167,6 +168,7 @@ class Run:
     profile: dict[str, Any] | None
     missed: tuple[Missed, ...]
     provenance: Mapping[str, str]
+    verdict: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -181,7 +183,7 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values that ``report.json`` holds."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del values["folder"], values["missed"]
+        del values["folder"], values["missed"], values["verdict"]
         for key in ("model", "data", "weights"):
             values[key] = dataclasses.asdict(values[key])
         values |= {

@@ -27,6 +27,7 @@ from tinyseg.steps.ends import Ends
 from tinyseg.steps.images import Images, open_images
 from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
+from tinyseg.steps.origin import announce
 from tinyseg.steps.own_file import load_own, plan_of_file, weights_of
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import usable
@@ -187,11 +188,7 @@ class Session(Ends):
         return other
 
     def named(self, path: str | Path) -> Session:
-        """Return this session if it is that of a file, else open the one of that file.
-
-        Raises:
-            InputError: as of :meth:`open`.
-        """
+        """Return this session if it is that of a file, else open that one, see :meth:`open`."""
         return self if self.path == Path(path) else Session.open(path)
 
     @functools.cached_property
@@ -347,4 +344,5 @@ class Session(Ends):
             plan = plan_of_file(self.file, changes, self.unsafe)
         self.plan = plans.override(plan, {"data.source": source, **changes})
         self.own = bool(self.plan.model.file)
+        announce(self, source)
         return self

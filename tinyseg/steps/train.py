@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyseg import presets
+from tinyseg import presets, stores
 from tinyseg.data.store import ImageStore
 from tinyseg.plan import Plan
 from tinyseg.scoring.scores import lesions, score_background
@@ -34,15 +34,21 @@ class Trained:
         folder: of the run.
         weights: the best ones.
         validation: their scores, see :func:`validation_scores`.
+        url: where the folder was uploaded to; empty for one that is here.
     """
 
     folder: Path
     weights: Path
     validation: dict[str, Any]
+    url: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {**vars(self), "folder": str(self.folder), "weights": str(self.weights)}
+        folder, weights = self.url or str(self.folder), str(self.weights)
+        if self.url:
+            weights = f"{self.url}/{self.weights.name}"
+        rest = {name: value for name, value in vars(self).items() if name != "url"}
+        return {**rest, "folder": folder, "weights": weights}
 
 
 def train(
@@ -55,7 +61,8 @@ def train(
 
     Args:
         plan: network, images and training.
-        folder: where the results go; None for ``build/MODEL/DATA/float``.
+        folder: where the results go, a path or the URL of a folder in a store, to which the
+            state of every epoch is uploaded too; None for ``build/MODEL/DATA/float``.
         split_file: division of the images; None for a new one.
         hooks: follow the run, see :class:`tinyseg.training.hooks.Hook`.
 
@@ -63,6 +70,21 @@ def train(
         InputError: unusable plan, images or split file, or a folder with another run.
         Left: SIGTERM or SIGUSR1 came; the run can go on.
     """
+    with stores.run_folder(folder) as (local, store):
+        if store is None:
+            return _train(plan, local, split_file, hooks)
+        from tinyseg.training.hooks import AfterEpoch
+
+        trained = _train(plan, local, split_file, [*hooks, AfterEpoch(store.save_state)])
+    return dataclasses.replace(trained, url=store.url)
+
+
+def _train(
+    plan: Plan,
+    folder: Path | None,
+    split_file: str | Path | None,
+    hooks: Sequence[Hook],
+) -> Trained:
     from tinyseg.training.loop import new_network, train_network
 
     # A published plan names the weights that it led to, and the classes that these say.
@@ -76,6 +98,21 @@ def train(
     parts = images.part("train"), images.part("validation")
     train_network(model, session.plan, *parts, folder, hooks)
     return finish(model, session, folder)
+
+
+def watching(preset: str, stop_on: Sequence[str] = ()) -> Hook:
+    """Return the hook that watches a run by rules, see :class:`tinyseg.training.watch.watch.Watch`.
+
+    Args:
+        preset: ``calm`` or ``sagemaker``.
+        stop_on: rules that end the run.
+
+    Raises:
+        InputError: no such preset or rule.
+    """
+    from tinyseg.training.watch.watch import Watch
+
+    return Watch(preset, tuple(stop_on))
 
 
 def finish(model: keras.Model, session: Session, folder: str | Path) -> Trained:

@@ -41,11 +41,33 @@ def annotate(
     signature.inputs = [_tensor_map(input_name, graph.inputs[0])]
     signature.outputs = [_tensor_map(output_name, graph.outputs[0])]
     model.signatureDefs = [signature]
-    model.buffers.append(_plan_buffer({**plan, "checksum": ""}))
+    _add_plan(model, {**plan, "checksum": ""})
+    return seal(model)
+
+
+def with_plan(content: bytes, changes: Mapping[str, Any]) -> bytes:
+    """Return a file whose stored plan has other values; one is added to a file without.
+
+    Args:
+        content: bytes of a ``.tflite`` file.
+        changes: values of the plan by name.
+    """
+    model = schema.unpack(content)
+    for entry in model.metadata or []:
+        if entry.name in (METADATA_NAME, METADATA_NAME.encode()):
+            data = model.buffers[entry.buffer].data
+            plan = read_plan(b"" if data is None else bytes(data))
+            model.buffers[entry.buffer] = _plan_buffer({**plan, **changes})
+            return seal(model)
+    _add_plan(model, changes)
+    return schema.pack_aligned(model)
+
+
+def _add_plan(model: schema.ModelT, plan: Mapping[str, Any]) -> None:
+    model.buffers.append(_plan_buffer(plan))
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    return seal(model)
 
 
 def seal(model: schema.ModelT) -> bytes:

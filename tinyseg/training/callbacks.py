@@ -38,9 +38,12 @@ class Goal(NamedTuple):
         return float(scores[self.key]) if self.key else float(epoch + 1)
 
 
-VALIDATION_DICE = Goal("val_lesion_dice", "validation Dice", 1)
+# Of all images: one without a lesion counts 1 if it is left blank, else 0.
+VALIDATION_DICE = Goal("val_image_dice", "validation Dice", 1)
 VALIDATION_ACCURACY = Goal("val_accuracy", "validation accuracy", 1)
 VALIDATION_LOSS = Goal("val_loss", "validation loss", -1)
+# What a checkpoint takes beside the values of the variables.
+_OVERHEAD = 1 << 16
 # Where there are no images to choose an epoch by.
 LAST_EPOCH = Goal("", "epoch", 1)
 # More steps than an epoch has, and more epochs than a run.
@@ -74,7 +77,11 @@ class TrainingState(keras.callbacks.Callback):
         self.step, self._to_add = 0, np.zeros(0)
 
     def restore(self, model: keras.Model) -> int:
-        """Load the latest checkpoint if there is one and return the number of finished epochs."""
+        """Load the latest checkpoint if there is one and return the number of finished epochs.
+
+        Raises:
+            InputError: the disk has no room for another.
+        """
         # Slots must exist before they can be restored.
         model.optimizer.build(model.trainable_variables)
         whole = {
@@ -93,7 +100,21 @@ class TrainingState(keras.callbacks.Callback):
             stored = checkpoint if parted else tf.train.Checkpoint(**whole)
             stored.restore(latest).assert_existing_objects_matched()
         self.step, self._to_add = int(self.steps_done), self._sums.numpy()
+        # Old checkpoint and weights stay until the new ones are whole.
+        sizes = [v.shape.num_elements() * v.dtype.size for v in model.variables]
+        slots = [v.shape.num_elements() * v.dtype.size for v in model.optimizer.variables]
+        self._bytes = 2 * sum(sizes) + sum(slots) + _OVERHEAD
+        self._need_room()
         return int(self.epochs_done)
+
+    def _need_room(self) -> None:
+        """Raise an InputError unless a checkpoint and weights fit on the disk beside the old ones.
+
+        Libraries that write them crash where they do not.
+        """
+        done = int(self.epochs_done)
+        cure = f"run the same command again, it goes on after epoch {done}" if done else ""
+        files.need_room(self._folder, self._bytes, cure)
 
     def save_part(self) -> None:
         """Write a checkpoint of what is done of the epoch."""
@@ -127,6 +148,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keep the weights if they are the best, then write the checkpoint."""
+        self._need_room()
         value = self._goal.value(epoch, logs or {})
         if self._goal.sign * (value - float(self.best_value)) > 0:
             self._save()
@@ -209,7 +231,7 @@ class ProgressBar(keras.callbacks.Callback):
         scores = logs or {}
         note = f"loss {scores['loss']:.4f}"
         if self._goal.key:
-            note += f"  {self._goal.title} {scores[self._goal.key]:.4f}"
+            note += f"  {self._goal.title} {scores[self._goal.key]:.4f}{_both_kinds(scores)}"
         self._bar.update(self._task, note=note)
         if self._bar.disable:
             self._log(f"epoch {epoch + 1}/{self._epochs}  {note}")
@@ -217,3 +239,14 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """Remove the bar."""
         self._bar.stop()
+
+
+def _both_kinds(scores: Mapping[str, float]) -> str:
+    """Return what an epoch makes of images with and without a lesion; nothing of classes."""
+    if "val_false_alarms" not in scores:
+        return ""
+    return (
+        f"  with lesion {scores['val_lesion_dice']:.4f}"
+        f"  false alarms {scores['val_false_alarms']:.0f}"
+        f"  missed {scores['val_missed_lesions']:.0f}"
+    )

@@ -1,8 +1,11 @@
-"""Whose run a folder holds: that of the same plan goes on, any other is refused."""
+"""Whose run a folder holds: one at a time; the same plan goes on, any other is refused."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,45 @@ from tinyseg.presets import WEIGHTS
 from tinyseg.training.divergence import refuse_diverged
 
 STATE = "checkpoint"
+LOCK = "lock"
 _SHOWN = 4
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder, whatever their plan; a lock dies with its process.
+
+    Raises:
+        InputError: another run is training there, or the folder cannot be written.
+    """
+    path = folder / STATE / LOCK
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+")
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot write here ({error.strerror}); choose another folder with -o"
+        ) from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            stream.seek(0)
+            raise InputError(
+                f"{folder}: process {stream.read().strip() or '?'} is training here; wait for it, "
+                "or choose another folder with -o"
+            ) from None
+        stream.truncate(0)
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
+        yield
 
 
 def claim(folder: Path, plan: Plan) -> None:
     """Make sure that what the folder holds, if anything, belongs to this plan and can go on.
+
+    A run of the same plan with fewer epochs goes on too; the cosine of the learning rate is then
+    that of all epochs.
 
     Raises:
         InputError: it does not; the message names the settings that differ, or where the run
@@ -32,11 +69,20 @@ def claim(folder: Path, plan: Plan) -> None:
         files.write_json(marker, dataclasses.asdict(wanted))
         return
     stored = plans.read(marker)
-    if stored != wanted:
+    if _extended(stored, wanted):
+        files.write_json(marker, dataclasses.asdict(wanted))
+    elif stored != wanted:
         raise InputError(
             f"{folder}: holds a training run with other settings: {_differences(stored, wanted)}; "
             f"choose another folder with -o{_rescue(folder)}, or remove this one"
         )
+
+
+def _extended(stored: Plan, wanted: Plan) -> bool:
+    """Tell whether a run is asked for that differs in nothing but more epochs."""
+    training = dataclasses.replace(stored.training, epochs=wanted.training.epochs)
+    longer = wanted.training.epochs > stored.training.epochs
+    return longer and dataclasses.replace(stored, training=training) == wanted
 
 
 def _differences(stored: Plan, wanted: Plan) -> str:

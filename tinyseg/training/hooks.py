@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -49,3 +51,20 @@ class Hook(Protocol):
 
     def __call__(self, run: TrainingRun) -> keras.callbacks.Callback:
         """Return what follows the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AfterEpoch:
+    """Does something with the folder of a run after each epoch; a :class:`Hook`.
+
+    Attributes:
+        call: what to do.
+    """
+
+    call: Callable[[Path], object]
+
+    def __call__(self, run: TrainingRun) -> keras.callbacks.Callback:
+        """Return what does it."""
+        return keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: self.call(run.folder)
+        )

@@ -1,4 +1,4 @@
-"""Dice while training: of every image, and of those with a lesion, by which epochs are chosen."""
+"""Scores while training: Dice of all images and of those with a lesion, and what went wrong."""
 
 from __future__ import annotations
 
@@ -43,3 +43,47 @@ class LesionDice(keras.metrics.Mean):
         """Take in a batch, see :func:`image_dice`."""
         marked = tf.cast(tf.reduce_any(y_true > 0.5, [1, 2, 3]), tf.float32)
         return super().update_state(image_dice(y_true, y_pred), marked)
+
+
+class _Count(keras.metrics.Metric):
+    """How many images something happened to."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._count = self.add_weight("count", initializer="zeros")
+
+    def result(self) -> tf.Tensor:
+        """Return the number so far."""
+        return tf.identity(self._count)
+
+    def _add(self, where: tf.Tensor) -> tf.Operation:
+        return self._count.assign_add(tf.math.count_nonzero(where, dtype=tf.float32))
+
+
+class FalseAlarms(_Count):
+    """Images without a lesion in which something is marked, at a probability of 0.5."""
+
+    def __init__(self, name: str = "false_alarms") -> None:
+        super().__init__(name)
+
+    def update_state(
+        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+    ) -> tf.Operation:
+        """Take in a batch, see :func:`image_dice`."""
+        marked = tf.reduce_any(without_background(y_true, y_pred) > 0.5, [1, 2, 3])
+        return self._add(marked & ~tf.reduce_any(y_true > 0.5, [1, 2, 3]))
+
+
+class MissedLesions(_Count):
+    """Images with a lesion no pixel of which is marked, at a probability of 0.5."""
+
+    def __init__(self, name: str = "missed_lesions") -> None:
+        super().__init__(name)
+
+    def update_state(
+        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+    ) -> tf.Operation:
+        """Take in a batch, see :func:`image_dice`."""
+        truth = y_true > 0.5
+        hit = tf.reduce_any(truth & (without_background(y_true, y_pred) > 0.5), [1, 2, 3])
+        return self._add(tf.reduce_any(truth, [1, 2, 3]) & ~hit)

@@ -25,11 +25,11 @@ from tinyseg.training.callbacks import (
     Goal,
     TrainingState,
 )
-from tinyseg.training.claim import STATE, claim
+from tinyseg.training.claim import STATE, alone, claim
 from tinyseg.training.divergence import SteadyAdam
 from tinyseg.training.epochs import mixing_of, run_left, steps_of
 from tinyseg.training.hooks import Hook, TrainingRun
-from tinyseg.training.keras_metrics import LesionDice, image_dice
+from tinyseg.training.keras_metrics import FalseAlarms, LesionDice, MissedLesions, image_dice
 from tinyseg.training.losses import mask_loss
 from tinyseg.training.stages import settle
 from tinyseg.zoo import build, network
@@ -70,9 +70,8 @@ def train_network(
 
     Ends with the best epoch's weights in the network.
 
-    Writes ``weights.h5`` (best validation Dice of images with a lesion, or accuracy),
-    ``history.csv``, ``tensorboard/``, ``checkpoint/`` and, at the end, ``plan.json`` into
-    ``folder``.
+    Writes ``weights.h5`` (best validation Dice of all images, or accuracy), ``history.csv``,
+    ``tensorboard/``, ``checkpoint/`` and, at the end, ``plan.json`` into ``folder``.
 
     Args:
         model: from :func:`new_network`.
@@ -120,7 +119,8 @@ def _check(training: ImageStore, plan: Plan) -> None:
 
 def mask_losses(loss: keras.losses.Loss) -> dict[str, Any]:
     """Return what a learner of masks is compiled with, the Dice that chooses the epoch included."""
-    return {"loss": loss, "metrics": [image_dice, LesionDice()]}
+    metrics = [image_dice, LesionDice(), FalseAlarms(), MissedLesions()]
+    return {"loss": loss, "metrics": metrics}
 
 
 def _class_losses() -> dict[str, Any]:
@@ -173,7 +173,8 @@ def run_epochs(
         hooks: follow the run.
 
     Raises:
-        InputError: the folder holds a run of another plan, or one that diverged.
+        InputError: the folder holds a run of another plan, one that diverged or one that is going
+            on, or the disk is full.
         Diverged: the loss or the weights are no longer finite.
         Left: SIGTERM or SIGUSR1 came; the state is saved.
     """
@@ -183,26 +184,27 @@ def run_epochs(
     _check(training, plan)
     # Before the folder is taken.
     watchers, slower = _watchers(model, plan, validation, folder), settle(model, settings)
-    claim(folder, plan)
-    # Here, where every learner passes, so that none can forget it.
-    training = rows_to_learn(training, settings)
-    optimizer = SteadyAdam(
-        _schedule(settings, steps_of(training, settings)), name="Adam", rates=slower
-    )
-    learner.model.compile(optimizer=optimizer, **learner.losses)
-    save = functools.partial(save_weights, model, folder / WEIGHTS)
-    averaging, keep_best = averaged(optimizer, model, settings.average, save)
-    state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
-    done = state.restore(learner.model)
-    if done or state.step:
-        log.info("resuming after epoch %d of %d", done, settings.epochs)
-    if done < settings.epochs and not state.stalled:
-        run = TrainingRun(plan, model, learner.model, training, validation, folder, goal, done)
-        run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
-    if len(validation):
-        log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
-    load_weights(model, folder / WEIGHTS)
-    plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+    with alone(folder):
+        claim(folder, plan)
+        # Here, where every learner passes, so that none can forget it.
+        training = rows_to_learn(training, settings)
+        optimizer = SteadyAdam(
+            _schedule(settings, steps_of(training, settings)), name="Adam", rates=slower
+        )
+        learner.model.compile(optimizer=optimizer, **learner.losses)
+        save = functools.partial(save_weights, model, folder / WEIGHTS)
+        averaging, keep_best = averaged(optimizer, model, settings.average, save)
+        state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
+        done = state.restore(learner.model)
+        if done or state.step:
+            log.info("resuming after epoch %d of %d", done, settings.epochs)
+        if done < settings.epochs and not state.stalled:
+            run = TrainingRun(plan, model, learner.model, training, validation, folder, goal, done)
+            run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
+        if len(validation):
+            log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
+        load_weights(model, folder / WEIGHTS)
+        plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
 
 
 def _watchers(

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from tests import fixtures
 from tests.tflite.drafts import SAME, File, assert_same, conv, options
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.graph import Graph
-from tinyseg.tflite.lowering import avoid_concatenations
-from tinyseg.tflite.lowering.concatenations import divide_concatenation, split_depthwise
+from tinyseg.tflite.lowering import avoid_concatenations, lower
+from tinyseg.tflite.lowering.concatenations import divide_concatenation, join_rows, split_depthwise
 
 
 def joined(file, source, widths, axis=3, fused=0):
@@ -177,3 +178,33 @@ def test_peak_falls_until_something_else_is_larger():
     assert predict_arena(made).lower_bound < predict_arena(model).lower_bound
     assert_same(content, made.content)
     assert avoid_concatenations(made)[1] == 0
+
+
+@pytest.mark.parametrize("widths", [(4, 2), (1, 2, 3)])
+def test_rows_that_were_divided_are_joined_again(widths):
+    content, position = pointwise(widths=widths)
+    divided, changed = edited(content, divide_concatenation, position)
+    made, joined = edited(divided, join_rows)
+    assert joined == changed
+    assert TfliteModel.parse(made).opcodes == TfliteModel.parse(content).opcodes
+    assert_same(content, made)
+
+
+def test_rows_of_other_kernels_stay():
+    file = File()
+    source = file.tensor((1, 4, 4, 3))
+    parts = [conv(file, source, 2, (1, 1), seed=seed) for seed in (0, 1)]
+    data = file.tensor((1, 8, 4, 2), scale=0.1, zero_point=-3)
+    file.operator("CONCATENATION", parts, data, options("Concatenation", axis=1))
+    content = file.content([source], [data])
+    made, changed = edited(content, join_rows)
+    assert not changed
+    assert TfliteModel.parse(made).opcodes == TfliteModel.parse(content).opcodes
+
+
+def test_strips_of_a_lowered_file_are_those_of_the_file_before():
+    content = fixtures.quantized(size=64)
+    before = lower(TfliteModel.parse(content), patches=True)
+    lowered = lower(TfliteModel.parse(content)).model
+    after = lower(TfliteModel.parse(lowered.content), patches=True)
+    assert predict_arena(after.model).total <= predict_arena(before.model).total

@@ -47,6 +47,23 @@ constexpr {{ input.ctype }} kModelInputTable[256] = {
 // Outputs above this one are foreground: {{ threshold_text }}.
 constexpr {{ output.ctype }} kModelMaskThreshold = {{ mask_threshold }};
 
+// Operating point: {{ point.text }}. Where it is more than a threshold, these are the members of
+// tinyseg::OperatingPoint of core/operating_point.h in their order, and that decides.
+constexpr bool kModelHasPoint = {{ "true" if point.units else "false" }};
+constexpr uint16_t kModelPointUnits[256] = {
+{{ point_units }}
+};
+constexpr int8_t kModelPointThreshold = {{ point.threshold }};
+constexpr uint32_t kModelPointHeight = {{ point.height }};
+constexpr uint32_t kModelPointWidth = {{ point.width }};
+constexpr uint32_t kModelPointRegions = {{ point.regions }};
+constexpr bool kModelPointFirst = {{ point.regions_first | lower }};
+constexpr uint32_t kModelPointCount = {{ point.count }};
+constexpr uint64_t kModelPointBlankBelow = {{ point.blank_below }};
+constexpr uint32_t kModelPointRelative = {{ point.relative }};
+constexpr uint32_t kModelPointSmallest = {{ point.smallest }};
+constexpr bool kModelPointLargest = {{ point.largest_only | lower }};
+
 constexpr uint32_t kModelOperatorCount = {{ operator_count }};
 
 #endif  // MODEL_DATA_H_

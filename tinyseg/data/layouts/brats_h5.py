@@ -18,7 +18,7 @@ from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample
 from tinyseg.data.images import DAMAGES, MAX_PIXELS
 from tinyseg.data.layouts.layout import Layout
-from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
+from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, tell, to_8_bit
 from tinyseg.errors import InputError
 
 _NAME = re.compile(r"volume_(?P<volume>\d+)_slice_(?P<slice>\d+)")
@@ -107,6 +107,7 @@ def scan_brats_h5(root: Path, slices: float = MIDDLE_HALF) -> tuple[list[Sample]
 
 def open_brats_h5(root: Path, slices: float = MIDDLE_HALF) -> tuple[Dataset, list[str]]:
     """Return the slices, see :func:`scan_brats_h5`, and what is doubled."""
+    tell(root, slices)
     samples, problems = scan_brats_h5(root, slices)
     return BratsH5Dataset("brats2020", tuple(samples), root, REGIONS), problems
 

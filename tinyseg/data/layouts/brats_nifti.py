@@ -22,7 +22,7 @@ from tinyseg.data import tree
 from tinyseg.data.dataset import Dataset, Sample, natural_order
 from tinyseg.data.images import DAMAGES
 from tinyseg.data.layouts.layout import Layout
-from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, to_8_bit
+from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, tell, to_8_bit
 from tinyseg.errors import InputError
 
 # In the order of the channels, which is that of the HDF5 slices.
@@ -240,6 +240,7 @@ def _lacking(files: dict[str, Path], modalities: set[str]) -> str:
 
 def open_brats_nifti(root: Path, slices: float = MIDDLE_HALF) -> tuple[Dataset, list[str]]:
     """Return the slices, see :func:`scan_brats_nifti`, and what does not pair up."""
+    tell(root, slices)
     samples, problems = scan_brats_nifti(root, slices)
     return BratsNiftiDataset("brats_nifti", tuple(samples), root, REGIONS), problems
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,8 @@ REGIONS = ("necrosis", "oedema", "enhancing")
 MIDDLE_HALF = 0.5
 
 _Item = TypeVar("_Item")
+
+log = logging.getLogger(__name__)
 
 
 def share(text: str) -> float:
@@ -37,6 +40,12 @@ def middle(items: Sequence[_Item], part: float) -> Sequence[_Item]:
     count = max(int(len(items) * part), min(1, len(items)))
     start = (len(items) - count) // 2
     return items[start : start + count]
+
+
+def tell(root: Path, part: float) -> None:
+    """Say that not all slices of a data set are taken."""
+    if part < 1:
+        log.info("%s: the middle %g of each volume's slices; slices=1 takes all", root, part)
 
 
 def to_8_bit(values: np.ndarray, path: Path) -> np.ndarray:

@@ -17,7 +17,7 @@ from tinyseg.tflite.graph import Graph
 from tinyseg.tflite.lint import usable
 from tinyseg.tflite.lowering.broadcasts import match_shapes
 from tinyseg.tflite.lowering.channel_functions import lower_channel_functions
-from tinyseg.tflite.lowering.concatenations import divide_concatenation, split_depthwise
+from tinyseg.tflite.lowering.concatenations import divide_concatenation, join_rows, split_depthwise
 from tinyseg.tflite.lowering.constants import share_constants
 from tinyseg.tflite.lowering.fixed_batch import fix_batch
 from tinyseg.tflite.lowering.integer_border import make_border_integer
@@ -120,7 +120,8 @@ def lower(
         narrow, changed = avoid_concatenations(current)
         found.append((narrow, [*steps, _step(CONCATENATIONS, changed, narrow)]))
     if patches and PATCHES not in without:
-        thin, _ = _apply(current, split_depthwise)
+        # A file that was lowered before has rows that no strip can cut.
+        thin, _ = _apply(_apply(current, join_rows)[0], split_depthwise)
         patched = patch(thin, budget, progress=progress)
         if patched is not None:
             found.append((patched, [*steps, _step(PATCHES, 1, patched)]))

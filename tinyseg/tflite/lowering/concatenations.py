@@ -79,6 +79,75 @@ def divide_concatenation(graph: Graph, position: int) -> list[str]:
     return [target.name]
 
 
+def join_rows(graph: Graph) -> list[str]:
+    """Undo :func:`divide_concatenation`, whose parts no strip can cut; exact.
+
+    Returns:
+        Names of the convolutions' outputs.
+    """
+    made = []
+    for operator in list(graph.operators):
+        if operator.opcode == "CONCATENATION" and operator.options.axis == 1:
+            found = _whole(graph, operator)
+            if found is not None:
+                graph.replace(operator, found)
+                made.append(operator.outputs[0].name)
+    graph.remove_dead()
+    return made
+
+
+def _whole(graph: Graph, rows: Operator) -> list[Operator] | None:
+    """Return concatenation and convolution of which an operator puts the rows together."""
+    target, end = rows.outputs[0], 0
+    found: list[tuple[Operator, Operator, list[Tensor]]] = []
+    for part in rows.inputs:
+        piece = None if part is None else _piece(graph, rows, part, end)
+        if piece is None:
+            return None
+        found.append(piece)
+        end += piece[0].outputs[0].shape[1]
+    operator, joined, sources = found[0]
+    if end != sources[0].shape[1]:
+        return None
+    for other, _, read in found[1:]:
+        constants = zip(operator.inputs[1:], other.inputs[1:], strict=True)
+        same = all(a is b for a, b in (*constants, *zip(sources, read, strict=True)))
+        if not same or vars(operator.options) != vars(other.options):
+            return None
+    narrow = operator.input(0)
+    whole = activation(f"{target.name}/joined", (1, end, *narrow.shape[2:]), narrow)
+    return [joined.clone(sources, whole), operator.clone([whole, *operator.inputs[1:]], target)]
+
+
+def _piece(
+    graph: Graph, rows: Operator, part: Tensor, first: int
+) -> tuple[Operator, Operator, list[Tensor]] | None:
+    """Return the convolution that makes some rows, the concatenation before it, and its sources."""
+    operator = graph.producers().get(id(part))
+    if operator is None or graph.consumers()[id(part)] != [rows] or not _reads_pixels(operator):
+        return None
+    joined = _concatenation(graph, operator)
+    if joined is None:
+        return None
+    cuts = [graph.producers().get(id(tensor)) for tensor in joined.inputs]
+    sources = [cut.input(0) for cut in cuts if cut is not None and _cuts_rows(cut, first)]
+    return (operator, joined, sources) if len(sources) == len(cuts) else None
+
+
+def _cuts_rows(operator: Operator, first: int) -> bool:
+    """Whether an operator takes whole rows from a certain one on."""
+    if operator.opcode != "SLICE" or not all(map(is_constant, operator.inputs[1:])):
+        return False
+    source, begin, size = operator.first(3)
+    shape = operator.outputs[0].shape
+    whole = (shape[0], *shape[2:]) == (source.shape[0], *source.shape[2:])
+    return (
+        whole
+        and begin.array().tolist() == [0, first, 0, 0]
+        and size.array().tolist() == list(shape)
+    )
+
+
 def _reads_pixels(operator: Operator) -> bool:
     if operator.opcode != "CONV_2D" or tuple(operator.input(1).shape[1:3]) != (1, 1):
         return False

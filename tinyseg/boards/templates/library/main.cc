@@ -1,9 +1,17 @@
+{% if point.units -%}
+// Pixels from stdin, {{ input.shape[1] }} rows of {{ input.shape[2] }} x {{ input.shape[3] }} bytes; the mask to stdout, a byte of 1 or 0 an
+// output element.
+#include <cstdio>
+#include <cstring>
+
+#include "core/operating_point.h"
+{%- else -%}
 // Pixels from stdin, {{ input.shape[1] }} rows of {{ input.shape[2] }} x {{ input.shape[3] }} bytes; the network's int8 output to stdout.
 //
 // real = (output - kModelOutputZeroPoint) * kModelOutputScale; foreground is above
 // kModelMaskThreshold. Neither image is ever whole in memory.
 #include <cstdio>
-
+{% endif %}
 #include "engine/engine.h"
 #include "model_data.h"
 #include "model_program.h"
@@ -19,9 +27,24 @@ bool Pull(void*, uint32_t, uint32_t, uint8_t* to) {
   return true;
 }
 
+{% if point.units -%}
+constexpr tinyseg::OperatingPoint kPoint = {
+    kModelPointUnits,    kModelPointThreshold, kModelPointHeight,     kModelPointWidth,
+    kModelPointRegions,  kModelPointFirst,     kModelPointCount,      kModelPointBlankBelow,
+    kModelPointRelative, kModelPointSmallest,  kModelPointLargest,
+};
+// Parts are told apart in the whole mask.
+uint8_t mask[kModelOutputElements];
+
+bool Push(void*, uint32_t, uint32_t number, const uint8_t* row) {
+  std::memcpy(mask + number * kModelOutputRow, row, kModelOutputRow);
+  return true;
+}
+{%- else -%}
 bool Push(void*, uint32_t, uint32_t, const uint8_t* row) {
   return std::fwrite(row, 1, kModelOutputRow, stdout) == kModelOutputRow;
 }
+{%- endif %}
 
 }  // namespace
 
@@ -31,5 +54,11 @@ int main() {
                                              kModelRegions, kModelRegionCount);
   if (status.ok()) status = interpreter.Run({nullptr, Pull, Push, nullptr});
   if (!status.ok()) std::fprintf(stderr, "%s (%u)\n", status.text, unsigned(status.detail));
+{%- if point.units %}
+  if (!status.ok()) return 1;
+  tinyseg::ApplyPoint(kPoint, mask);
+  return std::fwrite(mask, 1, sizeof(mask), stdout) == sizeof(mask) ? 0 : 1;
+{%- else %}
   return status.ok() ? 0 : 1;
+{%- endif %}
 }

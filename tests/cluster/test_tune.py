@@ -1,0 +1,111 @@
+"""A search on this machine, in which a trial is killed."""
+
+import csv
+import json
+import os
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from tests.commands import assert_bad_input, command, printed, tinyseg, variables
+from tests.in_process import tinyseg as in_process
+from tinyseg import plan as plans
+
+SPACE = "training.learning_rate: {log: [1.0e-3, 1.0e-2]}\ntraining.augment: [true, false]\n"
+
+
+def search(folder, trials=2, parallel=2):
+    (folder / "space.yaml").write_text(SPACE)
+    settings = ["--set", "model.arguments.base_width=2", "--set", "model.arguments.depth=1"]
+    return (
+        "tune", "unet", "--space", folder / "space.yaml", "--trials", trials,
+        "--parallel", parallel, "--epochs", 3, "--data", "phantom:count=24,size=64",
+        "--size", 64, *settings, "-o", folder / "out", "--json",
+    )  # fmt: skip
+
+
+def trial_processes(driver):
+    """Those of Ray that run a trial, by their titles."""
+    found = psutil.Process(driver).children(recursive=True)
+    return [one for one in found if "run_trial" in _title(one)]
+
+
+def _title(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def first_epoch_of_any(run, process):
+    end = time.monotonic() + 900
+    while True:
+        assert time.monotonic() < end
+        assert process.poll() is None, process.stderr.read()
+        for number in (0, 1):
+            if (run / "trials" / f"{number:03d}" / "checkpoint" / "checkpoint").exists():
+                return number
+        time.sleep(0.05)
+
+
+def test_search_with_a_killed_trial_ends_right_and_is_not_run_again(tmp_path):
+    process = subprocess.Popen(
+        command(*search(tmp_path)), cwd=tmp_path, env=variables(tmp_path, {}),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    run = tmp_path / "out"
+    number = first_epoch_of_any(run, process)
+    pid = int((run / "trials" / f"{number:03d}" / "pid").read_text())
+    os.kill(pid, 9)
+    out, errors = process.communicate(timeout=1200)
+    assert process.returncode == 0, errors
+    found = json.loads(out)
+    assert [trial["trial"] for trial in found["trials"]] == [0, 1]
+    assert all(trial["state"] in ("finished", "stopped") for trial in found["trials"])
+    killed = found["trials"][number]
+    with (run / "trials" / f"{number:03d}" / "history.csv").open(newline="") as stream:
+        epochs = [int(row["epoch"]) for row in csv.DictReader(stream)]
+    assert epochs == list(range(1, killed["epochs"] + 1))
+    best = max(found["trials"], key=lambda trial: trial["score"])
+    plan = plans.read(run / "plan.json")
+    assert plan.training.learning_rate == best["values"]["training.learning_rate"]
+    assert plan.training.augment == best["values"]["training.augment"]
+    with (run / "trials.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["trial"] for row in rows] == ["0", "1"]
+    assert (run / "trials.png").read_bytes().startswith(b"\x89PNG")
+    again = tinyseg(*search(tmp_path), cwd=tmp_path)
+    assert printed(again) == found
+
+
+def test_spaces_and_folders_that_cannot_be_searched(tmp_path):
+    words = [*search(tmp_path)]
+    (tmp_path / "space.yaml").write_text("training.epochs: [1, 2]")
+    assert_bad_input(in_process(*words), "space.yaml: training.epochs is the same in all trials")
+    (tmp_path / "space.yaml").write_text(SPACE)
+    none = in_process(*words, "--set", "data.fractions=[0.8, 0, 0.2]")
+    assert_bad_input(none, "no images to compare trials by")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_ray_it_is_said_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray.tune", None)
+    assert_bad_input(in_process(*search(tmp_path)), "tune: needs Ray; pip install 'tinyseg[")
+
+
+@pytest.mark.slow
+def test_ctrl_c_and_the_same_command_go_on(tmp_path):
+    process = subprocess.Popen(
+        command(*search(tmp_path, trials=3, parallel=1)), cwd=tmp_path,
+        env=variables(tmp_path, {}), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    first_epoch_of_any(tmp_path / "out", process)
+    process.send_signal(2)
+    errors = process.communicate(timeout=300)[1]
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    found = printed(tinyseg(*search(tmp_path, trials=3, parallel=1), cwd=tmp_path))
+    assert len(found["trials"]) == 3
+    assert all(trial["state"] in ("finished", "stopped") for trial in found["trials"])

@@ -1,0 +1,119 @@
+"""Pages in a browser without a window: nothing is clipped on a phone, a tablet or a desk."""
+
+import os
+import shutil
+
+import pytest
+
+from tests import fixtures
+from tinyseg.reporting import pages, run_report
+from tinyseg.steps.engine_memory import engine_memory
+from tinyseg.steps.memory import memory
+from tinyseg.tflite import TfliteModel
+
+WIDTHS = (390, 800, 1440)
+LONG = "attention_unet_ds_256k/attention3_upsample/resize/ResizeNearestNeighbor/channels" * 2
+# What sticks out of the page, of what is shown; a table may scroll inside itself.
+CLIPPED = """
+const width = document.documentElement.clientWidth, found = [];
+if (document.documentElement.scrollWidth > width + 1) found.push("the page is " +
+  document.documentElement.scrollWidth + " wide");
+const inTable = element => element.parentElement && element.parentElement.closest("table");
+for (const element of document.body.querySelectorAll("*")) {
+  const box = element.getBoundingClientRect();
+  if (!box.width || inTable(element)) continue;
+  if (box.right > width + 1 || box.left < -1)
+    found.push(element.tagName + " " + element.textContent.slice(0, 60));
+}
+for (const text of document.querySelectorAll("svg text")) {
+  const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
+  if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 ||
+      box.bottom > frame.bottom + 1) found.push("label " + text.textContent);
+}
+for (const table of document.querySelectorAll("table"))
+  if (table.scrollWidth > table.clientWidth + 1 && getComputedStyle(table).overflowX !== "auto")
+    found.push("table " + table.textContent.slice(0, 40));
+for (const image of document.images)
+  if (!image.complete || !image.naturalWidth) found.push("picture " + image.alt);
+return found;
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from selenium import webdriver
+
+    missing = [tool for tool in ("chromium", "chromedriver") if not shutil.which(tool)]
+    if missing:
+        end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        end(f"{', '.join(missing)} missing: make toolchain")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The folder of each page that is made of a small network."""
+    folder = tmp_path_factory.mktemp("pages")
+    model = TfliteModel.parse(fixtures.quantized(), "a network.tflite")
+    memory(model, folder=folder, board="nucleo_h743zi")
+    engine_memory(model, folder=folder)
+    return folder
+
+
+def widths(browser, page, wide):
+    # A window has a least width; the page's own is what counts.
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": wide, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    browser.get(page.as_uri())
+    found = browser.execute_script(CLIPPED)
+    if folder := os.environ.get("TINYSEG_SCREENSHOTS"):
+        browser.save_screenshot(f"{folder}/{page.stem}_{wide}.png")
+    return found
+
+
+@pytest.mark.parametrize("wide", WIDTHS)
+@pytest.mark.parametrize("name", ["memory.html", "memory_tinyseg.html"])
+def test_memory(name, wide, browser, shown):
+    assert widths(browser, shown / name, wide) == []
+
+
+@pytest.mark.parametrize("wide", WIDTHS)
+def test_tables_with_long_names(wide, browser, tmp_path):
+    table = {
+        "title": LONG,
+        "note": f"{LONG} takes it all.",
+        "header": ["tensor", *(f"column {n}" for n in range(12))],
+        "rows": [[LONG, *("1,234,567 B (1.2 MB)" for _ in range(12))]],
+    }
+    facts = {"file": f"path/to/{LONG}.tflite"}
+    page = pages.render("inside.html", title=LONG, pictures=[])
+    path = tmp_path / "inside.html"
+    path.write_text(page)
+    assert widths(browser, path, wide) == []
+    context = {"facts": facts, "tables": [table], "drawing": EMPTY}
+    path = tmp_path / "memory.html"
+    path.write_text(pages.render("memory.html", **context))
+    assert widths(browser, path, wide) == []
+
+
+EMPTY = {
+    "width": 1000, "height": 500, "plot": 400, "boxes": [], "bars": [], "peak_x": 0,
+    "peak_width": 1, "bound_y": 10, "left": 64, "bottom": 40, "x_ticks": [("0.5", "0")],
+    "y_ticks": [("400", "0"), ("10", "13,728")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wide", WIDTHS)
+def test_report_of_a_run(wide, browser, tmp_path, run, examples):
+    run["failures"] = [f"build/{LONG}.tflite: Dice falls by 0.2"]
+    lines = ["verdict: missed a gate", f"fits with tinyseg's engine: {', '.join(['board'] * 12)}"]
+    page, *_ = run_report.write(run, examples, [], tmp_path, lines)
+    assert widths(browser, page, wide) == []

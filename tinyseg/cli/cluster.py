@@ -1,0 +1,156 @@
+"""Verbs for more than one run or machine: tune, slurm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyseg.cli import terminal
+from tinyseg.cli.options import (
+    DATA,
+    JSON,
+    OUTPUT,
+    PLAN,
+    SEED,
+    SET,
+    SPLIT,
+    parse_settings,
+    size_changes,
+)
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--space",
+    required=True,
+    metavar="FILE",
+    help="YAML: what keys of the plan may be, a list of choices or {log: [1.0e-4, 1.0e-2]}, "
+    "{uniform: [LEAST, MOST]}, {integers: [LEAST, MOST]}.",
+)
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--parallel", type=click.IntRange(1), default=1, show_default=True, help="Trials at once."
+)
+@click.option("--address", metavar="HOST:PORT", default="", help="Of a Ray cluster.")
+@DATA
+@PLAN
+@SET
+@click.option("--epochs", type=click.IntRange(1), help="At most so many of each trial.")
+@click.option("--size", type=click.IntRange(8), help="Side of the network's square input.")
+@SEED
+@SPLIT
+@OUTPUT
+@JSON
+def tune(
+    model: str,
+    space: str,
+    trials: int,
+    parallel: int,
+    address: str,
+    data: str | None,
+    plan_file: str | None,
+    settings: tuple[str, ...],
+    epochs: int | None,
+    size: int | None,
+    seed: int | None,
+    split: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Search the plan that trains MODEL best; poor trials are stopped early.
+
+    Scores are those of the validation images, best epoch so far: Dice of images with a lesion, or
+    accuracy. What was interrupted goes on with the same command. Needs 'tinyseg[cluster]'.
+
+    \b
+    Example: tinyseg tune attention_unet_ds --space space.yaml --trials 30 --parallel 2
+    """
+    from tinyseg.cluster.tune import searched, tune
+
+    changes = {
+        "data.source": data,
+        "training.epochs": epochs,
+        **size_changes(size),
+        "seed": seed,
+        **parse_settings(settings),
+    }
+    search = searched(model, changes, plan_file, space, split, output)
+    found = tune(search, trials, parallel, address)
+    if as_json:
+        terminal.print_json(found.as_dict())
+        return
+    rows = [
+        [
+            str(one.trial),
+            one.state,
+            str(len(one.scores)),
+            "" if one.best is None else f"{one.best:.4f}",
+            *(f"{value:.4g}" if isinstance(value, float) else str(value)
+              for value in one.values.values()),
+        ]
+        for one in sorted(found.outcomes, key=lambda one: -(one.best or 0))
+    ]  # fmt: skip
+    terminal.print_table(["trial", "ended", "epochs", "score", *found.best.values], rows)
+    click.echo(f"best plan: {found.plan} (trial {found.best.trial}, {found.best.best:.4f})")
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("verb", type=click.Choice(["train", "tune"]))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="ARGUMENTS...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the results, on storage that all nodes share.",
+)
+@click.option("--job", type=click.Path(path_type=Path), help="Script to write [OUTPUT/job.sh].")
+@click.option("--minutes", type=int, default=60, show_default=True, help="Limit of one run.")
+@click.option(
+    "--notice", type=int, default=180, show_default=True, help="Seconds to save in before that."
+)
+@click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="A task.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="As of 'tinyseg train'.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=None, help="An array of so many trainings, 0, 1, ..."
+)
+@click.option("--restarts", type=click.IntRange(0), default=100, show_default=True, help="At most.")
+@click.option("--sbatch", multiple=True, metavar="OPTION", help="One more of sbatch's own.")
+@click.option("--submit", is_flag=True, help="Hand the script to SLURM.")
+def slurm(
+    verb: str,
+    arguments: tuple[str, ...],
+    output: Path,
+    job: Path | None,
+    minutes: int,
+    notice: int,
+    cpus: int,
+    workers: int,
+    seeds: int | None,
+    restarts: int,
+    sbatch: tuple[str, ...],
+    submit: bool,
+) -> None:
+    """Write a SLURM job that runs 'tinyseg train' or 'tinyseg tune'.
+
+    Before its time is up the run saves its state, and the job is queued again until it is done.
+
+    \b
+    Examples:
+      tinyseg slurm train attention_unet_ds --data busi -o runs/busi --seeds 5 --submit
+      tinyseg slurm tune unet --space space.yaml --parallel 4 --cpus 8 -o runs/search
+    """
+    from tinyseg.cli.networks import train
+    from tinyseg.cluster import slurm as jobs
+
+    if workers > 1:
+        arguments = (*arguments, "--workers", str(workers))
+    # Refuses what the verb would refuse on the node.
+    {"train": train, "tune": tune}[verb].make_context(verb, list(arguments))
+    wanted = jobs.Job(
+        verb, arguments, output, minutes, notice, cpus, workers, seeds or 0, restarts, sbatch
+    )
+    path = jobs.write(wanted, job or output / "job.sh")
+    click.echo(f"job {jobs.submit(path)}: {path}" if submit else path)

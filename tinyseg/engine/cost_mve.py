@@ -1,0 +1,163 @@
+"""Loops of kernels for Helium, ``firmware/engine/kernels/mve``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tinyseg.engine.cost_windows import FULL, Parts, Reach, Window, numbers
+from tinyseg.engine.program import Kernel, Node, Program
+
+# Bytes of a vector and of a turn that copies several; channels of a product's group; vectors of a
+# pixel that have a loop of their own, and among them with one for outputs without a zero point.
+_VECTOR, _BLOCK, _GROUP, _UNROLLED, _FLOORED = 16, 64, 4, 4, 2
+# Where params have the zero point and clamp of the output, whether windows are copied, a product's
+# vectors of a pixel; of depthwise ones the kind, pixels of a vector, vectors of a pixel, and taps.
+_ZERO, _CLAMP, _COPIED, _STEPS, _PHASES = 9, slice(10, 12), 12, 13, slice(12, None)
+_KIND, _PIXELS, _VECTORS, _TAPS = 13, 14, 15, 16
+_MANY = 8
+_PIECE = 8
+
+
+class _Columns(NamedTuple):
+    """Copies of a row's columns, see ``columns.h``: so many rows, of columns side by side."""
+
+    rows: float
+    columns: float
+    padded: float
+    stride: int
+    apart: bool
+
+
+def parts(program: Program, node: Node) -> Parts:
+    """Return the loops of a row; nothing for a kernel that is not among these."""
+    if node.kernel is Kernel.MVE_DEPTHWISE:
+        return _depthwise(program, node)
+    if node.kernel is Kernel.MVE_CONVOLUTION:
+        return _convolution(program, node)
+    if node.kernel is Kernel.MVE_TRANSPOSED:
+        return _transposed(program, node)
+    return {}
+
+
+def _depthwise(program: Program, node: Node) -> Parts:
+    window, params = Window.of(node), numbers(node)
+    sources = [program.nodes[link.source] for link in node.links]
+    kind, pixels, taps = params[_KIND], params[_PIXELS], params[_TAPS]
+    rest = node.width % pixels != 0
+    vectors = node.width // pixels * params[_VECTORS] + rest
+    own = {
+        "row": 1.0,
+        "tap": taps,
+        "window's row": window.height,
+        "rest": rest,
+        "rest's tap": rest * taps,
+        **_clamped(node, params),
+    }
+    loop = {"call": 1.0 + rest, "vector": vectors}
+    name = f"mve depthwise {kind}"
+    if kind == _MANY:
+        loop["vector's tap"] = vectors * taps
+    found = {"mve_depthwise": own, name: loop}
+    if params[_COPIED]:
+        columns = node.width + (window.width - 1) * window.dilation_x // window.stride_x
+        outside = max(columns * window.stride_x - sources[0].width, 0) / window.stride_x
+        copies = _Columns(window.stride_x, columns, outside, window.stride_x, len(sources) > 1)
+        found["mve columns"] = _copied(node, sources, copies)
+    return found
+
+
+def _convolution(program: Program, node: Node) -> Parts:
+    window, params = Window.of(node), numbers(node)
+    sources = [program.nodes[link.source] for link in node.links]
+    found = {"mve_convolution": {"row": 1.0, **_clamped(node, params), **_narrowed(node)}}
+    if params[_COPIED]:
+        columns = (node.width - 1) * window.stride_x + window.width
+        apart = window.height > 1 or len(sources) > 1
+        copies = _Columns(1.0, columns, max(columns - sources[0].width, 0), 1, apart)
+        found["mve columns"] = _copied(node, sources, copies)
+    name, terms = _product(node, params[_STEPS], params[_ZERO], [node.width])
+    return found | {name: terms}
+
+
+def _transposed(program: Program, node: Node) -> Parts:
+    window, params = Window.of(node), numbers(node)
+    sources = [program.nodes[link.source] for link in node.links]
+    phases = window.stride_x
+    own = {"row": 1.0, "phase": phases, **_clamped(node, params), **_narrowed(node)}
+    border = -(-window.width // phases) - 1
+    columns = sources[0].width + 2 * border
+    apart = -(-window.height // window.stride_y) > 1
+    copies = _Columns(1.0, columns, 2 * border, 1, apart)
+    found = {"mve_transposed": own, "mve columns": _copied(node, sources, copies)}
+    widths = [-(-(node.width - phase) // phases) for phase in range(phases)]
+    steps = params[_PHASES]
+    for at, step in enumerate(steps):
+        # Each row is of one of the phases of the stride along y.
+        name, terms = _product(node, step, params[_ZERO], [widths[at % phases]])
+        sums = found.setdefault(name, {})
+        for term, value in terms.items():
+            sums[term] = sums.get(term, 0.0) + value / window.stride_y
+    return found
+
+
+def _product(
+    node: Node, steps: int, zero: int, widths: Sequence[int]
+) -> tuple[str, dict[str, float]]:
+    """Return the loop of products of pixels of so many vectors, and its terms; see ``gemm.S``."""
+    floor = zero == FULL[0] and steps <= _FLOORED
+    name = f"mve product {steps if steps <= _UNROLLED else 'long'}{' floor' if floor else ''}"
+    groups = -(-node.channels // _GROUP)
+    calls = sum((width > 1) + width % 2 for width in widths)
+    tiles = groups * sum(-(-width // 2) for width in widths)
+    return name, {
+        "call": calls,
+        "group": calls * groups,
+        "tile": tiles,
+        "tile's step": tiles * steps * (steps > _UNROLLED),
+        "tile's turn": tiles * -(-steps // 4) * (steps > _UNROLLED),
+    }
+
+
+def _copied(node: Node, sources: Sequence[Node], copies: _Columns) -> dict[str, float]:
+    """Return terms of copies of columns."""
+    reach = Reach.of(node, node.links[0], sources[0].rows)
+    inside, beyond = reach.inside * copies.rows, reach.beyond * copies.rows
+    count = copies.columns - copies.padded
+    found = {
+        "row": (inside + beyond),
+        "source": (inside + beyond) * len(sources),
+        "filled": (inside * copies.padded + beyond * copies.columns) * len(sources),
+    }
+    names = "filled vector", "block", "vector", "long", "long block", "long vector", "short"
+    found |= dict.fromkeys((*names, "eight"), 0.0)
+    filled = inside * copies.padded + beyond * copies.columns
+    for source in sources:
+        size = source.channels
+        found["filled vector"] += filled * -(-size // _VECTOR)
+        if not copies.apart and copies.stride == 1:
+            found["block"] += inside * (size * count // _BLOCK)
+            found["vector"] += inside * -(-(size * count % _BLOCK) // _VECTOR)
+        elif size == _PIECE and copies.stride == 1:
+            found["eight"] += inside * count / 2
+        elif size > _VECTOR:
+            found["long"] += inside * count
+            found["long block"] += inside * count * (size // _BLOCK)
+            found["long vector"] += inside * count * -(-(size % _BLOCK) // _VECTOR)
+        else:
+            found["short"] += inside * count
+    return found
+
+
+def _clamped(node: Node, params: Sequence[int]) -> dict[str, float]:
+    is_full = tuple(params[_CLAMP]) == FULL
+    return {"clamped": 0.0 if is_full else -(-node.width * node.channels // _VECTOR)}
+
+
+def _narrowed(node: Node) -> dict[str, float]:
+    channels = node.channels
+    return {
+        "only channel": node.width / _GROUP * (channels == 1),
+        "pixel of few channels": node.width * (1 < channels < _GROUP),
+        "element of few channels": node.width * channels * (1 < channels < _GROUP),
+    }

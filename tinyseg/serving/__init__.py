@@ -1,0 +1,1 @@
+"""A network behind HTTP: what a request may hold, what it is answered, and what runs it."""
