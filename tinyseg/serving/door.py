@@ -63,4 +63,5 @@ def running_replicas() -> int:
     from ray import serve
 
     deployments = serve.status().applications[NETWORK].deployments
-    return deployments[NETWORK].replica_states.get("RUNNING", 0)
+    states = deployments[NETWORK].replica_states.items()
+    return sum(count for state, count in states if state == "RUNNING")
