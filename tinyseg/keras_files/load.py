@@ -194,7 +194,7 @@ def _image_shape(path: str | Path, shape: tuple[int | None, ...]) -> Shape:
             f"{path}: takes {shape}; one image (height, width, channels) is what can be quantized"
         )
     _, height, width, channels = shape
-    if height in (1, 3, 4) and channels > 4 and width == channels:
+    if height in (1, 3, 4) and channels == width and channels is not None and channels > 4:
         raise InputError(
             f"{path}: takes {shape[1:]}, channels first; save keras.Model(image, model("
             f"keras.layers.Permute((3, 1, 2))(image))) of image = keras.Input(({width}, "

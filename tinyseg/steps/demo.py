@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -214,17 +214,7 @@ def create_app(
     page = render(
         "demo.html", title=title, preprocessing=preprocessing, samples=len(samples), slides=slides
     )
-    one_at_a_time = threading.Lock()  # Interpreters hold one image's tensors.
-
-    def answer(content: bytes, name: str, threshold: str) -> dict[str, Any]:
-        chosen = dataclasses.replace(preprocessing, threshold=_share(threshold, preprocessing))
-        with tempfile.TemporaryDirectory(prefix="tinyseg-demo-") as folder:
-            path = Path(folder, "image")
-            path.write_bytes(content)
-            try:
-                return segment_by_each(path, chosen, networks, whites, meaning, one_at_a_time)
-            except InputError as error:
-                raise InputError(str(error).replace(str(path), name)) from None
+    answer = _Answers(preprocessing, networks, whites, meaning, threading.Lock())
 
     async def show_page(request: Request) -> Response:
         return HTMLResponse(page)
@@ -253,6 +243,35 @@ def create_app(
     if samples:
         routes.append(Route("/sample/{number:int}", show_sample))
     return Starlette(routes=routes)
+
+
+class _Answers(NamedTuple):
+    """What images are answered by.
+
+    Attributes:
+        preprocessing, networks, whites, meaning: see :func:`segment_by_each`.
+        turn: one image's at a time, for interpreters hold its tensors.
+    """
+
+    preprocessing: PreprocessingPlan
+    networks: Mapping[str, Runner]
+    whites: Mapping[str, float]
+    meaning: Meaning | None
+    turn: contextlib.AbstractContextManager[Any]
+
+    def __call__(self, content: bytes, name: str, threshold: str) -> dict[str, Any]:
+        """Return what :func:`segment_by_each` makes of the bytes of a file."""
+        share = _share(threshold, self.preprocessing)
+        chosen = dataclasses.replace(self.preprocessing, threshold=share)
+        with tempfile.TemporaryDirectory(prefix="tinyseg-demo-") as folder:
+            path = Path(folder, "image")
+            path.write_bytes(content)
+            try:
+                return segment_by_each(
+                    path, chosen, self.networks, self.whites, self.meaning, self.turn
+                )
+            except InputError as error:
+                raise InputError(str(error).replace(str(path), name)) from None
 
 
 def _share(text: str, preprocessing: PreprocessingPlan) -> float:

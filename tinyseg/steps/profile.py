@@ -11,7 +11,7 @@ from tinyseg import presets
 from tinyseg.boards.board import load_board
 from tinyseg.engine import cost
 from tinyseg.engine import cycles as engine_cycles
-from tinyseg.engine.compiled import compiled
+from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.cores import core_of
 from tinyseg.engine.cycles import Wait
 from tinyseg.errors import InputError
@@ -98,34 +98,8 @@ def profile_engine(model: TfliteModel, target: Target, max_work: float = 1.0) ->
     schedule = made.placement.schedule
     counted = cost.estimate(schedule, core)
     cycles = engine_cycles.estimate(schedule, target.processor, target.wait)
-    operators: list[dict[str, Any]] = [
-        {
-            "index": index,
-            "opcode": operator.opcode,
-            "layer": operator.outputs[0].layer,
-            "macs": cost_of(operator).macs,
-            "kernels": [],
-            "instructions": 0,
-            "cycles": 0 if cycles else None,
-            "unknown": False,
-        }
-        for index, operator in enumerate(made.integer.operators)
-    ]
-    border = 0.0
     its_cycles: Sequence[float | None] = cycles or [None] * len(counted)
-    for node, found, taken in zip(made.program.nodes, counted, its_cycles, strict=True):
-        if node.kernel is None:
-            border += found.instructions or 0.0
-            continue
-        operator = operators[node.op]
-        if node.kernel.name.lower() not in operator["kernels"]:
-            operator["kernels"].append(node.kernel.name.lower())
-        if found.instructions is None:
-            operator["unknown"] = True
-        else:
-            operator["instructions"] += round(found.instructions)
-        if taken is not None:
-            operator["cycles"] += round(taken)
+    operators, border = _by_operator(made, counted, its_cycles)
     total = round(sum(taken or 0.0 for taken in its_cycles)) if cycles else None
     clock = target.clock_hz
     return {
@@ -142,3 +116,38 @@ def profile_engine(model: TfliteModel, target: Target, max_work: float = 1.0) ->
         "macs": made.macs,
         "operators": operators,
     }
+
+
+def _by_operator(
+    made: Compiled, counted: Sequence[cost.Counted], cycles: Sequence[float | None]
+) -> tuple[list[dict[str, Any]], float]:
+    """Return what each operator of a file takes, and the instructions of its inputs and outputs."""
+    timed = any(taken is not None for taken in cycles)
+    operators: list[dict[str, Any]] = [
+        {
+            "index": index,
+            "opcode": operator.opcode,
+            "layer": operator.outputs[0].layer,
+            "macs": cost_of(operator).macs,
+            "kernels": [],
+            "instructions": 0,
+            "cycles": 0 if timed else None,
+            "unknown": False,
+        }
+        for index, operator in enumerate(made.integer.operators)
+    ]
+    border = 0.0
+    for node, found, taken in zip(made.program.nodes, counted, cycles, strict=True):
+        if node.kernel is None:
+            border += found.instructions or 0.0
+            continue
+        operator = operators[node.op]
+        if node.kernel.name.lower() not in operator["kernels"]:
+            operator["kernels"].append(node.kernel.name.lower())
+        if found.instructions is None:
+            operator["unknown"] = True
+        else:
+            operator["instructions"] += round(found.instructions)
+        if taken is not None:
+            operator["cycles"] += round(taken)
+    return operators, border
