@@ -49,8 +49,8 @@ def test_pairs_of_channels_have_the_weights_of_plain_ones(bits, own, channels):
     random = np.random.default_rng(bits)
     tables = [random.choice(256, 1 << bits, replace=False) - 128 for _ in range(channels)]
     tables = np.array(tables if own else tables[:1] * channels, np.int8)
-    chosen = random.integers(1 << bits, size=(channels, 3 * 3 * 64))
-    kernel = np.take_along_axis(tables, chosen, axis=1).reshape(channels, 3, 3, 64)
+    chosen = random.integers(1 << bits, size=(channels, 3 * 3 * 256))
+    kernel = np.take_along_axis(tables, chosen, axis=1).reshape(channels, 3, 3, 256)
     plain, few = (specialize(program, Core.DSP).nodes[1] for program in programs(kernel))
     assert few.kernel == Kernel.DSP_PACKED_CONVOLUTION
     assert plain.kernel == Kernel.DSP_CONVOLUTION
