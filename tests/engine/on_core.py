@@ -49,6 +49,7 @@ class CoreRunner:
 
     Attributes:
         core: class of the board's core.
+        elf: the image.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -60,7 +61,7 @@ class CoreRunner:
         sources.mkdir(parents=True, exist_ok=True)
         for file, content in _table(self.core, self._place).items():
             (sources / file).write_text(content)
-        self._elf = compile_firmware(self._board, folder / "cmake", sources).elf
+        self.elf = compile_firmware(self._board, folder / "cmake", sources).elf
 
     def compiled(self, content: bytes) -> Compiled:
         """Return a file compiled for the core."""
@@ -75,7 +76,7 @@ class CoreRunner:
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(_SECONDS)
             host, port = server.getsockname()
-            command = emulator.command(self._board, self._elf, f"tcp:{host}:{port}")
+            command = emulator.command(self._board, self.elf, f"tcp:{host}:{port}")
             command += ["-device", f"loader,file={file},addr={self._place:#x},force-raw=on"]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             try:
