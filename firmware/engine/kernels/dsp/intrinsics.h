@@ -43,7 +43,16 @@ inline Pair EvenBytes(uint32_t word) {
 }
 
 // Bytes 1 and 3 of a word.
-inline Pair OddBytes(uint32_t word) { return EvenBytes(word >> 8 | word << 24); }
+inline Pair OddBytes(uint32_t word) {
+#if defined(__ARM_FEATURE_DSP)
+  // gcc 12 would rotate the word before.
+  Pair bytes;
+  __asm__("sxtb16 %0, %1, ror #8" : "=r"(bytes) : "r"(word));
+  return bytes;
+#else
+  return EvenBytes(word >> 8 | word << 24);
+#endif
+}
 
 // Adds bytes 0 and 2 of a word to two halves.
 inline Pair AddEvenBytes(Pair sums, uint32_t word) {
@@ -57,7 +66,12 @@ inline Pair AddEvenBytes(Pair sums, uint32_t word) {
 
 // Adds bytes 1 and 3 of a word to two halves.
 inline Pair AddOddBytes(Pair sums, uint32_t word) {
+#if defined(__ARM_FEATURE_DSP)
+  __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(sums) : "r"(word));
+  return sums;
+#else
   return AddEvenBytes(sums, word >> 8 | word << 24);
+#endif
 }
 
 // The lower halves of two pairs, and the upper ones.

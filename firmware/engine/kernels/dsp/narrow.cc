@@ -90,7 +90,7 @@ class Widener {
 template <int kPixels>
 void ComputePair(const ChannelPair& channels, const Pair* pixels, int32_t pairs, int8_t* output,
                  int32_t step, int32_t second) {
-  constexpr int kTurns = 4;
+  constexpr int kTurns = kPixels == 1 ? 4 : 2;
   int32_t sums[kPixels][2];
   Unroll<kPixels>([&](int p) TINYSEG_INLINED {
     sums[p][0] = channels.biases[0];

@@ -16,6 +16,8 @@ void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
   const auto& params = rows.params<AddParams>(node);
   const int8_t* first = LinkedRow(rows, node, 0, row);
   const int8_t* second = LinkedRow(rows, node, 1, row);
+  const int32x4_t second_zero = vdupq_n_s32(params.second_zero);
+  const int32x4_t scale = vdupq_n_s32(params.scale);
   const int32x4_t bias = vdupq_n_s32(params.bias);
   const int32x4_t second_multiplier = vdupq_n_s32(params.second.multiplier);
   const int32x4_t multiplier = vdupq_n_s32(params.factor.multiplier);
@@ -26,10 +28,10 @@ void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
       "1:\n"
       "vldrb.s32 q1, [%[second]], #4\n"
       "vldrb.s32 q0, [%[first]], #4\n"
-      "vsub.i32 q1, q1, %[second_zero]\n"
+      "vsub.i32 q1, q1, %q[second_zero]\n"
       "vshl.s32 q1, %[left_shift]\n"
       "vqrdmulh.s32 q1, q1, %q[second_multiplier]\n"
-      "vmul.i32 q0, q0, %[scale]\n"
+      "vmul.i32 q0, q0, %q[scale]\n"
       "vshr.s32 q2, q1, #31\n"
       "vadd.i32 q0, q0, %q[bias]\n"
       "vadd.i32 q1, q1, q2\n"
@@ -45,11 +47,11 @@ void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
       "vstrb.32 q0, [%[to]], #4\n"
       "letp lr, 1b\n"
       "2:\n"
-      : [to] "+&r"(to), [first] "+&r"(first), [second] "+&r"(second)
-      : [count] "r"(count), [second_zero] "r"(params.second_zero),
-        [left_shift] "r"(params.left_shift), [second_shift] "r"(params.second.shift),
-        [scale] "r"(params.scale), [sign] "r"(params.sign), [shift] "r"(params.factor.shift),
-        [zero] "r"(params.output_zero), [bias] "w"(bias),
+      : [to] "+&l"(to), [first] "+&l"(first), [second] "+&l"(second)
+      : [count] "r"(count), [left_shift] "r"(params.left_shift),
+        [second_shift] "r"(params.second.shift), [sign] "r"(params.sign),
+        [shift] "r"(params.factor.shift), [zero] "r"(params.output_zero),
+        [second_zero] "w"(second_zero), [scale] "w"(scale), [bias] "w"(bias),
         [second_multiplier] "w"(second_multiplier), [multiplier] "w"(multiplier)
       : "lr", "q0", "q1", "q2", "memory", "cc");
   Clamp(output, count, params.least, params.most);
