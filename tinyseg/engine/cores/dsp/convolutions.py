@@ -18,7 +18,7 @@ _PANEL_SLACK = 24
 # where a tile of one node takes more, all may have as much.
 _BLOCK_BYTES = 6 << 10
 _LEAST_BLOCK = 2
-_WINDOWED = (Kernel.CONVOLUTION, Kernel.TRANSPOSED)
+_WINDOWED = (Kernel.CONVOLUTION, Kernel.PACKED_CONVOLUTION, Kernel.TRANSPOSED)
 
 
 def convolution(program: Program, node: Node) -> Node | None:
@@ -80,19 +80,20 @@ def transposed(program: Program, node: Node) -> Node | None:
 def _block_bytes(program: Program) -> int:
     """Return the bytes that widened windows may take at a time."""
     depths = [
-        _depth(node) for node in program.nodes if node.kernel in _WINDOWED and node.width >= TILE
+        _depth(program, node)
+        for node in program.nodes
+        if node.kernel in _WINDOWED and node.width >= TILE
     ]
     return max([_BLOCK_BYTES, *(_LEAST_BLOCK * TILE * 2 * depth for depth in depths)])
 
 
-def _depth(node: Node) -> int:
+def _depth(program: Program, node: Node) -> int:
     """Return the products of an output, of a transposed convolution those of its largest phase."""
-    numbers, weights, _ = parts(node)
-    products = weights.size // node.channels
-    if node.kernel == Kernel.CONVOLUTION:
-        return products
-    height, width, stride_y, stride_x = numbers[:4]
-    return products // (height * width) * -(-height // stride_y) * -(-width // stride_x)
+    height, width, stride_y, stride_x = (part for part in node.params[:4] if isinstance(part, int))
+    depth = sum(program.nodes[link.source].channels for link in node.links)
+    if node.kernel != Kernel.TRANSPOSED:
+        return height * width * depth
+    return depth * -(-height // stride_y) * -(-width // stride_x)
 
 
 def _gemm(
