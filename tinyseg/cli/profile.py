@@ -77,6 +77,10 @@ def profile(
             ["layers", count(len(record["layers"]))],
             ["unsupported layers", count(record["unsupported_layers"])],
             ["cycles (MLTK)", cycles],
+            [
+                "cycles, our engine on a Cortex-M33, a rough estimate",
+                _cycles(record["engine_cycles"]),
+            ],
             *(
                 [f"cycles, lower bound on {key.replace('_', '-')}", count(value)]
                 for key, value in record["bound_cycles"].items()

@@ -283,7 +283,7 @@ def _layers(run: dict[str, Any]) -> dict[str, Any]:
     noise = {row["operator"]: row["sqnr_db"] for row in run["verification"]["sqnr"]}
     missing = sum(layer["estimate"] == "none" for layer in layers)
     total = max(sum(layer["macs"] for layer in layers), 1)
-    estimate = {"none": lambda layer: "no estimate", "mltk": _cycles}
+    estimate = {"none": _engine_cycles, "mltk": _cycles}
     device = run["verification"]["device"]
     measured = dict(enumerate(device["operator_work"])) if device else {}
     column = [f"{device['unit']} ({device['board']})"] if device else []
@@ -321,6 +321,11 @@ def _layers(run: dict[str, Any]) -> dict[str, Any]:
 
 def _cycles(layer: dict[str, Any]) -> str:
     return f"{count(layer['cycles'])} (estimate)"
+
+
+def _engine_cycles(layer: dict[str, Any]) -> str:
+    cycles = layer.get("engine_cycles")
+    return f"{count(cycles)} (rough estimate, our engine)" if cycles else "no estimate"
 
 
 def _implausible(layer: dict[str, Any]) -> str:

@@ -12,8 +12,11 @@ from tinyseg.boards.board import load_board
 from tinyseg.engine import cost
 from tinyseg.engine import cycles as engine_cycles
 from tinyseg.engine.compiled import Compiled, compiled
-from tinyseg.engine.cores import core_of
+from tinyseg.engine.compiler import compile_model, integer
+from tinyseg.engine.cores import core_of, specialize
+from tinyseg.engine.cost import Counted
 from tinyseg.engine.cycles import Wait
+from tinyseg.engine.schedule import simulate
 from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
 from tinyseg.tflite import TfliteModel
@@ -39,8 +42,49 @@ def profile(
     """
     deployable(model)
     record, text = mltk.profile(model, accelerator)
+    add_cycles(record, model)
     name = Path(model.path).stem
     return record, mltk.write(record, text, folder or presets.BUILD / "profile", name)
+
+
+def add_cycles(record: dict[str, Any], model: TfliteModel) -> None:
+    """Add to MLTK's layers the cycles of our own engine on the core that MLTK estimates.
+
+    Each layer gets ``engine_cycles``: an estimate, see :mod:`tinyseg.engine.cycles`; None where the
+    engine has no such operator, or lacks timings. The record gets their sum, or None.
+
+    Args:
+        record: as :func:`tinyseg.profiling.mltk.profile` returns it.
+        model: the file.
+    """
+    found: dict[tuple[str, str], list[int | None]] = {}
+    for name, taken in _cycles(model, cost.PROCESSORS["m33"]):
+        found.setdefault(name, []).append(taken)
+    for layer in record["layers"]:
+        waiting = found.get((layer["opcode"].upper(), layer["layer"]))
+        layer["engine_cycles"] = waiting.pop(0) if waiting else None
+    known = [layer["engine_cycles"] for layer in record["layers"]]
+    record["engine_cycles"] = sum(its or 0 for its in known) or None
+
+
+def _cycles(model: TfliteModel, processor: str) -> list[tuple[tuple[str, str], int | None]]:
+    """Return of each operator its name and layer, and its cycles on our own engine."""
+    core = core_of(processor)
+    try:
+        schedule = simulate(specialize(compile_model(model), core))
+    except InputError:
+        return []  # The engine does not run every file.
+    by_node = engine_cycles.estimate(schedule, processor) or []
+    operators = integer(model).operators
+    taken: list[float | None] = [0.0] * len(operators)
+    for node, its in zip(schedule.program.nodes, by_node, strict=False):
+        before = taken[node.op]
+        if node.kernel is not None:
+            taken[node.op] = None if its is None or before is None else before + its
+    return [
+        ((operator.opcode, operator.outputs[0].layer), None if its is None else round(its))
+        for operator, its in zip(operators, taken, strict=True)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,10 +141,15 @@ def profile_engine(model: TfliteModel, target: Target, max_work: float = 1.0) ->
     made = compiled(model, None, max_work, core)
     schedule = made.placement.schedule
     counted = cost.estimate(schedule, core)
-    cycles = engine_cycles.estimate(schedule, target.processor, target.wait)
-    its_cycles: Sequence[float | None] = cycles or [None] * len(counted)
-    operators, border = _by_operator(made, counted, its_cycles)
-    total = round(sum(taken or 0.0 for taken in its_cycles)) if cycles else None
+    its = engine_cycles.estimate(schedule, target.processor, target.wait)
+    cycles: Sequence[float | None] = its or [None] * len(counted)
+    operators = _operators(made, counted, cycles)
+    border = sum(
+        found.instructions or 0.0
+        for node, found in zip(made.program.nodes, counted, strict=True)
+        if node.kernel is None
+    )
+    total = round(sum(taken or 0.0 for taken in cycles)) if its else None
     clock = target.clock_hz
     return {
         "file": model.path,
@@ -118,11 +167,10 @@ def profile_engine(model: TfliteModel, target: Target, max_work: float = 1.0) ->
     }
 
 
-def _by_operator(
-    made: Compiled, counted: Sequence[cost.Counted], cycles: Sequence[float | None]
-) -> tuple[list[dict[str, Any]], float]:
-    """Return what each operator of a file takes, and the instructions of its inputs and outputs."""
-    timed = any(taken is not None for taken in cycles)
+def _operators(
+    made: Compiled, counted: Sequence[Counted], cycles: Sequence[float | None]
+) -> list[dict[str, Any]]:
+    """Return what each operator takes, as :func:`profile_engine` does."""
     operators: list[dict[str, Any]] = [
         {
             "index": index,
@@ -131,23 +179,19 @@ def _by_operator(
             "macs": cost_of(operator).macs,
             "kernels": [],
             "instructions": 0,
-            "cycles": 0 if timed else None,
+            "cycles": None,
             "unknown": False,
         }
         for index, operator in enumerate(made.integer.operators)
     ]
-    border = 0.0
     for node, found, taken in zip(made.program.nodes, counted, cycles, strict=True):
         if node.kernel is None:
-            border += found.instructions or 0.0
             continue
         operator = operators[node.op]
         if node.kernel.name.lower() not in operator["kernels"]:
             operator["kernels"].append(node.kernel.name.lower())
-        if found.instructions is None:
-            operator["unknown"] = True
-        else:
-            operator["instructions"] += round(found.instructions)
+        operator["unknown"] = operator["unknown"] or found.instructions is None
+        operator["instructions"] += round(found.instructions or 0.0)
         if taken is not None:
-            operator["cycles"] += round(taken)
-    return operators, border
+            operator["cycles"] = (operator["cycles"] or 0) + round(taken)
+    return operators

@@ -23,6 +23,7 @@ from tinyseg.steps.convert import convert
 from tinyseg.steps.evaluate import score, score_made
 from tinyseg.steps.images import sample
 from tinyseg.steps.marks import UNCHECKED, mark
+from tinyseg.steps.profile import add_cycles
 from tinyseg.steps.run import (
     BinaryForm,
     DataFacts,
@@ -225,7 +226,9 @@ def _missed_simulation(made: Session, agreement: float | None) -> list[Missed]:
 def _profile(model: TfliteModel) -> tuple[dict[str, Any], str] | tuple[None, None]:
     """Profile a file; MLTK refusing it (it lacks int16 kernels) must not cost the report."""
     try:
-        return mltk.profile(model)
+        record, text = mltk.profile(model)
+        add_cycles(record, model)
+        return record, text
     except InputError as error:
         log.warning("%s; the report goes without MLTK's figures", error)
         return None, None
