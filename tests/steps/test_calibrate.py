@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import fixtures
 from tests.in_process import tinyseg
 from tinyseg import plan as plans
 from tinyseg.errors import GateError, InputError
@@ -19,6 +20,10 @@ from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.annotate import is_sealed
 
+# Without the plan beside it: its metadata say all.
+PUBLISHED = (
+    Path(__file__).parents[2] / "models/attention_unet_ds_mcu/phantom/attention_unet_ds_mcu.tflite"
+)
 SOURCE = "phantom:count=60,size=32"
 POINT = OperatingPoint(
     threshold=0.6, blank_below=0.4, share=0.01, relative=0.5, smallest=4, largest_only=True
@@ -26,8 +31,7 @@ POINT = OperatingPoint(
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path / "cache"))
+def folder(tmp_path, own_cache):
     with contextlib.chdir(tmp_path):
         yield tmp_path
 
@@ -35,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def file(folder):
     path = folder / "net.tflite"
-    path.write_bytes(fixtures.quantized())
+    shutil.copy(PUBLISHED, path)
     return path
 
 
