@@ -139,7 +139,7 @@ def calibrate(
             "%s: misses %d lesions at any operating point", session.path, chosen.missed_lesions
         )
     before = score_point(maps, masks, session.preprocessing.point)
-    ill = masks.any((1, 2, 3))
+    ill = np.asarray(masks.any((1, 2, 3)))
     folder = folder or presets.BUILD / "calibrate" / session.file.stem
     found = Calibration(
         file=session.file,
