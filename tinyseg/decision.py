@@ -18,7 +18,7 @@ class Whole(NamedTuple):
     """An operating point as the whole numbers that decide on maps of one size.
 
     Attributes:
-        highest: how many pixels' mean is the peak.
+        highest: how many pixels are the highest, whose mean is the peak.
         blank_below: the least sum of their units of an image that is not blank.
         relative: share of the peak, in 1/65536.
     """
