@@ -24,7 +24,7 @@ from tinyseg.tflite.annotate import is_sealed
 PUBLISHED = (
     Path(__file__).parents[2] / "models/attention_unet_ds_mcu/phantom/attention_unet_ds_mcu.tflite"
 )
-SOURCE = "phantom:count=60,size=32"
+SOURCE = "phantom:count=100,size=32"
 POINT = OperatingPoint(
     threshold=0.6, blank_below=0.4, share=0.01, relative=0.5, smallest=4, largest_only=True
 )
@@ -105,9 +105,9 @@ def test_no_point_serves_an_impossible_wish(file):
     before = file.read_bytes()
     session = Session.open(file, SOURCE)
     with pytest.MonkeyPatch.context() as patch:
-        # All points give false alarms.
-        patch.setattr("tinyseg.scoring.calibration._BLANK", (0.0,))
-        patch.setattr("tinyseg.scoring.calibration._THRESHOLDS", (0.001,))
+        # All points mark every pixel.
+        for name, values in (("_BLANK", (0.0,)), ("_SMALLEST", (0.0,)), ("_THRESHOLDS", (-1.0,))):
+            patch.setattr(f"tinyseg.scoring.calibration.{name}", values)
         with pytest.raises(GateError, match=r"the fewest are 100\.0 per 100 healthy images"):
             calibrate(session, "at-most-false-alarms=0")
     assert file.read_bytes() == before
