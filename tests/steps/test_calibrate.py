@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import fixtures
 from tests.in_process import tinyseg
 from tinyseg import plan as plans
 from tinyseg.errors import GateError, InputError
@@ -19,15 +20,18 @@ from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.annotate import is_sealed
 
-SOURCE = "phantom:count=60,size=32"
+# Without the plan beside it: its metadata say all.
+PUBLISHED = (
+    Path(__file__).parents[2] / "models/attention_unet_ds_mcu/phantom/attention_unet_ds_mcu.tflite"
+)
+SOURCE = "phantom:count=100,size=32"
 POINT = OperatingPoint(
     threshold=0.6, blank_below=0.4, share=0.01, relative=0.5, smallest=4, largest_only=True
 )
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path / "cache"))
+def folder(tmp_path, own_cache):
     with contextlib.chdir(tmp_path):
         yield tmp_path
 
@@ -35,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def file(folder):
     path = folder / "net.tflite"
-    path.write_bytes(fixtures.quantized())
+    shutil.copy(PUBLISHED, path)
     return path
 
 
@@ -101,9 +105,9 @@ def test_no_point_serves_an_impossible_wish(file):
     before = file.read_bytes()
     session = Session.open(file, SOURCE)
     with pytest.MonkeyPatch.context() as patch:
-        # All points give false alarms.
-        patch.setattr("tinyseg.scoring.calibration._BLANK", (0.0,))
-        patch.setattr("tinyseg.scoring.calibration._THRESHOLDS", (0.001,))
+        # All points mark every pixel.
+        for name, values in (("_BLANK", (0.0,)), ("_SMALLEST", (0.0,)), ("_THRESHOLDS", (-1.0,))):
+            patch.setattr(f"tinyseg.scoring.calibration.{name}", values)
         with pytest.raises(GateError, match=r"the fewest are 100\.0 per 100 healthy images"):
             calibrate(session, "at-most-false-alarms=0")
     assert file.read_bytes() == before
