@@ -6,6 +6,7 @@ BOARD ?= mps2_an500
 TEACHER ?= unet
 STUDENT ?= lw_unet
 NAME ?= blu_chain
+SPACE ?= space.yaml
 # More options for the verb, for example ARGS="--epochs 5"; of one verb among several,
 # ARGS_train="--epochs 5".
 ARGS ?=
@@ -38,7 +39,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk tools toolchain slurm zoo check train distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain slurm zoo check train tune distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -95,6 +96,9 @@ check: $(ENV) ## check the images at DATA
 
 train: $(ENV) ## train MODEL on DATA
 	@$(TINYSEG) train $(MODEL) --data "$(DATA)" $(MORE)
+
+tune: $(ENV) ## search the plan that trains MODEL best on DATA, in the space of the file SPACE
+	@$(TINYSEG) tune $(MODEL) --data "$(DATA)" --space "$(SPACE)" $(MORE)
 
 distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
 	@$(TINYSEG) distill $(TEACHER) $(STUDENT) --data "$(DATA)" $(MORE)
@@ -178,6 +182,7 @@ docs: $(ENV) ## build the documentation into build/site
 # A notebook's own commands are those of the environment.
 notebooks: $(ENV) ## run the notebooks and keep their output
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest --nbmake --overwrite --nbmake-timeout=600 --durations=0 notebooks $(MORE)
+	.venv/bin/python -m tests.tidy_notebooks
 
 test-cpp: toolchain ## the firmware's own tests, with sanitizers
 	cmake -G Ninja -S firmware -B build/host -DTINYSEG_SANITIZE=ON > /dev/null

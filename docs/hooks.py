@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from mkdocs.config.defaults import MkDocsConfig
@@ -38,7 +41,43 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "cli.md", content="\n".join(_command_line())))
     files.append(File.generated(config, "plan_keys.md", content="\n".join(_plan())))
     files.append(File.generated(config, "api.md", content="\n".join(_python())))
+    for path in sorted((_ROOT / "notebooks").glob("*.ipynb")):
+        page, pictures = notebook_page(json.loads(path.read_text()), path.stem)
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=page))
+        for name, picture in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=picture))
     return files
+
+
+def notebook_page(notebook: dict[str, Any], stem: str) -> tuple[str, dict[str, bytes]]:
+    """Return a notebook as Markdown, with what its cells printed, and its pictures by name."""
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+        elif cell["cell_type"] == "code":
+            shell = source.startswith("%%bash\n")
+            language = "sh" if shell else "python"
+            parts.append(f"```{language}\n{source.removeprefix('%%bash').strip()}\n```")
+        for output in cell.get("outputs", []):
+            parts.append(_shown(output, stem, pictures))
+    return "\n\n".join(part for part in parts if part) + "\n", pictures
+
+
+def _shown(output: dict[str, Any], stem: str, pictures: dict[str, bytes]) -> str:
+    """Return one output of a cell as Markdown; a picture joins the others."""
+    data = output.get("data", {})
+    for kind in ("jpeg", "png"):
+        if content := data.get(f"image/{kind}"):
+            name = f"{stem}_{len(pictures) + 1}.{kind}"
+            pictures[name] = base64.b64decode("".join(content))
+            return f"![What the cell above draws]({name})"
+    if "text/markdown" in data:
+        return "".join(data["text/markdown"])
+    text = "".join(output.get("text", data.get("text/plain", ""))).rstrip()
+    return f"```text\n{text}\n```" if text else ""
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -85,9 +85,11 @@ def draw(rows: Sequence[pictures.Example] | Sequence[Classified]) -> bytes:
 
 def _draw_classified(rows: Sequence[Classified]) -> bytes:
     lines = -(-len(rows) // _COLUMNS)
+    # Room above a caption, so that it is not read as that of the picture there.
     figure, axes = plt.subplots(
-        lines, _COLUMNS, figsize=(3 * _COLUMNS, 3.4 * lines), squeeze=False, layout="tight"
+        lines, _COLUMNS, figsize=(3 * _COLUMNS, 3.7 * lines), squeeze=False, layout="constrained"
     )
+    figure.get_layout_engine().set(h_pad=0.16)  # type: ignore[union-attr, call-arg]
     for axis in axes.flat:
         axis.set_axis_off()
     for row, axis in zip(rows, axes.flat, strict=False):
@@ -96,6 +98,7 @@ def _draw_classified(rows: Sequence[Classified]) -> bytes:
         axis.set_title(
             f"{row.name}\nis {row.truth}\nfloat {row.float_class}, integer {row.integer_class}",
             fontsize=8,
+            pad=3,
             color=_RIGHT if right else _WRONG,
         )
     return pictures.encode_photo(figure)
