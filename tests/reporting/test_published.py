@@ -65,7 +65,7 @@ def test_published_model_is_whole(folder):
     card = (folder / "README.md").read_text()
     assert card == model_card(results, stored, *pictures)
     assert f"| {before:.4f} to {after:.4f}, " in card
-    assert "missed" not in card
+    assert not [line for line in card.splitlines() if line.endswith("| missed |")]
     # Images of patients are not published.
     assert pictures == {"examples.jpg" if folder.name == "phantom" else "dice.png"}
     report = (folder / f"{name}.tflite-profiling-results.txt").read_text()

@@ -38,7 +38,7 @@ WISH = "most-dice"
 FOLD, NONE = 0, -1
 # Epochs of the student, whose best one is found on the fold; of going on from it, which ends with
 # the last; and of a row of the ablation.
-LONG, FINAL, SHORT = 80, 16, 30
+LONG, FINAL, SHORT = 80, 16, 20
 
 _MIXED = {"training.mix": 0.5, "training.average": 0.99, "training.presence_weight": 0.2}
 # By name the seed, the epochs and what differs from a plain training run.
@@ -55,7 +55,7 @@ LEVERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "distillation.method": "hints_and_soft_masks",
             "distillation.encoder_epochs": 5,
             "distillation.decoder_epochs": 5,
-            "training.epochs": SHORT - 10,
+            "training.epochs": SHORT - 2 * 5,
         },
         "without mixing": {"training.mix": 0.0},
         "with cutmix": {"training.mix_by": "cutmix"},
@@ -197,6 +197,13 @@ def test_final(file: str) -> dict[str, Any]:
     }
 
 
+def pull_lever(name: str) -> dict[str, Any]:
+    """Train a student for a few epochs without a lever, or with one more, and judge it."""
+    role = f"short_{presets.slug(name)}"
+    train_student(plans.override(student_plan(FOLD, SHORT), LEVERS[name]), role)
+    return judge(role)
+
+
 def ablation(jobs: Jobs, chosen: tuple[str, ...] | None = None) -> dict[str, Any]:
     """Train the student for a few epochs without each lever, or with one more.
 
@@ -204,20 +211,9 @@ def ablation(jobs: Jobs, chosen: tuple[str, ...] | None = None) -> dict[str, Any
         jobs: keeps what each run returns.
         chosen: names of ``LEVERS``; None for all.
     """
-    rows = {name: f"short_{presets.slug(name)}" for name in chosen or LEVERS}
-    work = {
-        f"train {role}": (
-            train_student,
-            (plans.override(student_plan(FOLD, SHORT), LEVERS[name]), role),
-        )
-        for name, role in rows.items()
-    }
-    trained = jobs.run(work)
-    judged = jobs.run({f"judge {role}": (judge, (role,)) for role in rows.values()})
-    return {
-        name: {**judged[f"judge {role}"], "seconds": trained[f"train {role}"]["seconds"]}
-        for name, role in rows.items()
-    }
+    names = {name: f"lever {name}" for name in chosen or LEVERS}
+    rows = jobs.run({job: (pull_lever, (name,)) for name, job in names.items()})
+    return {name: rows[job] for name, job in names.items()}
 
 
 def final(jobs: Jobs) -> dict[str, Any]:
