@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -159,8 +160,9 @@ def serve_network(
     port = _free_port(host, port)
     ended = threading.Event()
     before = {n: signal.signal(n, lambda *_: ended.set()) for n in (signal.SIGINT, signal.SIGTERM)}
+    folder = tempfile.mkdtemp(prefix="ts")  # Short: sockets lie in it.
     try:
-        _init(ray, scale.most + 1)
+        _init(ray, scale.most + 1, folder)
         _start(serve, served, scale, host, port, about)
         started(f"http://{host}:{port}/invocations ({about['model']} on {about['kernels']})")
         ended.wait()
@@ -171,11 +173,12 @@ def serve_network(
         if ray.is_initialized():
             serve.shutdown()
             ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _init(ray: Any, processes: int) -> None:
+def _init(ray: Any, processes: int, folder: str) -> None:
     """Start Ray; on a busy machine it may give up after half a minute, and come up later."""
     for attempt in range(_STARTS):
         try:
@@ -185,7 +188,7 @@ def _init(ray: Any, processes: int) -> None:
                 object_store_memory=_STORE_BYTES,
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
-                _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
+                _temp_dir=folder,
             )
             return
         except Exception as error:  # Ray raises these bare.

@@ -83,7 +83,7 @@ def test_steps_that_are_too_small_or_too_large(tmp_path):
     still = watched(tmp_path / "still", epochs=5, learning_rate=1e-14)
     assert {"unchanged_weights", "update_ratio"} <= names(still)
     wild = watched(tmp_path / "wild", epochs=12, learning_rate=30.0)
-    assert names(wild) & {"update_ratio", "loss_not_decreasing", "exploding_gradient"}
+    assert "update_ratio" in names(wild)
 
 
 def test_losses_that_stay_or_part(tmp_path):

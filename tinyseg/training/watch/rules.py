@@ -185,12 +185,14 @@ def unchanged_weights(seen: Seen, bounds: _Bounds) -> _Found:
 
 
 def update_ratio(seen: Seen, bounds: _Bounds) -> _Found:
-    """See the table."""
+    """See the table; ``from_zero`` tells whether kernels that were all zero count."""
     sights = seen.last(2)
-    if not sights or sights[0].epoch < bounds["first"] - 1:
+    if not sights:
         return
     old, new = sights
     for name, kernel in old.weights.items():
+        if not bounds["from_zero"] and not kernel.any():
+            continue
         ratio = float(
             np.linalg.norm(new.weights[name] - kernel) / (np.linalg.norm(kernel) + _EPSILON)
         )

@@ -102,8 +102,8 @@ WATCH_RULES: Mapping[str, Rule] = {
         "weights change by far more, or far less, than they are",
         "change training.learning_rate",
         "WeightUpdateRatio",
-        {"large": 10, "small": 1e-8, "first": 1},
-        {"large": 10, "small": 1e-10, "first": 2},
+        {"large": 10, "small": 1e-8, "from_zero": 1},
+        {"large": 10, "small": 1e-10, "from_zero": 0},
     ),
     "class_imbalance": Rule(
         "classes differ much in number, and the rare ones are not found",
