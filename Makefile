@@ -6,6 +6,7 @@ BOARD ?= mps2_an500
 TEACHER ?= unet
 STUDENT ?= lw_unet
 NAME ?= blu_chain
+SPACE ?= space.yaml
 # More options for the verb, for example ARGS="--epochs 5"; of one verb among several,
 # ARGS_train="--epochs 5".
 ARGS ?=
@@ -38,7 +39,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mltk tools toolchain slurm zoo check train distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
+.PHONY: help setup mltk tools toolchain slurm zoo check train tune distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
 	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
@@ -95,6 +96,9 @@ check: $(ENV) ## check the images at DATA
 
 train: $(ENV) ## train MODEL on DATA
 	@$(TINYSEG) train $(MODEL) --data "$(DATA)" $(MORE)
+
+tune: $(ENV) ## search the plan that trains MODEL best on DATA, in the space of the file SPACE
+	@$(TINYSEG) tune $(MODEL) --data "$(DATA)" --space "$(SPACE)" $(MORE)
 
 distill: $(ENV) ## train STUDENT on DATA with the help of TEACHER
 	@$(TINYSEG) distill $(TEACHER) $(STUDENT) --data "$(DATA)" $(MORE)

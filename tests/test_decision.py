@@ -168,7 +168,7 @@ def test_whole_numbers():
         66 * 65535,
         65536,
     )
-    assert whole(OperatingPoint(), 9).count == 1
+    assert whole(OperatingPoint(), 9).highest == 1
 
 
 @pytest.mark.parametrize(

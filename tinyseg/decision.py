@@ -18,12 +18,12 @@ class Whole(NamedTuple):
     """An operating point as the whole numbers that decide on maps of one size.
 
     Attributes:
-        count: pixels whose mean is the peak.
+        highest: how many pixels are the highest, whose mean is the peak.
         blank_below: the least sum of their units of an image that is not blank.
         relative: share of the peak, in 1/65536.
     """
 
-    count: int
+    highest: int
     blank_below: int
     relative: int
 
@@ -83,7 +83,7 @@ class Peaks:
     def of(cls, maps: np.ndarray, point: OperatingPoint) -> Peaks:
         """Measure maps ``(n, height, width, regions)``."""
         numbers = whole(point, maps.shape[1] * maps.shape[2])
-        return cls(point, numbers, top_sums(maps, numbers.count) if point.by_peak else None)
+        return cls(point, numbers, top_sums(maps, numbers.highest) if point.by_peak else None)
 
     def foreground(self, maps: np.ndarray) -> np.ndarray:
         """Return what is foreground of maps of these images, of any size, before parts count."""
@@ -117,7 +117,7 @@ def top_sums(maps: np.ndarray, count: int) -> np.ndarray:
 
 def peaks(maps: np.ndarray, share: float) -> np.ndarray:
     """Return the mean of the highest probabilities of each map, float64 ``(n, regions)``."""
-    count = whole(OperatingPoint(share=share), maps.shape[1] * maps.shape[2]).count
+    count = whole(OperatingPoint(share=share), maps.shape[1] * maps.shape[2]).highest
     return top_sums(maps, count)[:, 0, 0] / (count * UNITS)
 
 
@@ -129,11 +129,12 @@ def keep_parts(mask: np.ndarray, smallest: int, largest_only: bool) -> np.ndarra
         smallest: pixels of a part that is kept.
         largest_only: whether one alone is kept.
     """
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    numbers, first, sizes = np.unique(labels, return_index=True, return_counts=True)
-    kept = (numbers > 0) & (sizes >= smallest)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    sizes[0] = 0  # Of what is no part.
+    kept = sizes >= max(smallest, 1)
     if largest_only and kept.any():
-        rows = np.flatnonzero(kept)
-        best = min(rows, key=lambda row: (-sizes[row], first[row]))
-        kept = np.arange(len(numbers)) == best
-    return kept[np.searchsorted(numbers, labels)]
+        largest = sizes == sizes.max()
+        first = labels.ravel()[largest[labels].argmax()]
+        kept = np.arange(count) == first
+    return kept[labels]

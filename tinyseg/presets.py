@@ -13,6 +13,7 @@ from tinyseg.plan import Plan
 WEIGHTS = "weights.h5"
 HISTORY = "history.csv"
 RESULTS = "results.json"
+FINDINGS = "rules.json"
 
 
 def slug(source: str) -> str:

@@ -33,6 +33,9 @@ enum class Kernel : uint8_t {
   kPackedConvolution = 21,  // Weights of few bits.
   kPackedTransposed = 22,
   // kernels/dsp.
+  kDspNarrow = 24,  // Rows of less than four pixels.
+  kDspAveragePool = 25,
+  kDspPackedConvolution = 26,
   kDspConvolution = 32,
   kDspTransposed = 33,
   kDspDepthwise = 34,
@@ -58,6 +61,7 @@ enum class Kernel : uint8_t {
   kMveMaxPool = 54,
   kMveResizeNearest = 55,
   kMveCopyRows = 56,
+  kMveAveragePool = 57,
 };
 constexpr uint32_t kKernelCount = 64;
 

@@ -138,5 +138,28 @@ TEST_F(ServerModelTest, AcceptsAModelWhoseChecksumsFit) {
   EXPECT_EQ(ReadLittleEndian(&reply.body[40], 4), device_.model.crc32);
 }
 
+// The mask of two rows of five pixels; the output itself is sent as it was computed.
+TEST_F(ServerTest, MakesTheMaskAtAnOperatingPoint) {
+  static const uint16_t kUnits[256] = {};
+  OperatingPoint point = {};
+  point.units = kUnits;
+  point.threshold = 5;
+  point.height = 2;
+  point.width = 5;
+  point.regions = 1;
+  point.count = 1;
+  point.largest_only = true;
+  device_.model.point = &point;
+  // Of pixels above 133: one alone, and three that touch.
+  const Bytes pixels = {134, 0, 0, 200, 0, 0, 0, 0, 255, 134, 0, 0};
+  const Message mask = Ask(Request::kRunImage, pixels);
+  EXPECT_EQ(Bytes(mask.body.begin() + 8, mask.body.end()), (Bytes{0x10, 0xC0}));
+  Bytes tensor;
+  for (const uint8_t pixel : pixels) tensor.push_back(static_cast<uint8_t>(pixel ^ 0x80));
+  const Message output = Ask(Request::kRunTensor, tensor);
+  EXPECT_EQ(Bytes(output.body.begin() + 8, output.body.end()),
+            Bytes(tensor.begin(), tensor.begin() + FakeEngine::kOutputs));
+}
+
 }  // namespace
 }  // namespace tinyseg

@@ -17,9 +17,7 @@ class WideEngine final : public Engine {
     for (int i = 0; i < 5; ++i) output_[i] = 0.5f * input_[i];
     return {};
   }
-  MutableBytes output() override {
-    return {reinterpret_cast<uint8_t*>(output_), sizeof(output_)};
-  }
+  MutableBytes output() override { return {reinterpret_cast<uint8_t*>(output_), sizeof(output_)}; }
   ArenaReport arena() const override { return {0x81828384u, 0x71727374u}; }
   uint32_t operator_count() const override { return 3; }
   uint64_t operator_ticks(uint32_t index) const override { return 1000 - 7 * index; }

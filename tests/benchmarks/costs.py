@@ -28,7 +28,7 @@ from tinyseg.engine.schedule import Schedule
 # One of each class of cores.
 BOARDS = ("mps2_an500", "mps3_an547")
 # Bytes of programs and inputs that go to a board at once, and of memory that a program may have.
-_BATCH, _MEMORY = 700 << 10, 250 << 10
+_BATCH, MEMORY = 700 << 10, 250 << 10
 # Terms that are less than this share of an operator, where they matter most, are left out.
 _SMALL = 1e-4
 
@@ -45,17 +45,17 @@ def measure(board: str, folder: Path) -> Measured:
 
     core = CoreRunner(board, folder)
     made = [core.compiled(content) for content in cost_files.contents()]
-    made = [one for one in made if one.ram < _MEMORY]
+    made = [one for one in made if one.ram < MEMORY]
     found = []
-    for batch in _batches(made):
-        answers = core.run([Request(one, _inputs(one)) for one in batch])
+    for batch in batches(made):
+        answers = core.run([Request(one, inputs(one)) for one in batch])
         for one, answer in zip(batch, answers, strict=True):
             schedule = one.placement.schedule
             found += equations(schedule, answer.instructions, answer.by_operator)
     return found
 
 
-def _batches(made: Sequence[Compiled]) -> Iterator[list[Compiled]]:
+def batches(made: Sequence[Compiled]) -> Iterator[list[Compiled]]:
     batch: list[Compiled] = []
     size = 0
     for one in made:
@@ -68,7 +68,7 @@ def _batches(made: Sequence[Compiled]) -> Iterator[list[Compiled]]:
     yield batch
 
 
-def _inputs(made: Compiled) -> list[np.ndarray]:
+def inputs(made: Compiled) -> list[np.ndarray]:
     random = np.random.default_rng(0)
     return [random.integers(-128, 128, t.shape, np.int8) for t in made.integer.inputs]
 

@@ -34,6 +34,13 @@ def test_code_is_refused_and_runs_with_unsafe(folder):
     assert json.loads(done.stdout)["images"]
 
 
+def test_what_needs_an_option_is_made_by_quantize(folder):
+    assert_bad_input(
+        tinyseg("memory", "code.keras", "--data", "phantom:count=24,size=32", cwd=folder),
+        "'tinyseg quantize code.keras --data phantom:count=24,size=32' takes that",
+    )
+
+
 def test_c_source_in_one_command(folder):
     done = tinyseg("export-c", "mine.keras", *DATA, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr

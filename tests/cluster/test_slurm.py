@@ -31,7 +31,7 @@ def test_directives(tmp_path):
         "time": "90",
         "signal": "B:USR1@300",
         "open-mode": "append",
-        "output": f"{tmp_path / 'a b'}/slurm-%A_%a.out",
+        "output": f'"{tmp_path / "a b"}/slurm-%A_%a.out"',
         "array": "0-2",
         "partition": "gpu",
     }

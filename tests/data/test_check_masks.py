@@ -27,6 +27,22 @@ def test_doubtful_mask_is_a_warning(busi_like, save, case):
     assert matching(report, pattern)
 
 
+@pytest.mark.parametrize(
+    ("mask", "pattern"),
+    [
+        (SHAPE * 0, "no mask marks anything"),
+        (255 * (np.arange(SHAPE.size).reshape(SHAPE.shape) > 4).astype(np.uint8), "--labels 0"),
+    ],
+)
+def test_masks_that_mark_nothing_or_everything_are_doubted(tmp_path, mask, pattern):
+    for number in range(4):
+        for kind, pixels in (("images", NOISE), ("masks", mask)):
+            path = tmp_path / f"set/{kind}/{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    assert matching(check(str(tmp_path / "set")), pattern)
+
+
 MASK_QUESTIONS = {
     "classes": (SHAPE + np.roll(SHAPE, 3), r"holds 1, 2 but .* 255; say with --labels"),
     "colours": (

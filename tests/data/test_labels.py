@@ -117,6 +117,17 @@ def test_many_values_are_instances(made):
     np.testing.assert_array_equal(masks[..., 0] > 0, np.stack(label) > 0)
 
 
+def test_values_that_are_in_one_file_each_are_instances(made):
+    label = [discs(*range(3 * k + 1, 3 * k + 4)) for k in range(6)]
+    assert decoded(made(*label))[0] == ("foreground",)
+
+
+def test_few_broken_numbers_do_not_make_instances_regions(made):
+    label = [discs(*range(1, n + 1)) for n in (2, 3, 4, 5, 6, 7, 8)]
+    label[0][label[0] == 1] = 3
+    assert decoded(made(*label))[0] == ("foreground",)
+
+
 # Shades
 
 

@@ -49,6 +49,7 @@ class CoreRunner:
 
     Attributes:
         core: class of the board's core.
+        elf: the image.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -60,7 +61,7 @@ class CoreRunner:
         sources.mkdir(parents=True, exist_ok=True)
         for file, content in _table(self.core, self._place).items():
             (sources / file).write_text(content)
-        self._elf = compile_firmware(self._board, folder / "cmake", sources).elf
+        self.elf = compile_firmware(self._board, folder / "cmake", sources).elf
 
     def compiled(self, content: bytes) -> Compiled:
         """Return a file compiled for the core."""
@@ -75,7 +76,7 @@ class CoreRunner:
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(_SECONDS)
             host, port = server.getsockname()
-            command = emulator.command(self._board, self._elf, f"tcp:{host}:{port}")
+            command = emulator.command(self._board, self.elf, f"tcp:{host}:{port}")
             command += ["-device", f"loader,file={file},addr={self._place:#x},force-raw=on"]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             try:
@@ -120,7 +121,9 @@ def _read(connection: socket.socket, size: int) -> bytes:
 
 def _table(core: Core, place: int) -> dict[str, str]:
     """Return source files of the table of all kernels that a class of cores has."""
-    rooms = {name.value.upper() for name in Core} - {core.value.upper()}
+    # Cores with Helium have the DSP extension, too.
+    own = {core, Core.DSP} if core is Core.MVE else {core}
+    rooms = {other.value.upper() for other in Core if other not in own}
     kernels = [kernel for kernel in Kernel if kernel.name.split("_")[0] not in rooms]
     includes = "".join(f'#include "{header}"\n' for header in program_source.headers(kernels))
     functions = ", ".join(program_source.functions(kernels))

@@ -95,7 +95,6 @@ def test_verb_tells_instructions_by_layer(core):
 
 @pytest.mark.arm
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the model is up to 9 % off on DSP cores, 14 % on Helium")
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("board", MACHINES)
 def test_boards_count_what_is_estimated(board, name, tmp_path):

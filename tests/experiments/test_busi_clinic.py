@@ -8,12 +8,12 @@ from scipy import stats
 
 from tinyseg import plan as plans
 from tinyseg.experiments.busi_clinic import (
-    FINAL,
     FOLD,
     LEVERS,
     NONE,
     SHORT,
     TEACHERS,
+    final_plan,
     student_plan,
     teacher_plan,
 )
@@ -24,7 +24,7 @@ from tinyseg.zoo import build
 def test_plans_keep_the_test_part_apart_and_the_student_is_small():
     made = [teacher_plan(name, FOLD) for name in TEACHERS]
     made += [plans.override(student_plan(FOLD, SHORT), changes) for changes in LEVERS.values()]
-    made.append(student_plan(NONE, FINAL))
+    made.append(final_plan())
     for plan in made:
         assert (plan.data.split_seed, plan.data.folds, plan.data.fractions[2]) == (0, 5, 0.2)
     assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 1) + [NONE]

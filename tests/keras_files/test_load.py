@@ -157,6 +157,13 @@ def test_scores_get_the_probabilities_that_they_lack(keras):
     np.testing.assert_allclose(np.sum(flat(dense)(images(size=8)), -1), 1, atol=1e-5)
 
 
+class Argmax:
+    """The function, as a network of Keras 3 calls it."""
+
+    def __call__(self, scores):
+        return keras3.ops.argmax(scores, -1)
+
+
 def two_outputs():
     image = L3.Input((8, 8, 1))
     return keras3.Model(image, [L3.Conv2D(1, 1)(image), L3.Conv2D(2, 1)(image)])
@@ -176,6 +183,11 @@ def ending(*layers):
         (two_outputs, "1 inputs and 2 outputs"),
         (lambda: ending(L3.Conv2D(2, 1)), "2 channels of scores"),
         (lambda: ending(L3.Conv2D(1, 1, activation="relu")), "ends in relu"),
+        (lambda: ending(L3.Conv2D(2, 3), Argmax()), r"ends in int32 \(6, 6\), neither a mask"),
+        (lambda: ending(L3.Conv2D(1, 1), L3.Reshape((8, 8))), r"float32 \(8, 8\), neither"),
+        (lambda: ending(L3.Conv2D(2, 1), L3.Flatten()), r"\(128,\), neither a mask"),
+        (lambda: ending(L3.Conv2D(2, 1), L3.Permute((3, 1, 2))), r"end it in .*Permute"),
+        (lambda: keras3.Sequential([L3.Input((3, 8, 8)), L3.Flatten()]), "channels first"),
         (lambda: keras3.Sequential([L3.Input((8,)), L3.Dense(2)]), "one image"),
         (lambda: keras3.Sequential([L3.Conv2D(1, 1)]), "layers are not known"),
     ],

@@ -35,7 +35,7 @@ seen = {{"option": option, "worker": worker, "source": source, "rest": rest,
         "bytes": len(Path(source).read_bytes()), "environment": dict(os.environ)}}
 Path({seen!r}).write_text(json.dumps(seen))
 time.sleep({delay})
-if {answer!r} is not None:
+if (answer := {answer!r}) is not None:
     Path(report).write_text("MLTK's report")
     Path(record).write_text({answer!r})
 sys.exit({status})

@@ -172,3 +172,20 @@ def _with_all_bounds(profile):
     for layer in profile["layers"]:
         layer["bound_cycles"] = dict.fromkeys(CORES, 1)
     return profile
+
+
+def test_what_watched_the_training_is_a_table(run):
+    assert "Training" not in {found["title"] for found in run_report.tables(run)}
+    finding = {"rule": "dead_relu", "layer": "a", "value": 0.9, "says": "90% of its units are dead"}
+    run["watched"] = {
+        "preset": "calm",
+        "found": [{**finding, "epoch": 2}, {**finding, "epoch": 5, "layer": "b"}],
+        "rules": {"dead_relu": {"cure": "lower the rate"}},
+    }
+    made = run_report.tables(run)[-1]
+    assert made["title"] == "Training"
+    assert made["rows"] == [
+        ["dead_relu", "2 to 5", "a, b", "90% of its units are dead", "lower the rate"]
+    ]
+    run["watched"]["found"] = []
+    assert "None found anything." in run_report.tables(run)[-1]["note"]

@@ -307,7 +307,10 @@ def test_drop_of_dice_by_hand(before, after, allowed, fails):
         {"dice": 1 - dice, "with_lesion": {"dice": dice, **other}, **other}
         for dice, other in zip((before, after), others, strict=True)
     ]
-    lines = [str(missed) for missed in missed_score("net.tflite", images, *scores, allowed)]
+    lines = [
+        str(missed)
+        for missed in missed_score("net.tflite", images, *scores, allowed, over_all=False)
+    ]
     assert len(lines) == fails
     for line in lines:
         assert line == (
@@ -317,13 +320,31 @@ def test_drop_of_dice_by_hand(before, after, allowed, fails):
 
 
 @pytest.mark.parametrize(
+    ("after", "count", "lines"),
+    [
+        (0.79, 200, []),
+        (0.78, 200, ["net.tflite: Dice over all images falls by 0.0200, allowed are 0.0100; use "]),
+        (0.70, 10, []),
+        (0.69, 10, ["net.tflite: Dice over all images falls by 0.1100, allowed are 0.1000; use "]),
+    ],
+)
+def test_drop_of_dice_over_all_images_counts_at_an_operating_point(after, count, lines):
+    images = store(np.zeros((count, *SHAPE, 1), np.uint8))
+    before, after = ({"dice": dice, "with_lesion": {"dice": 0.75}} for dice in (0.8, after))
+    found = missed_score("net.tflite", images, before, after, 0.01, over_all=True)
+    assert [missed.line[: len(line)] for missed, line in zip(found, lines, strict=True)] == lines
+    assert not missed_score("net.tflite", images, before, after, 0.01, over_all=False)
+
+
+@pytest.mark.parametrize(
     ("after", "count", "allowed", "fails"),
     [(0.75, 4, 0.01, False), (0.5, 4, 0.01, True), (0.5, 4, 0.5, False), (0.75, 5, 0.01, True)],
 )
 def test_one_image_more_may_be_classified_wrongly(after, count, allowed, fails):
     scores = [{"accuracy": accuracy, "f1": 1 - accuracy} for accuracy in (1.0, after)]
     lines = [
-        missed.line for missed in missed_score("net.tflite", classified(count), *scores, allowed)
+        missed.line
+        for missed in missed_score("net.tflite", classified(count), *scores, allowed, over_all=True)
     ]
     assert len(lines) == fails
     for line in lines:

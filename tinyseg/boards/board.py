@@ -55,11 +55,16 @@ class MemoryRegion:
         origin: first address.
         length: bytes; in TOML also as ``"512K"`` or ``"2M"``.
         kind: ``flash``, ``sram``, or ``external_flash``, ``external_ram`` beside the chip.
+        line: bytes that are read from it at once.
+        wait_cycles: of the processor, that it waits for a line which no cache has; 0 if nobody has
+            looked them up, or there is nothing to wait for.
     """
 
     origin: int
     length: Size
     kind: str
+    line: Size = Size(4)
+    wait_cycles: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,6 +292,11 @@ def _check_memory(memory: Mapping[str, MemoryRegion]) -> None:
             raise ValueError(
                 f"memory {name}: {region.length:,} bytes at {region.origin:#x} are not within "
                 "4 GB; correct origin or length"
+            )
+        if region.line <= 0 or region.wait_cycles < 0:
+            raise ValueError(
+                f"memory {name}: {region.line} bytes a line, {region.wait_cycles} cycles to wait; "
+                "write a positive line, and no negative wait_cycles"
             )
     ordered = sorted(memory.items(), key=lambda item: item[1].origin)
     for (name, region), (other, following) in itertools.pairwise(ordered):

@@ -79,7 +79,7 @@ class PointSource:
             width=layout.width,
             regions=layout.channels,
             regions_first=layout.first,
-            count=numbers.count,
+            count=numbers.highest,
             blank_below=numbers.blank_below,
             relative=numbers.relative,
             smallest=point.smallest,

@@ -17,6 +17,7 @@ from tinyseg.cli.boards import (
     make_firmware,
 )
 from tinyseg.cli.calibrate import calibrate
+from tinyseg.cli.cloud import sagemaker_train
 from tinyseg.cli.cluster import slurm, tune
 from tinyseg.cli.completion import complete
 from tinyseg.cli.data import data
@@ -83,8 +84,9 @@ _NETWORKS = (
     report,
     publish,
 )
+_CLOUD = (sagemaker_train,)
 _BOARDS = (boards, doctor, export_c, make_firmware, emulate, flash, device)
-for _verb in (*_NETWORKS, *_BOARDS):
+for _verb in (*_NETWORKS, *_BOARDS, *_CLOUD):
     cli.add_command(_verb)
 complete(cli)
 

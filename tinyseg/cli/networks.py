@@ -14,6 +14,7 @@ from tinyseg.cli.options import (
     DATA,
     DRY_RUN,
     JSON,
+    MLFLOW,
     ON,
     OUTPUT,
     OUTPUT_OR_URL,
@@ -27,9 +28,9 @@ from tinyseg.cli.options import (
     WATCH,
     parse_settings,
     print_trained,
+    run_hooks,
     size_changes,
     stated_options,
-    watch_hooks,
 )
 from tinyseg.reporting.numbers import false_alarms, missed_lesions, score
 
@@ -86,6 +87,7 @@ def zoo(names: tuple[str, ...], as_json: bool) -> None:
 @OUTPUT_OR_URL
 @WATCH
 @STOP_ON
+@MLFLOW
 @DRY_RUN
 @JSON
 def train(
@@ -101,6 +103,7 @@ def train(
     output: Path | str | None,
     watch: str,
     stop_on: tuple[str, ...],
+    mlflow: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -129,7 +132,7 @@ def train(
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
-    hooks = watch_hooks(watch, stop_on)
+    hooks = run_hooks(watch, stop_on, mlflow)
     print_trained(step.train(plan, output, split, hooks), as_json)
 
 

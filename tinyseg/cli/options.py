@@ -127,6 +127,9 @@ STOP_ON = click.option(
     metavar="RULE",
     help="End the training with exit code 1 when this rule finds something; see docs/watching.md.",
 )
+MLFLOW = click.option(
+    "--mlflow", metavar="URI", help="Log the run to this tracking server or folder of MLflow."
+)
 PLAN = click.option(
     "--plan", "plan_file", metavar="FILE", help="Start from this YAML or JSON plan."
 )
@@ -173,8 +176,9 @@ MAX_WORK = click.option(
     type=click.FloatRange(1),
     default=1.0,
     show_default=True,
-    help="Multiply-accumulates, times those of the file, that our own engine may take to need less "
-    "memory: it computes rows again rather than keeping them.",
+    help="Work, times that of the file, that our own engine may take to need less memory: it "
+    "computes rows again rather than keeping them. Work is instructions, or multiply-accumulates "
+    "for a core without kernels of its own.",
 )
 
 
@@ -266,15 +270,14 @@ def stated_options(verb: Callable[..., None]) -> Callable[..., None]:
     return with_stated
 
 
-def watch_hooks(watch: str, stop_on: Sequence[str]) -> list[Any]:
-    """Return what watches a training run by ``--watch`` and ``--stop-on``."""
-    if watch == "off":
-        if stop_on:
-            raise InputError(f"--stop-on {stop_on[0]}: needs the rules; leave out --watch off")
-        return []
-    from tinyseg.steps.train import watching
+def run_hooks(watch: str, stop_on: Sequence[str], mlflow: str | None) -> list[Any]:
+    """Return what follows a training run by ``--watch``, ``--stop-on`` and ``--mlflow``."""
+    from tinyseg.steps import train
 
-    return [watching(watch, stop_on)]
+    if stop_on and watch == "off":
+        raise InputError(f"--stop-on {stop_on[0]}: needs the rules; leave out --watch off")
+    hooks = [] if watch == "off" else [train.watching(watch, stop_on)]
+    return [*hooks, train.logging_to_mlflow(mlflow)] if mlflow else hooks
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -26,10 +26,9 @@ from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE
 @click.option(
     "--core",
     type=click.Choice(["m4", "m7", "m33", "m55"]),
-    default="m7",
-    show_default=True,
-    help="Cortex that the engine runs on.",
+    help="Cortex that the engine runs on; m7 if no board is named.",
 )
+@click.option("--board", help="Board that the engine runs on: its core, clock and flash.")
 @OUTPUT
 @JSON
 def profile(
@@ -38,19 +37,21 @@ def profile(
     recipe: str,
     accelerator: str | None,
     engine: str,
-    core: str,
+    core: str | None,
+    board: str | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
     """Profile a file with Silicon Labs MLTK; write its text report, JSON and CSV.
 
     With --engine tinyseg, estimate instead how many instructions each layer takes on tinyseg's own
-    engine, by what emulated boards have counted.
+    engine, by what emulated boards have counted, and how many cycles these may take.
 
     \b
     Examples:
       tinyseg profile path/to/model.tflite -o build/profile
       tinyseg profile path/to/model.tflite --engine tinyseg --core m55
+      tinyseg profile path/to/model.tflite --engine tinyseg --board nucleo_h743zi
     """
     from tinyseg.reporting.numbers import count, size
     from tinyseg.steps import profile as step
@@ -58,7 +59,8 @@ def profile(
 
     parsed = read_model(file, data, recipe)
     if engine == "tinyseg":
-        _show_engine(step.profile_engine(parsed, core), as_json)
+        target = step.Target.of(core, board)
+        _show_engine(step.profile_engine(parsed, target), as_json)
         return
     record, paths = step.profile(parsed, accelerator, output)
     if as_json:
@@ -92,17 +94,17 @@ def _show_engine(record: dict[str, Any], as_json: bool) -> None:
     if as_json:
         terminal.print_json(record)
         return
-    total = record["instructions"]
+    total, milliseconds = record["instructions"], record["milliseconds"]
     rows = [
         [row["layer"], row["opcode"], count(row["macs"]), count(row["instructions"]),
-         percent(row["instructions"] / total)]
+         percent(row["instructions"] / total), _cycles(row["cycles"]), " ".join(row["kernels"])]
         for row in record["operators"]
         if row["instructions"]
     ]  # fmt: skip
     unknown = sorted({row["opcode"] for row in record["operators"] if row["unknown"]})
-    rows.append(["", "input and output", "", count(record["border_instructions"]), ""])
+    rows.append(["", "input and output", "", count(record["border_instructions"]), "", "", ""])
     terminal.print_table(
-        ["layer", "operator", "MACs", "instructions", "share"],
+        ["layer", "operator", "MACs", "instructions", "share", "cycles", "kernels"],
         rows,
         title=f"{record['file']}, tinyseg's engine on a {record['processor']}, estimated",
     )
@@ -110,6 +112,8 @@ def _show_engine(record: dict[str, Any], as_json: bool) -> None:
         ["quantity", "value"],
         [
             ["instructions, estimated", count(total)],
+            ["cycles, a rough estimate", _cycles(record["cycles"])],
+            *([["time of them", f"{milliseconds:,.1f} ms"]] if milliseconds else []),
             ["MACs", count(record["macs"])],
             ["RAM, planned, without stack", size(record["ram_bytes"])],
             ["program in flash", size(record["program_bytes"])],
@@ -117,3 +121,9 @@ def _show_engine(record: dict[str, Any], as_json: bool) -> None:
     )
     if unknown:
         click.echo(f"warning: without {', '.join(unknown)}, which nobody has measured", err=True)
+
+
+def _cycles(value: int | None) -> str:
+    from tinyseg.reporting.numbers import count
+
+    return "not known" if value is None else count(value)

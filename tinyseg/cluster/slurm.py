@@ -24,7 +24,7 @@ _HEAD = """#!/bin/bash
 #SBATCH --signal=B:USR1@{notice}
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --output={log}
+#SBATCH --output="{log}"
 """
 _BODY = """
 output={output}

@@ -162,7 +162,7 @@ def _share(values: Sequence[Any], scores: np.ndarray) -> float:
         from scipy.stats import spearmanr
 
         return float(spearmanr(values, scores).statistic ** 2)
-    groups = {str(value): [] for value in values}
+    groups: dict[str, list[float]] = {str(value): [] for value in values}
     for value, score in zip(values, scores, strict=True):
         groups[str(value)].append(score)
     between = sum(len(part) * (np.mean(part) - scores.mean()) ** 2 for part in groups.values())

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 # Of three trials that have come as far, one goes on.
 _KEPT = 3
 _RETRIES = 2
+_STARTS = 3
 _STORE_BYTES = 100_000_000
 
 
@@ -151,17 +152,31 @@ def _run(search: Search, trials: int, parallel: int, address: str) -> None:
         options |= {"num_cpus": parallel, "include_dashboard": False, "_temp_dir": str(scratch)}
         options["object_store_memory"] = _STORE_BYTES
     try:
-        try:
-            ray.init(**options)
-        except Exception as error:
-            # Of no common kind: a port in use, a daemon that does not come up in time.
-            where = f"--address {address}" if address else "tune"
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{where}: Ray does not start or answer ({reason})") from None
+        _begin(options, f"--address {address}" if address else "tune")
         _tuner(search, trials, parallel, scratch).fit()
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _begin(options: dict[str, Any], where: str) -> None:
+    """Start Ray, once more if its processes do not come up in time, as on a busy machine.
+
+    Raises:
+        InputError: it does not start or answer.
+    """
+    import ray
+
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:
+            # Of no common kind: a port in use, an address where nobody answers.
+            ray.shutdown()
+            if not left:
+                reason = str(error).partition("\n")[0]
+                raise InputError(f"{where}: Ray does not start or answer ({reason})") from None
 
 
 def _tuner(search: Search, trials: int, parallel: int, scratch: Path) -> Tuner:

@@ -145,7 +145,7 @@ def find(name_or_path: str, sha256: str = "") -> tuple[Path, Layout]:
                 return root, layout
     # What was fetched lies in the cache, whose name says nothing.
     shown = roots[0] if named or Path(name_or_path).is_dir() else name_or_path
-    if found := unread.only(roots[0]) or unread.annotations(roots[0]):
+    if found := unread.only(roots[0]) or unread.foreign_annotations(roots[0]):
         raise InputError(found)
     raise InputError(
         f"{shown}: no images and masks found; expected images/ and masks/, or BUSI's layout "

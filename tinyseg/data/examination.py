@@ -62,7 +62,7 @@ def examine(dataset: Dataset, sample: Sample) -> Facts:
     if mask is not None and dataset.regions:
         planes = mask.reshape(*mask.shape[:2], -1)
         facts.foreground, facts.regions = int(planes.any(-1).sum()), planes.sum((0, 1))
-        facts.outline = duplicates.outline(planes.any(-1))
+        facts.outline = duplicates.outline(np.asarray(planes.any(-1)))
     facts.add("warning", where, *pixel_doubts(sample, image, mask if dataset.regions else None))
     return facts
 

@@ -96,7 +96,7 @@ def decode_image(
 def _decoded(
     stream: IO[bytes], page: int | None, most_pixels: int, formats: Sequence[str] | None = None
 ) -> Image.Image:
-    with Image.open(stream, formats=formats) as image:
+    with Image.open(stream, formats=None if formats is None else tuple(formats)) as image:
         if image.width * image.height > most_pixels:
             raise Image.DecompressionBombError
         if page:

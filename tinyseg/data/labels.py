@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
@@ -28,6 +29,7 @@ _VOID_COLOUR = COLOUR | 0xE0E0C0
 _SURE_WHITE = 128
 _SHOWN = 4
 _NUMBERED = 0.8
+_FEWEST_MASKS = 5
 
 # What the user says
 
@@ -205,7 +207,8 @@ def _label_rule(labelled: Sequence[Levels], plain: Sequence[Levels]) -> MaskRule
     inside = {value for held in labelled for value in _values(held, colours)}
     values = inside | {value for held in plain for value in _values(held, colours)}
     _refuse_mixture(labelled, plain, inside, colours)
-    if len(values) > _MOST_REGIONS or _are_instances(labelled):
+    numbered = _are_instances(labelled) or _rarely_repeat(every, colours)
+    if len(values) > _MOST_REGIONS or numbered:
         note = f"masks hold {len(values)} values, taken for instances: all are foreground"
         return MaskRule((), {}, False, (f"{note}; --labels says otherwise",))
     values, notes = _without_void(labelled, values, colours)
@@ -239,6 +242,18 @@ def _are_instances(labelled: Sequence[Levels]) -> bool:
     counts = {len(held.values) for held in labelled}
     numbered = sum(held.instances for held in labelled)
     return numbered > _NUMBERED * len(labelled) and len(counts) > 2 and max(counts) > 3
+
+
+def _rarely_repeat(every: Sequence[Levels], colours: bool) -> bool:
+    """Return whether hardly a value is in two masks: kinds of things would be, single ones not.
+
+    A palette says that its indices are kinds.
+    """
+    if any(held.kind == "index" for held in every):
+        return False
+    counts = Counter(value for held in every for value in set(_values(held, colours)))
+    single = sum(count == 1 for count in counts.values())
+    return _FEWEST_MASKS <= len(every) <= len(counts) and single > _NUMBERED * len(counts)
 
 
 def _without_void(

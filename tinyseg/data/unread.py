@@ -44,7 +44,7 @@ def only(root: Path) -> str:
     return _message(first)
 
 
-def annotations(root: Path) -> str:
+def foreign_annotations(root: Path) -> str:
     """Return a line about annotations of a kind that is not read, named as images are; or none."""
     stems = {path.stem for path in tree.files_below(root) if is_image(path)}
     for suffix, what in ((".txt", "YOLO's text"), (".xml", "XML")):

@@ -14,6 +14,7 @@ _SMALL = (
 # Pixels of a tile. Where params have the clamp, sign, tiles of a block, what is doubled, pairs.
 _TILE = 4
 _CLAMP, _SIGNED, _BLOCK, _DOUBLED, _PAIRS = slice(9, 11), 11, 12, 13, 14
+_NARROW_PAIRS = 11
 
 
 def parts(program: Program, node: Node) -> Parts:
@@ -21,6 +22,14 @@ def parts(program: Program, node: Node) -> Parts:
     assert node.kernel is not None  # An input has no loops.
     if node.kernel in (Kernel.DSP_CONVOLUTION, Kernel.DSP_TRANSPOSED):
         return _product(program, node)
+    if node.kernel is Kernel.DSP_PACKED_CONVOLUTION:
+        product = _Product.of(program, node)
+        turns = product.blocks * product.pairs
+        return _product(program, node) | {
+            "dsp unpack": {"pair": turns, "pair's depth": turns * product.depth}
+        }
+    if node.kernel is Kernel.DSP_NARROW:
+        return _narrow(program, node)
     if node.kernel in _SMALL or node.kernel is Kernel.DSP_DEPTHWISE:
         return {node.kernel.name.lower(): _depthwise(program, node)}
     return {}
@@ -96,6 +105,8 @@ class _Product(NamedTuple):
         is_whole = len(sources) == 1 and (window.dilation_x == 1 or window.width == 1)
         pixels = -(-node.width // phases)
         tiles, depths = -(-pixels // _TILE), params[_PAIRS:]
+        if node.kernel is Kernel.DSP_PACKED_CONVOLUTION:
+            depths = depths[:1]  # How weights are packed comes behind.
         stride = 1 if phases > 1 else window.stride_x
         edges = 0
         if columns > 1:
@@ -168,6 +179,25 @@ def _product(program: Program, node: Node) -> Parts:
     multiplied = product.multiplied(node.channels, params[_SIGNED], rest)
     name = node.kernel.name.lower()
     return {name: own, "dsp gather": product.gathered(), "dsp product": multiplied}
+
+
+def _narrow(program: Program, node: Node) -> Parts:
+    """Return the loops of a row of one to three pixels."""
+    window, params = Window.of(node), numbers(node)
+    sources = [program.nodes[link.source] for link in node.links]
+    is_whole = len(sources) == 1 and (window.dilation_x == 1 or window.width == 1)
+    columns = 1 if is_whole else window.width
+    under = node.width * window.height
+    pairs, depth = -(-node.channels // 2), params[_NARROW_PAIRS]
+    own = {
+        "row": 1.0,
+        "gather": under * columns * len(sources),
+        "byte": under * window.width * sum(source.channels for source in sources),
+        "depth": node.width * depth,
+        "clamped": node.width * node.channels * (tuple(params[_CLAMP]) != FULL),
+    }
+    loop = {"call": 1.0, "pair": pairs, "pair's depth": pairs * depth}
+    return {"dsp_narrow": own, f"dsp narrow {node.width}": loop}
 
 
 def _edge_tiles(pixels: int, columns: int, stride: int, left: int, width: int) -> int:

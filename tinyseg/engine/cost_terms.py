@@ -12,7 +12,7 @@ INPUT, OUTPUT, STEP = "input", "output", "step"
 _OPERAND, _STEPS = 5, 2
 _ELEMENTWISE = (
     *(Kernel.ADD, Kernel.MULTIPLY, Kernel.MIN_MAX, Kernel.SQUARED_DIFFERENCE),
-    *(Kernel.MVE_ADD, Kernel.MVE_MULTIPLY),
+    Kernel.MVE_MULTIPLY,
 )
 _TABLES = (Kernel.TABLE, Kernel.DSP_TABLE, Kernel.MVE_TABLE)
 _RESIZES = (Kernel.DSP_RESIZE_NEAREST, Kernel.MVE_RESIZE_NEAREST)
@@ -83,6 +83,7 @@ def _plain(program: Program, node: Node) -> dict[str, float]:
     found = _sizes(node)
     found |= {"word": width * (channels // _WORD), "byte": width * (channels % _WORD)}
     found |= {"4 elements": -(-width * channels // _WORD), "byte read": 0.0, "pixel apart": 0.0}
+    found |= {"product": node.macs, "channel's products": node.macs / max(width, 1)}
     for link in node.links:
         source = program.nodes[link.source]
         inside = Reach.of(node, link, source.rows).inside

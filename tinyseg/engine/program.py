@@ -15,7 +15,7 @@ KERNEL_COUNT = 64
 class Kernel(enum.IntEnum):
     """Kernels of the runtime, by the numbers of ``firmware/engine/kernel.h``.
 
-    Portable ones come first; those of classes of cores are ``DSP_...`` from 32 and ``MVE_...`` from
+    Portable ones come first; those of classes of cores are ``DSP_...`` from 24 and ``MVE_...`` from
     48, and belong to the namespace of that name.
     """
 
@@ -42,6 +42,9 @@ class Kernel(enum.IntEnum):
     SQUARED_DIFFERENCE = 20
     PACKED_CONVOLUTION = 21
     PACKED_TRANSPOSED = 22
+    DSP_NARROW = 24
+    DSP_AVERAGE_POOL = 25
+    DSP_PACKED_CONVOLUTION = 26
     DSP_CONVOLUTION = 32
     DSP_TRANSPOSED = 33
     DSP_DEPTHWISE = 34
@@ -66,6 +69,7 @@ class Kernel(enum.IntEnum):
     MVE_MAX_POOL = 54
     MVE_RESIZE_NEAREST = 55
     MVE_COPY_ROWS = 56
+    MVE_AVERAGE_POOL = 57
 
 
 class Need(NamedTuple):

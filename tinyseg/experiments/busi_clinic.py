@@ -3,8 +3,8 @@
 Teachers on an encoder that learned ImageNet teach a student of at most 60,000 parameters, on
 images that are changed at random and mixed. All choices, that of the operating point among them,
 are made on the validation images of one fold, on which the levers are taken away or added one by
-one too. The final student learns from all that is not of the test part, which is scored once. See
-``docs/protocol.md``.
+one too. The student then goes on at a lower rate with all that is not of the test part, which is
+scored once. See ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tinyseg.scoring.scores import score_each
 from tinyseg.steps.calibrate import calibrate, store
 from tinyseg.steps.distill import distill
 from tinyseg.steps.evaluate import evaluate, score
+from tinyseg.steps.images import open_images
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
@@ -35,9 +36,9 @@ WORK = Path("build/experiments/busi_clinic")
 WISH = "most-dice"
 # Of the fold that decides; the final networks have none.
 FOLD, NONE = 0, -1
-# Epochs of the student, whose best one is found on the fold; of the final one, which ends with its
-# last; and of a row of the ablation.
-LONG, FINAL, SHORT = 80, 40, 30
+# Epochs of the student, whose best one is found on the fold; of going on from it, which ends with
+# the last; and of a row of the ablation.
+LONG, FINAL, SHORT = 80, 16, 30
 
 _MIXED = {"training.mix": 0.5, "training.average": 0.99, "training.presence_weight": 0.2}
 # By name the seed, the epochs and what differs from a plain training run.
@@ -117,6 +118,15 @@ def student_plan(fold: int, epochs: int) -> Plan:
     return plans.override(plan, {**_MIXED, **lessons})
 
 
+def final_plan() -> Plan:
+    """Return the plan by which the student goes on with all images but those of the test part."""
+    changes = {
+        "training.initial_weights": str(_weights("student")),
+        "training.learning_rate": 1e-3,
+    }
+    return plans.override(student_plan(NONE, FINAL), changes)
+
+
 def _weights(role: str) -> Path:
     return WORK / role / presets.WEIGHTS
 
@@ -132,7 +142,10 @@ def train_student(plan: Plan, role: str) -> dict[str, Any]:
     if settings.method == "none":
         plan = dataclasses.replace(plan, distillation=plans.DistillationPlan())
         return train(plan, folder).as_dict()
-    return distill(plan, Session.open(settings.teacher), folder).as_dict()
+    # Not that of the teachers, which had another fold.
+    _, images = open_images(plan)
+    split = images.split.write(WORK / f"{role}_split.json")
+    return distill(plan, Session.open(settings.teacher), folder, split).as_dict()
 
 
 def judge(role: str) -> dict[str, Any]:
@@ -169,10 +182,9 @@ def make_file(role: str) -> dict[str, Any]:
     }
 
 
-def settle_point(file: str, final: str) -> dict[str, Any]:
-    """Choose the operating point on the fold's integer file, and store it in the final one too."""
+def settle_point(file: str) -> dict[str, Any]:
+    """Choose the operating point on the fold's integer file, and give it to the final network."""
     found = calibrate(Session.open(file), WISH, folder=WORK / "calibration")
-    store(Session.open(final), found.chosen.point)
     store(Session.open(_weights("final")), found.chosen.point)
     return found.as_dict()
 
@@ -211,16 +223,12 @@ def ablation(jobs: Jobs, chosen: tuple[str, ...] | None = None) -> dict[str, Any
 def final(jobs: Jobs) -> dict[str, Any]:
     """Train the student of the fold and the final one, choose the point, score the test part."""
     trained = jobs.run({f"teacher {name}": (train_teacher, (name,)) for name in TEACHERS})
-    trained |= jobs.run(
-        {
-            "student": (train_student, (student_plan(FOLD, LONG), "student")),
-            "final": (train_student, (student_plan(NONE, FINAL), "final")),
-        }
-    )
-    made = jobs.run({f"file {role}": (make_file, (role,)) for role in ("student", "final")})
-    paths = tuple(made[f"file {role}"]["path"] for role in ("student", "final"))
-    point = jobs.run({"point": (settle_point, paths)})["point"]
-    tested = jobs.run({"test": (test_final, paths[1:])})["test"]
+    trained |= jobs.run({"student": (train_student, (student_plan(FOLD, LONG), "student"))})
+    trained |= jobs.run({"final": (train_student, (final_plan(), "final"))})
+    made = jobs.run({"file student": (make_file, ("student",))})
+    point = jobs.run({"point": (settle_point, (made["file student"]["path"],))})["point"]
+    made |= jobs.run({"file final": (make_file, ("final",))})
+    tested = jobs.run({"test": (test_final, (made["file final"]["path"],))})["test"]
     return {
         "validation": {name: run["validation"] for name, run in trained.items()},
         "file": made["file final"],

@@ -15,7 +15,7 @@ from tinyseg import files
 from tinyseg.experiments import engine_table
 from tinyseg.experiments.rounds import final_tables, markdown_table
 from tinyseg.presets import RESULTS
-from tinyseg.reporting.numbers import count, score
+from tinyseg.reporting.numbers import count, false_alarms, missed_lesions, score
 from tinyseg.scoring.scores import lesions
 
 _EXPERIMENT = Path("docs/experiments/busi_small.json")
@@ -88,7 +88,7 @@ def accuracy(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return every score of the published networks, beside those of predicting nothing."""
     header = (
         "network", "data", "form", "Dice", "IoU", "Dice, all images", "IoU, all images",
-        "Dice, pooled", "HD95 (pixels)", "pixel accuracy",
+        "Dice, pooled", "HD95 (pixels)", "pixel accuracy", "missed lesions", "false alarms",
     )  # fmt: skip
     names = {"float": "float32", "integer": "", "background": "nothing predicted"}
     rows = []
@@ -109,10 +109,33 @@ def accuracy(runs: Sequence[Mapping[str, Any]]) -> str:
                     score(scores["pooled"]["dice"]),
                     "-" if distance is None else f"{distance:.1f}",
                     score(scores["pixel_accuracy"]),
+                    *_missed_and_alarms(run, key),
                 ]
             )
-    rows += [[name, "BUSI", "as stated", *["-"] * 6, score(value)] for name, value in _STATED]
+    stated = [[name, "BUSI", "as stated", *["-"] * 6, score(value)] for name, value in _STATED]
+    rows += [[*row, "-", "-"] for row in stated]
     return markdown_table(header, rows)
+
+
+def _missed_and_alarms(run: Mapping[str, Any], key: str) -> tuple[str, str]:
+    """Return how many lesions were missed and how many healthy images marked, of how many.
+
+    Older results do not have them, but the Dice of every image: 0 is a miss or a false alarm, and
+    the healthy images are what parts the mean over all images from that over those with a lesion.
+    """
+    scores, ill = run["test"][key], lesions(run["test"][key])
+    if "false_alarms" in scores:
+        return missed_lesions(scores), false_alarms(scores)
+    healthy = scores["images"] - ill["images"]
+    blank = scores["images"] * scores["dice"] - ill["images"] * ill["dice"]
+    alarms = healthy - round(blank)
+    if key == "background":
+        missed = ill["images"]
+    elif rows := run.get("test_images"):
+        missed = sum(row[key] == 0 for row in rows) - alarms
+    else:
+        return "-", f"{alarms} of {healthy}"
+    return f"{missed} of {ill['images']}", f"{alarms} of {healthy}" if healthy else "-"
 
 
 def cost_table(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -23,6 +23,10 @@ _LIMIT = 64 << 20
 _WEIGHTS_LIMIT = 2 << 30
 
 
+class OptionError(InputError):
+    """A file is taken only with an option that the message names."""
+
+
 class Description(NamedTuple):
     """A network as its file describes it.
 

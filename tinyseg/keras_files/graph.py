@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tinyseg.errors import InputError
-from tinyseg.keras_files.description import GRAPH
+from tinyseg.keras_files.description import GRAPH, OptionError
 
 _SIGNATURE = "serving_default"
 # Operators with effects or code outside of the graph; what is stateful is refused beside these.
@@ -107,7 +107,7 @@ def _check(graph: Any, path: Path) -> None:
     while pending:
         node = pending.pop()
         if _has_effects(node.op) and node.op not in functions:
-            raise InputError(
+            raise OptionError(
                 f"{path}: operator {node.op} ('{node.name}') reads, writes or calls something "
                 "outside of the network; leave it out, or give --unsafe if you trust the file"
             )

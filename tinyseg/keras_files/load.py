@@ -16,7 +16,7 @@ from tinyseg.keras_files import description, safety
 from tinyseg.keras_files.flat import flatten, is_graph, steps
 from tinyseg.keras_files.graph import read_graph
 from tinyseg.keras_files.operation import keras3
-from tinyseg.keras_files.output import with_probabilities
+from tinyseg.keras_files.output import need_answer, with_probabilities
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,7 @@ def flat_network(source: Opened, shape: tuple[int, int, int], name: str) -> kera
         raise InputError(
             f"{source.path}: cannot be built for images of {shape} ({reason}); give another --size"
         ) from None
+    need_answer(network, source.path)
     network = with_probabilities(network, source.path)
     if not all(np.isfinite(weight).all() for weight in network.get_weights()):
         raise InputError(f"{source.path}: holds NaN or infinite weights; train it again")
@@ -193,4 +194,10 @@ def _image_shape(path: str | Path, shape: tuple[int | None, ...]) -> Shape:
             f"{path}: takes {shape}; one image (height, width, channels) is what can be quantized"
         )
     _, height, width, channels = shape
+    if height in (1, 3, 4) and channels == width and channels is not None and channels > 4:
+        raise InputError(
+            f"{path}: takes {shape[1:]}, channels first; save keras.Model(image, model("
+            f"keras.layers.Permute((3, 1, 2))(image))) of image = keras.Input(({width}, "
+            f"{channels}, {height}))"
+        )
     return height, width, channels

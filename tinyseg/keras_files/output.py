@@ -24,6 +24,32 @@ _PASSING = (
 )
 
 
+def need_answer(network: keras.Model, path: str) -> None:
+    """Refuse a network whose output has the shape of neither a mask nor a row of classes.
+
+    Args:
+        network: flat, with one output.
+        path: of its file, for messages.
+
+    Raises:
+        InputError: it has; the message says what to save instead.
+    """
+    _, *shape = network.output_shape
+    _, height, width, _ = network.input_shape
+    flat = len(shape) == 1 and shape[0] and shape[0] % (height * width) == 0
+    if len(shape) not in (1, 3) or flat or not network.outputs[0].dtype.is_floating:
+        raise InputError(
+            f"{path}: ends in {network.outputs[0].dtype.name} {tuple(shape)}, neither a mask "
+            "(height, width, regions) nor a row of classes; save it without its last layers, such "
+            "as argmax or Reshape: keras.Model(model.input, model.layers[-2].output)"
+        )
+    if len(shape) == 3 and None not in shape and shape[0] * width != shape[1] * height:
+        raise InputError(
+            f"{path}: ends in {tuple(shape)}, no mask of {height} x {width} images; if channels "
+            "come first, end it in keras.layers.Permute((2, 3, 1))"
+        )
+
+
 def with_probabilities(network: keras.Model, path: str) -> keras.Model:
     """Return a network that ends in probabilities: with a sigmoid or softmax if it ends in scores.
 

@@ -11,7 +11,7 @@ import types
 from typing import Any
 
 from tinyseg.errors import InputError
-from tinyseg.keras_files.description import objects
+from tinyseg.keras_files.description import OptionError, objects
 from tinyseg.keras_files.operation import keras3
 
 # They hold code, load other files, or run what a file names.
@@ -49,7 +49,7 @@ def check_safety(config: dict[str, Any], path: object) -> None:
         kind, inner = str(found["class_name"]), found.get("config")
         where = f"{path}: layer '{layer}'" if layer else str(path)
         if kind in _CODE:
-            raise InputError(
+            raise OptionError(
                 f"{where} ({kind.strip('_')}) holds code of the file's author, which is not run; "
                 "build it from layers of Keras, or give --unsafe if you trust the file"
             )

@@ -89,7 +89,7 @@ def _draw_classified(rows: Sequence[Classified]) -> bytes:
     figure, axes = plt.subplots(
         lines, _COLUMNS, figsize=(3 * _COLUMNS, 3.7 * lines), squeeze=False, layout="constrained"
     )
-    figure.get_layout_engine().set(h_pad=0.16)
+    figure.get_layout_engine().set(h_pad=0.16)  # type: ignore[union-attr, call-arg]
     for axis in axes.flat:
         axis.set_axis_off()
     for row, axis in zip(rows, axes.flat, strict=False):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg import files
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.reporting import pages, pictures
 from tinyseg.reporting.examples import Classified, confusion_matrix, draw
 from tinyseg.reporting.numbers import (
@@ -95,7 +96,7 @@ def write(
 
 def tables(run: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the report's tables: ``{"title", "note", "header", "rows"}`` of formatted text."""
-    return [
+    always = [
         _accuracy(run),
         _both_kinds(run),
         _same_images(run),
@@ -103,6 +104,29 @@ def tables(run: dict[str, Any]) -> list[dict[str, Any]]:
         _bounds(run),
         _layers(run),
     ]
+    return [*always, *_watched(run.get("watched"))]
+
+
+def _watched(watched: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Return a table of what the rules found in the training run; none if they did not watch."""
+    if not watched:
+        return []
+    by_rule: dict[str, list[dict[str, Any]]] = {}
+    for found in watched["found"]:
+        by_rule.setdefault(found["rule"], []).append(found)
+    rows = []
+    for rule, found in by_rule.items():
+        epochs = sorted({each["epoch"] for each in found})
+        layers = list(dict.fromkeys(each["layer"] for each in found if each["layer"]))
+        more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+        span = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
+        where = ", ".join(layers[:3]) + more
+        rows.append([rule, span, where, found[-1]["says"], watched["rules"][rule]["cure"]])
+    note = f"Rules that watched the training, with {watched['preset']} thresholds."
+    note += "" if rows else " None found anything."
+    header = ["rule", "epochs", "where", "last", "cure"]
+    rows = rows or [["none", "", "", "", ""]]
+    return [{"title": "Training", "note": note, "header": header, "rows": rows}]
 
 
 def _accuracy(run: dict[str, Any]) -> dict[str, Any]:
@@ -139,10 +163,11 @@ def _both_kinds(run: dict[str, Any]) -> dict[str, Any]:
     test = run["test"]
     networks = {"float32": test["float"], run["recipe"]: test["integer"]}
     known = {name: scores for name, scores in networks.items() if "false_alarms" in scores}
+    point = OperatingPoint(**run.get("operating_point", {}))
     return {
         "title": "Images with and without a lesion",
-        "note": "Missed: no pixel of the lesion is found. False alarm: something is marked where "
-        "there is none.",
+        "note": f"Operating point: {point.described()}. Missed: no pixel of the lesion is found. "
+        "False alarm: something is marked where there is none.",
         "header": ["network", "Dice with lesion", "Dice, all", "missed", "false alarms"],
         "rows": [
             [

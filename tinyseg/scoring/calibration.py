@@ -121,7 +121,7 @@ def candidates(maps: np.ndarray, masks: np.ndarray, share: float) -> list[Candid
         share: of the highest probabilities whose mean is the peak.
     """
     found, truth = peaks(maps, share), masks.astype(bool)
-    ill = truth.any((1, 2, 3))
+    ill = np.asarray(truth.any((1, 2, 3)))
     made = []
     for point in _points(maps.shape[1] * maps.shape[2], share):
         counts = _counts(truth, decide(maps, point))
@@ -135,7 +135,7 @@ def candidates(maps: np.ndarray, masks: np.ndarray, share: float) -> list[Candid
 def score_point(maps: np.ndarray, masks: np.ndarray, point: OperatingPoint) -> Candidate:
     """Score one operating point on images, see :func:`candidates`."""
     truth = masks.astype(bool)
-    counts, ill = _counts(truth, decide(maps, point)), truth.any((1, 2, 3))
+    counts, ill = _counts(truth, decide(maps, point)), np.asarray(truth.any((1, 2, 3)))
     return _scored(point, counts, np.ones_like(counts[0], bool), ill)
 
 
@@ -150,8 +150,7 @@ def _points(pixels: int, share: float) -> Iterator[OperatingPoint]:
     for threshold, relative, smallest, largest_only in itertools.product(
         _THRESHOLDS, _RELATIVE, sizes, (False, True)
     ):
-        # Of no effect below a peak of 1.
-        if relative < threshold and not (smallest and largest_only):
+        if not (smallest and largest_only):
             yield OperatingPoint(
                 threshold=threshold,
                 relative=relative,

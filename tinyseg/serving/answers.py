@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,23 +14,10 @@ from tinyseg.errors import InputError
 from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime.runner import network_outputs
 from tinyseg.serving.bodies import JSON, PNG, Refusal, parse
+from tinyseg.serving.reply import Answer, as_json, refused
 from tinyseg.steps.predict import describe
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
-
-
-class Answer(NamedTuple):
-    """What a request is answered.
-
-    Attributes:
-        status: of HTTP.
-        kind: of the content.
-        content: the body.
-    """
-
-    status: int
-    kind: str
-    content: bytes
 
 
 class Network:
@@ -130,16 +116,6 @@ def as_picture(masks: np.ndarray) -> np.ndarray:
     if masks.shape[-1] == 1:
         return 255 * masks[..., 0].astype(np.uint8)
     return (masks * np.arange(1, masks.shape[-1] + 1)).max(-1).astype(np.uint8)
-
-
-def as_json(status: int, facts: dict[str, Any]) -> Answer:
-    """Return an answer of plain values."""
-    return Answer(status, JSON, json.dumps(facts, allow_nan=False).encode() + b"\n")
-
-
-def refused(status: int, reason: str) -> Answer:
-    """Return the answer of a request that is refused."""
-    return as_json(status, {"error": reason.partition("\n")[0]})
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from tinyseg.data.arrays import to_pixels
 from tinyseg.data.images import NO_WHITES, decode_image, deep_kind, deep_values, pixels_of
 from tinyseg.data.reading import white_of
 from tinyseg.errors import InputError
+from tinyseg.serving.reply import JSON
 
 MAX_BYTES = 16 * 2**20
 # Those of an image of 5792 x 5792 pixels; decoded, it takes 100 MB.
 MAX_PIXELS = 2**25
-JSON, NPY, PNG = "application/json", "application/x-npy", "image/png"
+NPY, PNG = "application/x-npy", "image/png"
 _FORMATS = {PNG: "PNG", "image/jpeg": "JPEG", "image/tiff": "TIFF"}
 TYPES = (*_FORMATS, JSON, NPY)
 _DEEPEST = 4

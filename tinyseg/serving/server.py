@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -13,9 +15,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tinyseg.errors import InputError
-from tinyseg.serving.answers import Network, refused
+from tinyseg.serving.answers import Network
 from tinyseg.serving.bodies import MAX_BYTES
-from tinyseg.serving.tally import KIND, Tally
+from tinyseg.serving.door import DOOR, NETWORK, Door
+from tinyseg.serving.reply import refused
 from tinyseg.steps.border import Stated
 from tinyseg.steps.session import Session
 
@@ -23,15 +26,17 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-_NETWORK, _DOOR = "network", "door"
 _STORE_BYTES = 100 * 2**20
 # One image is computed while the next is read.
 _AT_ONCE = 2
-_STATUS_SECONDS = 1.0
+_STARTS = 5
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray gives workers 15, so that anything else on the machine would starve a server.
     "RAY_worker_niceness": "0",
+    # A busy machine takes longer than the 5 seconds after which Ray starts its proxy anew.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -115,44 +120,6 @@ class NetworkReplica:
         return Response(answer.content, answer.status, media_type=answer.kind)
 
 
-class Door:
-    """``GET /ping`` and ``GET /metrics``, beside the replicas so that load does not silence them.
-
-    Args:
-        about: see :class:`tinyseg.serving.tally.Tally`.
-    """
-
-    def __init__(self, about: dict[str, str]) -> None:
-        self._tally, self._replicas, self._asked = Tally(about), 0, 0.0
-
-    def count(self, status: int, seconds: float, size: int) -> None:
-        """Count an answer of a replica."""
-        self._tally.add(status, seconds, size)
-
-    async def __call__(self, request: Request) -> Response:
-        """Answer 200 to a ping if a replica runs, else 503; metrics; and 404 to all else."""
-        from starlette.responses import Response
-
-        path = request.url.path.rstrip("/")
-        if path == "/metrics":
-            return Response(self._tally.text(await self._running()), media_type=KIND)
-        if path == "/ping":
-            up = await self._running()
-            answer = refused(200 if up else 503, "" if up else "no replica runs")
-            return Response(b"\n" if up else answer.content, answer.status, media_type=answer.kind)
-        answer = refused(404, f"{path or '/'}: there are POST /invocations, GET /ping and /metrics")
-        return Response(answer.content, answer.status, media_type=answer.kind)
-
-    async def _running(self) -> int:
-        """Return how many replicas run; asked at most once a second."""
-        from starlette.concurrency import run_in_threadpool
-
-        if time.monotonic() - self._asked > _STATUS_SECONDS:
-            self._replicas = await run_in_threadpool(running_replicas)
-            self._asked = time.monotonic()
-        return self._replicas
-
-
 async def _read(request: Request, content: bytearray, limit: int) -> bool:
     """Read a body; return whether it is within the limit. What lies beyond is not kept."""
     stated = request.headers.get("content-length", "0")
@@ -164,14 +131,6 @@ async def _read(request: Request, content: bytearray, limit: int) -> bool:
             content.clear()
             return False
     return True
-
-
-def running_replicas() -> int:
-    """Return how many replicas of the network run."""
-    from ray import serve
-
-    deployments = serve.status().applications[_NETWORK].deployments
-    return deployments[_NETWORK].replica_states.get("RUNNING", 0)
 
 
 def serve_network(
@@ -201,17 +160,13 @@ def serve_network(
     ended = threading.Event()
     before = {n: signal.signal(n, lambda *_: ended.set()) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ray.init(
-            num_cpus=scale.most + 1,
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
-        )
+        _init(ray, scale.most + 1)
         _start(serve, served, scale, host, port, about)
         started(f"http://{host}:{port}/invocations ({about['model']} on {about['kernels']})")
         ended.wait()
+    except (ray.exceptions.RayError, TimeoutError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"serve: Ray did not start ({reason}); try again") from None
     finally:
         if ray.is_initialized():
             serve.shutdown()
@@ -220,17 +175,37 @@ def serve_network(
             signal.signal(number, handler)
 
 
+def _init(ray: Any, processes: int) -> None:
+    """Start Ray; on a busy machine it may give up after half a minute, and come up later."""
+    for attempt in range(_STARTS):
+        try:
+            ray.init(
+                num_cpus=processes,
+                include_dashboard=False,
+                object_store_memory=_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                _temp_dir=tempfile.mkdtemp(prefix="ts"),  # Short: sockets lie in it.
+            )
+            return
+        except Exception as error:  # Ray raises these bare.
+            ray.shutdown()
+            if attempt == _STARTS - 1 or "timed out" not in str(error):
+                raise RuntimeError(str(error)) from None
+
+
 def _start(
     serve: Any, served: Served, scale: Scale, host: str, port: int, about: dict[str, str]
 ) -> None:
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     quiet = {"log_level": "ERROR", "enable_access_log": False}
-    serve.start(http_options={"host": host, "port": port}, logging_config=quiet)
-    door = serve.deployment(Door, name=_DOOR, ray_actor_options={"num_cpus": 0})
-    options = {"name": _DOOR, "route_prefix": "/", "logging_config": quiet}
+    _patiently(lambda: serve.start(http_options={"host": host, "port": port}, logging_config=quiet))
+    door = serve.deployment(Door, name=DOOR, ray_actor_options={"num_cpus": 0})
+    options = {"name": DOOR, "route_prefix": "/", "logging_config": quiet}
     handle = serve.run(door.bind(about), **options)
     network = serve.deployment(
         NetworkReplica,
-        name=_NETWORK,
+        name=NETWORK,
         max_ongoing_requests=_AT_ONCE,
         max_queued_requests=scale.queue,
         ray_actor_options={"num_cpus": 1},
@@ -246,8 +221,19 @@ def _start(
             "look_back_period_s": min(10.0, max(2.0, scale.up_seconds)),
         },
     )
-    options = {"name": _NETWORK, "route_prefix": "/invocations", "logging_config": quiet}
+    options = {"name": NETWORK, "route_prefix": "/invocations", "logging_config": quiet}
     serve.run(network.bind(served, scale.max_bytes, handle), **options)
+
+
+def _patiently(start: Callable[[], object]) -> None:
+    """Start what may not be up after Ray's minute on a busy machine; it goes on meanwhile."""
+    import ray
+
+    for _ in range(_STARTS - 1):
+        with contextlib.suppress(ray.exceptions.GetTimeoutError):
+            start()
+            return
+    start()
 
 
 def _free_port(host: str, port: int) -> int:

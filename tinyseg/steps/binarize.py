@@ -20,7 +20,7 @@ class Binarized(Trained):
         start: scores before the training, see :func:`tinyseg.steps.train.validation_scores`.
     """
 
-    start: dict[str, Any]
+    start: dict[str, Any] = dataclasses.field(kw_only=True)
 
 
 def binarize(

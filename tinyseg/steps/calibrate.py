@@ -139,7 +139,7 @@ def calibrate(
             "%s: misses %d lesions at any operating point", session.path, chosen.missed_lesions
         )
     before = score_point(maps, masks, session.preprocessing.point)
-    ill = masks.any((1, 2, 3))
+    ill = np.asarray(masks.any((1, 2, 3)))
     folder = folder or presets.BUILD / "calibrate" / session.file.stem
     found = Calibration(
         file=session.file,
@@ -193,7 +193,7 @@ def _predictions(sessions: Sequence[Session], backend: str | None) -> tuple[np.n
     if len(shapes) > 1:
         raise InputError(f"{sessions[0].path}: the other networks' masks have another size")
     maps, masks = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    ill = masks.any((1, 2, 3))
+    ill = np.asarray(masks.any((1, 2, 3)))
     if not ill.any():
         raise InputError(
             f"{sessions[0].path}: none of the {len(maps)} validation images has a lesion; give "

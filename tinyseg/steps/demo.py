@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -191,10 +191,9 @@ def create_app(
 ) -> Starlette:
     """Return the page's server.
 
-    ``GET /`` is the page, ``GET /sample/N`` one of the sample images. ``POST
-    /segment?name=FILE&threshold=SHARE`` takes the bytes of an image file and answers what
-    :func:`segment_by_each` returns, or status 400, or 413 above ``MAX_BYTES``, and
-    ``{"error": one line}``. Several are answered at once; only the networks take turns.
+    ``GET /`` is the page, ``GET /sample/N`` a sample image. ``POST /segment?name=FILE&
+    threshold=SHARE`` takes the bytes of an image file and answers what :func:`segment_by_each`
+    returns, or status 400, or 413 above ``MAX_BYTES``, and ``{"error": one line}``; several at once.
 
     Raises:
         InputError: Starlette is not installed.
@@ -211,20 +210,9 @@ def create_app(
         # The first run of a Keras network takes seconds.
         network_outputs(runner, np.zeros((1, *preprocessing.input_shape), np.float32))
     slides = meaning is None or meaning.by_threshold
-    page = render(
-        "demo.html", title=title, preprocessing=preprocessing, samples=len(samples), slides=slides
-    )
-    one_at_a_time = threading.Lock()  # Interpreters hold one image's tensors.
-
-    def answer(content: bytes, name: str, threshold: str) -> dict[str, Any]:
-        chosen = dataclasses.replace(preprocessing, threshold=_share(threshold, preprocessing))
-        with tempfile.TemporaryDirectory(prefix="tinyseg-demo-") as folder:
-            path = Path(folder, "image")
-            path.write_bytes(content)
-            try:
-                return segment_by_each(path, chosen, networks, whites, meaning, one_at_a_time)
-            except InputError as error:
-                raise InputError(str(error).replace(str(path), name)) from None
+    ends = {"preprocessing": preprocessing, "samples": len(samples), "slides": slides}
+    page = render("demo.html", title=title, **ends)
+    answer = _Answers(preprocessing, networks, whites, meaning, threading.Lock()).answer
 
     async def show_page(request: Request) -> Response:
         return HTMLResponse(page)
@@ -253,6 +241,35 @@ def create_app(
     if samples:
         routes.append(Route("/sample/{number:int}", show_sample))
     return Starlette(routes=routes)
+
+
+class _Answers(NamedTuple):
+    """What images are answered by.
+
+    Attributes:
+        preprocessing, networks, whites, meaning: see :func:`segment_by_each`.
+        turn: one image's at a time, for interpreters hold its tensors.
+    """
+
+    preprocessing: PreprocessingPlan
+    networks: Mapping[str, Runner]
+    whites: Mapping[str, float]
+    meaning: Meaning | None
+    turn: contextlib.AbstractContextManager[Any]
+
+    def answer(self, content: bytes, name: str, threshold: str) -> dict[str, Any]:
+        """Return what :func:`segment_by_each` makes of the bytes of a file."""
+        share = _share(threshold, self.preprocessing)
+        chosen = dataclasses.replace(self.preprocessing, threshold=share)
+        with tempfile.TemporaryDirectory(prefix="tinyseg-demo-") as folder:
+            path = Path(folder, "image")
+            path.write_bytes(content)
+            try:
+                return segment_by_each(
+                    path, chosen, self.networks, self.whites, self.meaning, self.turn
+                )
+            except InputError as error:
+                raise InputError(str(error).replace(str(path), name)) from None
 
 
 def _share(text: str, preprocessing: PreprocessingPlan) -> float:

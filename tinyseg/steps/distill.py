@@ -34,7 +34,7 @@ class Distilled(Trained):
         hints: pairs of feature maps of teacher and student.
     """
 
-    hints: list[Hint]
+    hints: list[Hint] = dataclasses.field(kw_only=True)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -13,7 +13,7 @@ from tinyseg import presets
 from tinyseg.boards import emulator
 from tinyseg.boards.board import load_board
 from tinyseg.boards.firmware import OWN, booted, compile_for
-from tinyseg.engine.compiled import Compiled, compiled
+from tinyseg.engine.compiled import Compiled, compiled, costs_on
 from tinyseg.engine.compiler import compile_model
 from tinyseg.engine.cores import Core, specialize
 from tinyseg.engine.memory_report import memory_report
@@ -106,7 +106,7 @@ def facts(made: Compiled, memories: Sequence[tuple[str, int | None]]) -> dict[st
     Returns:
         ``file``, ``engine``, ``core`` (whose kernels), ``ram_bytes`` (all but the stack),
         ``live_bytes`` (most rows at once), ``state_bytes``, ``scratch_bytes``, ``table_bytes`` and
-        ``program_bytes`` (both in flash), ``macs``, ``work`` (times those of the file),
+        ``program_bytes`` (both in flash), ``macs``, ``work`` (see :class:`Compiled`),
         ``regions`` with ``memory``,
         ``used_bytes`` and ``available_bytes``, ``peak`` with ``step``, ``kernel``, ``layer`` and
         the ``tensors`` alive then, ``live`` (bytes of rows at each step), and ``nodes`` with
@@ -175,13 +175,13 @@ def _peak(step: int, nodes: list[dict[str, Any]]) -> dict[str, Any]:
 def _front(model: TfliteModel, core: Core, sizes: list[int] | None) -> list[dict[str, Any]]:
     """Return how little memory programs with more and more work take."""
     program = specialize(compile_model(model), core)
-    variants = front(program)
+    variants = front(program, costs=costs_on(program, core))
     first, rows = len(program.nodes), []
     with counter("planning less memory for more work", len(variants)) as progress:
         for variant in variants:
             rows.append(
                 {
-                    "work": variant.macs,
+                    "work": variant.work,
                     "macs": variant.schedule.macs,
                     "live_bytes": variant.schedule.peak,
                     "ram_bytes": variant.ram,

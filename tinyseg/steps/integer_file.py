@@ -9,7 +9,7 @@ from pathlib import Path
 from tinyseg import plan as plans
 from tinyseg import presets
 from tinyseg.errors import InputError
-from tinyseg.keras_files.description import fingerprint, looks_like_model
+from tinyseg.keras_files.description import OptionError, fingerprint, looks_like_model
 from tinyseg.steps.own_file import name_of
 from tinyseg.tflite import TfliteModel
 
@@ -27,7 +27,9 @@ def read_model(name_or_file: str, source: str | None = None, recipe: str = RECIP
     return TfliteModel.read(find_integers(name_or_file, source, recipe))
 
 
-def find_integers(name_or_file: str, source: str | None = None, recipe: str = RECIPE) -> Path:
+def find_integers(
+    name_or_file: str, source: str | None = None, recipe: str = RECIPE, unsafe: bool = False
+) -> Path:
     """Return the integer file of a network of the zoo, or of a Keras model file.
 
     A Keras file has one if it was quantized here and did not change since; else it is made, if the
@@ -37,6 +39,7 @@ def find_integers(name_or_file: str, source: str | None = None, recipe: str = RE
         name_or_file: what the user named; the path of a ``.tflite`` file is returned as it is.
         source: data source; None for any.
         recipe: of the file.
+        unsafe: run code that a Keras file holds, to make it.
 
     Raises:
         InputError: there is none.
@@ -58,18 +61,25 @@ def find_integers(name_or_file: str, source: str | None = None, recipe: str = RE
             f"{path}: a Keras model, whose integer file is not there yet; run 'tinyseg quantize "
             f"{path} --data IMAGES'"
         )
-    return _convert(path, source, recipe)
+    return _convert(path, source, recipe, unsafe)
 
 
 def _newest_first(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: (-path.stat().st_mtime, path))
 
 
-def _convert(path: Path, source: str, recipe: str) -> Path:
+def _convert(path: Path, source: str, recipe: str, unsafe: bool) -> Path:
     from tinyseg.steps.convert import convert
     from tinyseg.steps.session import Session
 
-    session = Session.open(path, source, changes={"quantization.recipe": recipe})
+    changes = {"quantization.recipe": recipe}
+    try:
+        session = Session.open(path, source, changes=changes, unsafe=unsafe)
+    except OptionError as error:
+        raise InputError(
+            f"{error}; 'tinyseg quantize {path} --data {source}' takes that, and its file is "
+            "found here then"
+        ) from None
     made, _ = convert(session, session.run_folder())
     log.info("%s: made of %s; 'tinyseg quantize' says how good it is", made.path, path)
     return made.file

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tinyseg import presets, zoo
 from tinyseg.errors import InputError
-from tinyseg.keras_files.description import fingerprint, is_model, looks_like_model
+from tinyseg.keras_files.description import (
+    OptionError,
+    fingerprint,
+    is_model,
+    looks_like_model,
+)
 from tinyseg.plan import DataPlan, ModelPlan, Plan, PreprocessingPlan
 
 if TYPE_CHECKING:
@@ -77,7 +82,7 @@ def _shape(opened: Opened, asked: list[int | None]) -> tuple[int, int, int]:
             raise InputError(f"{opened.path}: takes {fixed}, not {wanted}; leave the size out")
     height, width, channels = (own or wanted for own, wanted in zip(given, asked, strict=True))
     if height is None or width is None or channels is None:
-        raise InputError(
+        raise OptionError(
             f"{opened.path}: takes images of any size; give the fixed size that it is to have: "
             "--size PIXELS, or --set preprocessing.height=... --set preprocessing.width=..."
         )

@@ -195,7 +195,8 @@ def _missed_on_all(
     path, before, after = str(made.path), tested.scores.floats, tested.scores.integers
     missed = []
     if not verdict.misses(Gate.SCORE):
-        missed += missed_score(path, tested.images, before, after, max_drop)
+        both = not made.preprocessing.is_plain
+        missed += missed_score(path, tested.images, before, after, max_drop, over_all=both)
     if not verdict.misses(Gate.TRIVIAL):
         missed += missed_trivial(path, tested.images, {"float": before, "tflm": after})
     return missed
@@ -260,6 +261,7 @@ def _run(
         profile=None,
         missed=verdict.missed,
         provenance=plans.provenance(),
+        operating_point=made.preprocessing.point,
     )
 
 
@@ -299,7 +301,14 @@ def _report(run: Run, session: Session, tested: Tested) -> None:
     from tinyseg.reporting.examples import worst_first
 
     examples = worst_first(tested.images, tested.floats, tested.integers)
-    run_report.write(run.as_dict(), examples, _history(session), run.folder, run.verdict)
+    values = {**run.as_dict(), "watched": _watched(session)}
+    run_report.write(values, examples, _history(session), run.folder, run.verdict)
+
+
+def _watched(session: Session) -> dict[str, Any] | None:
+    """Return what rules found in the training run; None if they did not watch."""
+    path = session.float_weights.parent / presets.FINDINGS
+    return files.read_json(path) if path.is_file() and not session.own else None
 
 
 def _history(session: Session) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.verification.gates import Missed
 from tinyseg.verification.on_device import OnDevice
 from tinyseg.verification.verify import Verification
@@ -146,6 +147,7 @@ class Run:
         profile: MLTK's figures; None without them.
         missed: gates that were not passed.
         provenance: versions of what took part.
+        operating_point: that masks are made at.
         verdict: lines for people, see :func:`tinyseg.steps.verdict.verdict`.
     """
 
@@ -168,6 +170,7 @@ class Run:
     profile: dict[str, Any] | None
     missed: tuple[Missed, ...]
     provenance: Mapping[str, str]
+    operating_point: OperatingPoint = dataclasses.field(default_factory=OperatingPoint)
     verdict: tuple[str, ...] = ()
 
     @property
@@ -187,6 +190,7 @@ class Run:
         for key in ("model", "data", "weights"):
             values[key] = dataclasses.asdict(values[key])
         values |= {
+            "operating_point": self.operating_point.point_values(),
             "test": self.test.as_dict(),
             "packing": self.packing and dataclasses.asdict(self.packing),
             "verification": self.verification.as_dict(),

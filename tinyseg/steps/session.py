@@ -127,7 +127,7 @@ class Session(Ends):
         Raises:
             InputError: no such file or network, or the file differs from its plan.
         """
-        path = find_integers(str(name_or_file), source, recipe)
+        path = find_integers(str(name_or_file), source, recipe, unsafe)
         session = Session(Plan(), path, weights=weights)
         session.unsafe = unsafe
         return session._resolved(source)

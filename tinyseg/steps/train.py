@@ -115,6 +115,20 @@ def watching(preset: str, stop_on: Sequence[str] = ()) -> Hook:
     return Watch(preset, tuple(stop_on))
 
 
+def logging_to_mlflow(uri: str) -> Hook:
+    """Return the hook that logs a run to MLflow.
+
+    Args:
+        uri: of the tracking server, or a folder.
+
+    Raises:
+        InputError: MLflow is not installed.
+    """
+    from tinyseg.training.mlflow_log import MlflowLog
+
+    return MlflowLog(uri)
+
+
 def finish(model: keras.Model, session: Session, folder: str | Path) -> Trained:
     """Store how the images of a training run were divided, and score the network."""
     folder = Path(folder)

@@ -72,7 +72,8 @@ class Averaging(keras.callbacks.Callback):
 
     def __init__(self, average: WeightAverage) -> None:
         super().__init__()
-        self._average, self._before = average, []
+        self._average = average
+        self._before: list[tf.Tensor] = []
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Take in the weights."""

@@ -85,7 +85,7 @@ class Block(NamedTuple):
 
     kernel: np.ndarray
     bias: np.ndarray
-    norm: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    norm: tuple[np.ndarray, ...]
 
 
 def encoder_of(model: keras.Model) -> str:

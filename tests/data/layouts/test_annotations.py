@@ -93,6 +93,19 @@ def test_coco_shapes_of_every_kind(coco, kind):
     assert check(str(dataset.root)).ok
 
 
+def test_images_of_one_name_are_told_apart_by_the_annotations_name(coco):
+    for part, number in (("train2017", 1), ("val2017", 2)):
+        root = coco(
+            annotation(1, number, [SQUARE]), place=f"notes/instances_{part}.json", folder=part
+        )
+    dataset = load(root)
+    assert names(dataset) == ["train2017/1", "train2017/2", "val2017/1", "val2017/2"]
+    assert [mask.any() for mask in masks(dataset)] == [True, False, False, True]
+    (root / "notes/instances_val2017.json").rename(root / "notes/all.json")
+    with pytest.raises(InputError, match=r"all\.json: image '1\.png' may be .*train2017"):
+        load(root)
+
+
 def test_coco_text_of_many_runs(coco):
     wanted = np.random.default_rng(3).integers(0, 2, (HEIGHT, WIDTH), np.uint8)
     drawn = {"size": [HEIGHT, WIDTH], "counts": packed(runs(wanted))}
@@ -242,3 +255,16 @@ def test_labelme_pairs(labelme):
 def test_annotations_are_part_of_the_fingerprint(labelme):
     before = load(labelme(shape("lesion", [[0, 0], [5, 0], [5, 5]]))).fingerprint()
     assert load(labelme(shape("lesion", [[0, 0], [5, 0], [5, 6]]))).fingerprint() != before
+
+
+def test_labelme_files_apart_from_their_images(tmp_path):
+    content = {"shapes": [shape("lesion", [[0, 0], [5, 0], [5, 5]])], "imageData": None}
+    for part in ("a", "b"):
+        save(tmp_path / f"set/{part}/1.png", noise(1))
+    path = tmp_path / "set/json/1.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({**content, "imagePath": "..\\b\\1.png"}))
+    assert names(load(tmp_path / "set"))[0] == "b/1"
+    path.write_text(json.dumps({**content, "imagePath": "1.png"}))
+    with pytest.raises(InputError, match=r"1\.json: may be about .*a/1\.png or .*b/1\.png"):
+        load(tmp_path / "set")

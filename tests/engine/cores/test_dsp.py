@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine import cases, on_core
-from tests.tflite.drafts import SAME, File, on_tflm, options, random_inputs
+from tests.tflite.drafts import SAME, VALID, File, on_tflm, options, random_inputs
 from tinyseg.engine.compiled import compiled
 from tinyseg.engine.cores import Core
 from tinyseg.engine.program import Kernel
@@ -38,11 +38,12 @@ def test_operators(kind, data):
     check(case.file, case.inputs, case.outputs)
 
 
-def windowed(kind, source, kernel, channels, *, stride=1, activation=0):
+def windowed(kind, source, kernel, channels, *, stride=1, activation=0, multiplier=1):
     """A file of one convolution by a square window, with 'same' padding."""
     random = np.random.default_rng(5)
     depth = source[2]
-    shape = (channels, kernel, kernel, depth) if kind == "Conv2D" else (1, kernel, kernel, depth)
+    channels *= multiplier
+    shape = (channels, kernel, kernel, depth) if kind == "Conv2D" else (1, kernel, kernel, channels)
     file = File()
     data = file.tensor((1, *source), scale=0.1, zero_point=-3)
     weights = file.constant(
@@ -59,7 +60,7 @@ def windowed(kind, source, kernel, channels, *, stride=1, activation=0):
         fusedActivationFunction=activation,
     )  # fmt: skip
     if kind == "DepthwiseConv2D":
-        setting.depthMultiplier = 1
+        setting.depthMultiplier = multiplier
     name = "CONV_2D" if kind == "Conv2D" else "DEPTHWISE_CONV_2D"
     file.operator(name, [data, weights, bias], target, setting)
     return file, [data], [target]
@@ -97,6 +98,38 @@ def test_depthwise_windows(kernel, stride, expected, width):
 def test_convolutions_of_one_value_and_to_one():
     assert check(*windowed("Conv2D", (3, 5, 1), 1, 8)) == [Kernel.DSP_PIXEL_TABLE]
     assert check(*windowed("Conv2D", (3, 5, 12), 1, 1)) == [Kernel.DSP_DOT]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize(("channels", "activation"), [(1, 0), (5, RELU), (8, 0)])
+def test_rows_of_less_pixels_than_a_tile(width, channels, activation):
+    file = windowed("Conv2D", (3, width, 7), 3, channels, activation=activation)
+    assert check(*file) == [Kernel.DSP_NARROW]
+
+
+@pytest.mark.parametrize(("depth", "multiplier"), [(1, 8), (3, 2)])
+def test_few_channels_that_become_several(depth, multiplier):
+    file = windowed("DepthwiseConv2D", (5, 9, depth), 3, depth, multiplier=multiplier)
+    assert check(*file) == [Kernel.DSP_CONVOLUTION]
+
+
+@pytest.mark.parametrize(
+    ("window", "channels", "expected"),
+    [
+        (4, 9, Kernel.DSP_AVERAGE_POOL),
+        (16, 4, Kernel.DSP_AVERAGE_POOL),
+        (4, 3, Kernel.AVERAGE_POOL),
+        (17, 4, Kernel.AVERAGE_POOL),
+    ],
+)
+def test_means_of_windows(window, channels, expected):
+    file = File()
+    source = file.tensor((1, 17, 18, channels), zero_point=-9)
+    target = file.tensor((1, 18 - window, 19 - window, channels), zero_point=-9)
+    setting = options("Pool2D", padding=VALID, strideH=1, strideW=1)
+    setting.filterHeight = setting.filterWidth = window
+    file.operator("AVERAGE_POOL_2D", [source], target, setting)
+    assert check(file, [source], [target]) == [expected]
 
 
 def added(name, channels):

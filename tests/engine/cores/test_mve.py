@@ -66,13 +66,13 @@ def test_groups_cover_all_channels(channels):
     assert max(covered) < max(channels, 4)
 
 
-def test_what_kernels_cannot_stays_portable():
+def test_what_kernels_cannot_is_left_to_others():
     weights = np.ones((4, 1, 1, 8))
     assert kernel_of(convolution(weights)) == Kernel.MVE_CONVOLUTION
     assert kernel_of(convolution(weights, shift=0)) == Kernel.MVE_CONVOLUTION
     assert kernel_of(convolution(weights, shift=1)) == Kernel.CONVOLUTION
     # Reading beyond a constant may leave the memory.
-    assert kernel_of(convolution(weights, constant=bytes(128))) == Kernel.CONVOLUTION
+    assert kernel_of(convolution(weights, constant=bytes(128))) == Kernel.DSP_CONVOLUTION
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,48 @@ def test_taps_are_added_in_groups_that_fit_16_bits(most, expected):
     assert node.params[13] == expected
 
 
-def test_taps_whose_sums_do_not_fit_stay_portable():
+def test_taps_whose_sums_do_not_fit_are_left_to_others():
     weights = np.full((3, 3, 16), -128)
     program = convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,))
-    assert kernel_of(program) == Kernel.DEPTHWISE
+    assert kernel_of(program) == Kernel.DSP_DEPTHWISE3X3
     # Large ones are kept apart from each other.
     weights[:, 1:] = 0
     program = convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,))
     assert kernel_of(program) == Kernel.MVE_DEPTHWISE
+
+
+def test_few_channels_that_become_several_are_a_product():
+    weights = np.ones((3, 3, 8))
+    program = convolution(weights, kernel=Kernel.DEPTHWISE, own=(8,))
+    assert kernel_of(program) == Kernel.MVE_CONVOLUTION
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(16, Kernel.MVE_AVERAGE_POOL), (17, Kernel.AVERAGE_POOL)]
+)
+def test_means_whose_sums_fit_16_bits(side, expected):
+    window = (side, side, 1, 1, 1, 1, 0, 0, -128, 127)
+    source = Node(None, (), 20, 20, 8)
+    node = Node(Kernel.AVERAGE_POOL, (Link(0),), 4, 4, 8, params=window)
+    assert kernel_of(Program((source, node), 1, (1,))) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shift", "expected"),
+    [
+        ((1 << 30, 0), (1 << 30, -1), -17, Kernel.MVE_ADD),
+        ((1 << 29, -3), (-(1 << 30), 0), -17, Kernel.MVE_ADD),
+        ((1 << 30, 0), (1 << 30, 0), -17, Kernel.MVE_ADD),
+        ((1 << 30, 0), (1 << 30, -1), 0, Kernel.ADD),
+        ((1 << 29, -3), (1 << 29, -1), -17, Kernel.ADD),
+    ],
+)
+def test_sums_with_a_factor_of_a_half(first, second, shift, expected):
+    params = (*(8, 1, 3), *first, *(8, 1, -5), *second, 20, 1 << 30, shift, 7, -128, 127, 0)
+    sources = (Node(None, (), 4, 4, 8), Node(None, (), 4, 4, 8))
+    node = Node(Kernel.ADD, (Link(0), Link(1)), 4, 4, 8, params=params)
+    program = specialize(Program((*sources, node), 2, (2,)), Core.MVE)
+    assert program.nodes[2].kernel == expected
 
 
 def test_regions_have_bytes_to_spare():

@@ -6,7 +6,7 @@ import pytest
 from tinyseg.errors import InputError
 from tinyseg.training.watch.rules import CHECKS, Seen, findings
 from tinyseg.training.watch.sight import Gradient, Output, Sight
-from tinyseg.training.watch.thresholds import PRESETS, RULES, known, thresholds
+from tinyseg.training.watch.thresholds import PRESETS, WATCH_RULES, known, thresholds
 
 FINE = Gradient(1e-3, 1e-1, 1e-2)
 NOTHING = np.empty(0, np.float32)
@@ -84,11 +84,11 @@ HEALTHY = seen(
 
 
 def rules_that_fire(what, preset):
-    return {rule for rule in RULES if findings(what, rule, thresholds(rule, preset))}
+    return {rule for rule in WATCH_RULES if findings(what, rule, thresholds(rule, preset))}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", WATCH_RULES)
 def test_a_rule_fires_on_its_fault(rule, preset):
     assert rule in rules_that_fire(BROKEN[rule], preset)
 
@@ -99,7 +99,7 @@ def test_none_fires_on_health(preset):
 
 
 def test_every_rule_has_a_check():
-    assert list(CHECKS) == list(RULES) == list(BROKEN)
+    assert list(CHECKS) == list(WATCH_RULES) == list(BROKEN)
 
 
 def test_a_finding_says_when_where_and_what():

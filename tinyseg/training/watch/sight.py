@@ -10,8 +10,6 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from tinyseg.training.losses import BceDiceLoss
-
 # Sigmoids and tanhs are read by what they give.
 _SQUASHING = ("sigmoid", "tanh")
 
@@ -71,7 +69,7 @@ class Probe:
         network: with its weights.
         images: inputs ``(batch, height, width, channels)``.
         truth: masks or classes of them, as training takes them.
-        dice_weight: of the loss of masks.
+        loss: whose gradients are looked at.
         classes: names of classes where the network classifies, else none.
     """
 
@@ -80,13 +78,11 @@ class Probe:
         network: keras.Model,
         images: tf.Tensor,
         truth: tf.Tensor,
-        dice_weight: float,
+        loss: keras.losses.Loss,
         classes: Sequence[str] = (),
     ) -> None:
         self._images, self._truth, self._classes = images, truth, classes
-        self._loss: Any = (
-            keras.losses.CategoricalCrossentropy() if classes else BceDiceLoss(dice_weight)
-        )
+        self._loss: Any = loss
         self._layers = [layer for layer in network.layers if _has_one_output(layer)]
         outputs = [layer.output for layer in self._layers]
         self._model = keras.Model(network.inputs, [*outputs, network.output])
@@ -130,7 +126,7 @@ class Probe:
 
 def _has_one_output(layer: keras.layers.Layer) -> bool:
     inside = layer.inbound_nodes and not isinstance(layer, keras.layers.InputLayer)
-    return bool(inside) and isinstance(layer.output, keras.engine.keras_tensor.KerasTensor)
+    return bool(inside) and not isinstance(layer.output, list | tuple | dict)
 
 
 def _name(variable: tf.Variable) -> str:

@@ -34,7 +34,7 @@ class Rule(NamedTuple):
     calm: Mapping[str, float]
 
 
-RULES: Mapping[str, Rule] = {
+WATCH_RULES: Mapping[str, Rule] = {
     "vanishing_gradient": Rule(
         "the mean magnitude of a gradient is next to nothing",
         "raise the learning rate, normalise, or initialise with larger weights",
@@ -137,7 +137,7 @@ def thresholds(rule: str, preset: str) -> Mapping[str, float]:
     """
     if preset not in PRESETS:
         raise InputError(f"--watch: '{preset}' is not off, {' or '.join(PRESETS)}")
-    return getattr(RULES[rule], preset)
+    return getattr(WATCH_RULES[rule], preset)
 
 
 def known(rule: str) -> str:
@@ -146,8 +146,7 @@ def known(rule: str) -> str:
     Raises:
         InputError: there is no such rule.
     """
-    if rule not in RULES:
-        raise InputError(
-            f"--stop-on: no rule '{rule}'{meant(rule, RULES)}; there are {', '.join(RULES)}"
-        )
+    if rule not in WATCH_RULES:
+        close, names = meant(rule, WATCH_RULES), ", ".join(WATCH_RULES)
+        raise InputError(f"--stop-on: no rule '{rule}'{close}; there are {names}")
     return rule

@@ -17,22 +17,22 @@ import tf_keras as keras
 from tinyseg import files
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import GateError, InputError
-from tinyseg.presets import HISTORY
+from tinyseg.presets import FINDINGS, HISTORY
 from tinyseg.training.epochs import judging_batches, learning_batches, steps_of
 from tinyseg.training.hooks import TrainingRun
+from tinyseg.training.losses import mask_loss
 from tinyseg.training.watch.rules import Finding, Seen, findings
 from tinyseg.training.watch.sight import Probe, Sight
-from tinyseg.training.watch.thresholds import RULES, known, thresholds
+from tinyseg.training.watch.thresholds import WATCH_RULES, known, thresholds
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = "rules.json"
 # Images of the fixed batch: enough for a mean, and a fraction of a step.
 _IMAGES = 4
 _SHARE = 0.03
 # Looks that rules need at most, and those that are taken whatever they cost.
 _KEPT, _FIRST = 4, 2
-_DRAWN = 3
+_DRAWN, _TIMED = 3, 2
 
 
 class Stopped(GateError):
@@ -58,7 +58,7 @@ class Watch:
     share: float = _SHARE
 
     def __post_init__(self) -> None:
-        for rule in self.stop_on or RULES:
+        for rule in self.stop_on or WATCH_RULES:
             thresholds(known(rule), self.preset)
 
     def __call__(self, run: TrainingRun) -> keras.callbacks.Callback:
@@ -77,12 +77,12 @@ class Watcher(keras.callbacks.Callback):
     def __init__(self, run: TrainingRun, watch: Watch) -> None:
         super().__init__()
         self._run, self._watch = run, watch
-        self._path = run.folder / FILE_NAME
+        self._path = run.folder / FINDINGS
         self._found = list(_before(self._path, run.epochs_done))
         self._history = _history(run.folder / HISTORY, run.epochs_done)
         self._sights: list[Sight] = []
         self._spent, self._looks, self._left_out = 0.0, 0, 0
-        self._waiting: float | None = None
+        self._epochs_here = 0
         self._counts = _counts(run.training)
         fresh = not run.epochs_done and not run.plan.training.initial_weights
         self._fresh = fresh or bool(self._history)
@@ -109,24 +109,22 @@ class Watcher(keras.callbacks.Callback):
             Stopped: one that is to stop the run has found something.
         """
         self._history.append({key: float(value) for key, value in (logs or {}).items()})
-        if self._waiting is None:
-            self._waiting = self._timed(time.perf_counter() - self._epoch_start)
-        else:
-            self._waiting = -1.0
-        self._check(epoch + 1)
+        # The first epoch here also compiles the step.
+        seconds = time.perf_counter() - self._epoch_start
+        self._epochs_here += 1
+        self._check(epoch + 1, self._timed(seconds) if self._epochs_here == _TIMED else None)
 
-    def _check(self, epoch: int) -> None:
+    def _check(self, epoch: int, waiting: float | None = None) -> None:
         start = time.perf_counter()
         if self._looks < _FIRST or self._spent < self._watch.share * (start - self._start):
             self._sights = [*self._sights, self._probe.look(epoch)][-_KEPT:]
             self._looks += 1
         else:
             self._left_out += 1
-        waiting = self._waiting if self._waiting != -1.0 else None
         seen = Seen(epoch, self._history, self._sights, self._counts, self._fresh, waiting)
         fresh = [
             finding
-            for rule in RULES
+            for rule in WATCH_RULES
             for finding in findings(seen, rule, thresholds(rule, self._watch.preset))
         ]
         self._report(fresh, epoch)
@@ -154,7 +152,7 @@ class Watcher(keras.callbacks.Callback):
                 "thresholds": _finite(thresholds(name, self._watch.preset)),
                 "source": _source(name, self._watch.preset),
             }
-            for name, rule in RULES.items()
+            for name, rule in WATCH_RULES.items()
         }
         files.write_json(
             self._path,
@@ -184,8 +182,9 @@ class Watcher(keras.callbacks.Callback):
         batches = judging_batches(batch, run.plan)
         assert batches is not None  # Runs without training images do not begin.
         images, truth = next(iter(batches))
-        weight = run.plan.training.dice_weight
-        return Probe(run.network, images, truth, weight, run.training.classes)
+        classes, settings = run.training.classes, run.plan.training
+        loss = keras.losses.CategoricalCrossentropy() if classes else mask_loss(settings)
+        return Probe(run.network, images, truth, loss, classes)
 
     def _timed(self, epoch_seconds: float) -> float | None:
         """Return the share of a step's time in which its images are made; None of few steps."""
@@ -251,7 +250,7 @@ def _finite(bounds: Mapping[str, float]) -> dict[str, float | str]:
 
 
 def _source(name: str, preset: str) -> str:
-    published = RULES[name].published
+    published = WATCH_RULES[name].published
     if preset == "sagemaker":
         return f"SageMaker Debugger's {published}"
     return f"healthy runs of the zoo; SageMaker Debugger's {published} asks for less"
@@ -259,7 +258,7 @@ def _source(name: str, preset: str) -> str:
 
 def _line(found: Sequence[Finding]) -> str:
     """Return what one rule found in one line."""
-    first, rule = found[0], RULES[found[0].rule]
+    first, rule = found[0], WATCH_RULES[found[0].rule]
     where = f" in {first.layer}" if first.layer else ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     when = f"after epoch {first.epoch}" if first.epoch else "before the first epoch"

@@ -8,6 +8,9 @@ void AddAll(KernelTable* table) {
   const auto add = [table](Kernel kernel, KernelFunction function) {
     table->functions[static_cast<int>(kernel)] = function;
   };
+  add(Kernel::kDspNarrow, Narrow);
+  add(Kernel::kDspAveragePool, AveragePool);
+  add(Kernel::kDspPackedConvolution, PackedConvolution);
   add(Kernel::kDspConvolution, Convolution);
   add(Kernel::kDspTransposed, Transposed);
   add(Kernel::kDspDepthwise, Depthwise);

@@ -1,6 +1,7 @@
 // CONV_2D and FULLY_CONNECTED of four pixels a row and more.
+#include "engine/kernels/dsp/convolution.h"
+
 #include "engine/kernels/dsp/dsp.h"
-#include "engine/kernels/dsp/gemm.h"
 #include "engine/kernels/requantize.h"
 #include "engine/kernels/window.h"
 
@@ -8,7 +9,8 @@ namespace tinyseg {
 namespace engine {
 namespace dsp {
 
-void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+void ComputeConvolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output,
+                        uint8_t* scratch, const Unpacker* unpacker) {
   const auto& params = rows.params<ConvolutionParams>(node);
   const Window& window = params.window;
   const WindowRows input(rows, node, window, row);
@@ -22,7 +24,8 @@ void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* outpu
                         channels,
                         params.pairs,
                         rows.at<int8_t>(params.weights),
-                        rows.scratch()};
+                        scratch,
+                        unpacker};
   Gemm gemm(task);
   const bool is_whole = node.link_count == 1 && (window.dilation_x == 1 || window.width == 1);
   const int32_t columns = is_whole ? window.width : 1;
@@ -39,6 +42,10 @@ void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* outpu
   gemm.Compute();
   ClampRow(output, static_cast<uint32_t>(node.width) * node.channels, params.gemm.least,
            params.gemm.most);
+}
+
+void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
+  ComputeConvolution(rows, node, row, output, rows.scratch(), nullptr);
 }
 
 }  // namespace dsp

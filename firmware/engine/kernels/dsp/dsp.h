@@ -9,6 +9,7 @@ namespace engine {
 namespace dsp {
 
 void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void AveragePool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise1x1(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
@@ -19,6 +20,8 @@ void Dot(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Gate(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void Narrow(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void PackedConvolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void PixelTable(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Table(const Rows& rows, const Node& node, uint32_t row, int8_t* output);

@@ -134,6 +134,7 @@ void Gemm::Multiply(int32_t tile, int32_t count) const {
                                  row_.params.doubles_weights};
   const auto multiply = row_.params.is_signed ? tinyseg_dsp_multiply_signed : tinyseg_dsp_multiply;
   if (row_.channels == 1) return MultiplyOne(product, count);
+  if (row_.unpacker != nullptr) return MultiplyPacked(product);
   multiply(&product);
   if (row_.channels % 2 == 0) return;
   // The last channel once more with the one before.
@@ -142,6 +143,20 @@ void Gemm::Multiply(int32_t tile, int32_t count) const {
   product.output += row_.channels - 2;
   product.channel_pairs = 1;
   multiply(&product);
+}
+
+void Gemm::MultiplyPacked(tinyseg_dsp_product product) const {
+  const auto multiply = row_.params.is_signed ? tinyseg_dsp_multiply_signed : tinyseg_dsp_multiply;
+  int8_t* const output = product.output;
+  const int32_t pairs = (row_.channels + 1) / 2;
+  product.channel_pairs = 1;
+  for (int32_t i = 0; i < pairs; ++i) {
+    // The last two channels may overlap those before.
+    const int32_t first = 2 * i + 1 < row_.channels ? 2 * i : row_.channels - 2;
+    product.weights = row_.unpacker->unpack(*row_.unpacker, i, first);
+    product.output = output + first;
+    multiply(&product);
+  }
 }
 
 // The second channel of a pair is the next pixel, which is computed later but for the last.

@@ -19,6 +19,12 @@ struct Run {
   int32_t first;      // Column of the row under the first pixel's window.
 };
 
+// Gives weights of pairs of channels that are packed.
+struct Unpacker {
+  // Returns the ChannelPair of channels from `first` on, with its weights, until the next call.
+  const int8_t* (*unpack)(const Unpacker& self, int32_t pair, int32_t first);
+};
+
 // Pixels of a row.
 struct GemmRow {
   const GemmParams& params;
@@ -31,6 +37,7 @@ struct GemmRow {
   int32_t pairs;     // Of depths.
   const int8_t* weights;
   uint8_t* scratch;
+  const Unpacker* unpacker;  // Null if weights are plain.
 };
 
 class Gemm {
@@ -51,6 +58,7 @@ class Gemm {
   void Fill(int32_t pairs, int32_t count, Pair* to) const;
   void Multiply(int32_t tile, int32_t count) const;
   void MultiplyOne(tinyseg_dsp_product product, int32_t count) const;
+  void MultiplyPacked(tinyseg_dsp_product product) const;
 
   const GemmRow& row_;
   const int32_t tiles_;  // The last one begins earlier rather than being smaller.

@@ -45,6 +45,21 @@ inline Pair EvenBytes(uint32_t word) {
 // Bytes 1 and 3 of a word.
 inline Pair OddBytes(uint32_t word) { return EvenBytes(word >> 8 | word << 24); }
 
+// Adds bytes 0 and 2 of a word to two halves.
+inline Pair AddEvenBytes(Pair sums, uint32_t word) {
+#if defined(__ARM_FEATURE_DSP)
+  return __sxtab16(sums, static_cast<int32_t>(word));
+#else
+  return MakePair(Lower(sums) + static_cast<int8_t>(word),
+                  Upper(sums) + static_cast<int8_t>(word >> 16));
+#endif
+}
+
+// Adds bytes 1 and 3 of a word to two halves.
+inline Pair AddOddBytes(Pair sums, uint32_t word) {
+  return AddEvenBytes(sums, word >> 8 | word << 24);
+}
+
 // The lower halves of two pairs, and the upper ones.
 inline Pair LowerHalves(Pair first, Pair second) { return MakePair(first, second); }
 inline Pair UpperHalves(Pair first, Pair second) {

@@ -1,5 +1,6 @@
 // MAX_POOL_2D of four channels and more. Needs no scratch.
 #include "engine/kernels/dsp/dsp.h"
+#include "engine/kernels/dsp/four.h"
 #include "engine/kernels/dsp/intrinsics.h"
 #include "engine/kernels/requantize.h"
 #include "engine/kernels/window.h"
@@ -8,14 +9,6 @@ namespace tinyseg {
 namespace engine {
 namespace dsp {
 namespace {
-
-// Calls `function` with the first of four channels; the last four may overlap those before.
-template <class Function>
-inline void ForEachFour(int32_t channels, Function function) {
-  int32_t c = 0;
-  for (; c + 4 <= channels; c += 4) function(c);
-  if (c < channels) function(channels - 4);
-}
 
 __attribute__((noinline)) const int8_t* RowOf(const WindowRows& rows, int32_t tap) {
   return rows.Row(tap, 0);

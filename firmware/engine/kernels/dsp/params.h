@@ -56,6 +56,31 @@ struct ConvolutionParams {
   uint32_t weights;  // ChannelPair, each with its weights.
 };
 
+// Indices of tables of values, in 1 to 7 bits, the least significant first: in the order of the
+// weights behind a ChannelPair. Those of each pair of channels begin with a byte of their own.
+struct PackedPairs {
+  uint32_t indices;
+  uint32_t tables;     // int8, one for each channel or one for all.
+  int32_t bits;        // Of an index.
+  int32_t pair_bytes;  // Between the indices of pairs of channels.
+  int32_t table_step;  // Between tables; 0 if there is one.
+};
+
+// kDspPackedConvolution: as above, but that ChannelPair follow each other. Scratch begins with room
+// for one and its weights.
+struct PackedConvolutionParams {
+  ConvolutionParams convolution;
+  PackedPairs packed;
+};
+
+// kDspNarrow: as kDspConvolution.
+struct NarrowParams {
+  Window window;
+  int32_t input_zero, least, most;
+  int32_t pairs;
+  uint32_t weights;
+};
+
 // kDspTransposed: as the portable kernel, with windows of each phase backwards.
 struct TransposedPhase {
   int32_t pairs;

@@ -39,7 +39,8 @@ void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output
                           stride * channels,
                           part.pairs,
                           rows.at<int8_t>(part.weights),
-                          rows.scratch()};
+                          rows.scratch(),
+                          nullptr};
     Gemm gemm(task);
     for (int32_t tap = 0; tap < taps_y; ++tap) {
       // The last tap meets the leftmost column.

@@ -1,61 +1,57 @@
-// ADD and SUB of tensors of one shape. Needs no scratch.
+// ADD and SUB of tensors of one shape. Needs no scratch. Twenty instructions for four elements; gcc
+// 12 makes twice as many of intrinsics.
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
 
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/mve/bytes.h"
 #include "engine/kernels/mve/mve.h"
+#include "engine/kernels/mve/params.h"
 
 namespace tinyseg {
 namespace engine {
 namespace mve {
-namespace {
-
-// A factor that does not shift to the left.
-class Scale {
- public:
-  explicit Scale(const Factor& factor)
-      : multiplier_(factor.multiplier), shift_(factor.shift), sign_(factor.shift < 0 ? -31 : 32) {}
-
-  int32x4_t operator()(int32x4_t value) const {
-    const int32x4_t sign = vshlq_r_s32(value, sign_);
-    return vrshlq_n_s32(vaddq_s32(vqrdmulhq_n_s32(value, multiplier_), sign), shift_);
-  }
-
- private:
-  const int32_t multiplier_, shift_;
-  const int32_t sign_;  // What leaves of a value its sign, if what is shifted out is rounded.
-};
-
-}  // namespace
 
 void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
-  const auto& params = rows.params<ElementwiseParams>(node);
-  // What is taken off is rounded before its sign is changed.
-  Factor second_factor = params.second.factor;
-  const bool subtracts = second_factor.multiplier < 0;
-  if (subtracts) second_factor.multiplier = -second_factor.multiplier;
-  const Scale first_scale(params.first.factor);
-  const Scale second_scale(second_factor);
-  const Scale scale(params.factor);
+  const auto& params = rows.params<AddParams>(node);
   const int8_t* first = LinkedRow(rows, node, 0, row);
   const int8_t* second = LinkedRow(rows, node, 1, row);
-  const int32_t first_zero = params.first.zero;
-  const int32_t second_zero = params.second.zero;
-  const int32_t left_shift = params.left_shift;
-  const auto zero = static_cast<int16_t>(params.output_zero);
-  const int32_t sign = subtracts ? -1 : 1;
+  const int32x4_t bias = vdupq_n_s32(params.bias);
+  const int32x4_t second_multiplier = vdupq_n_s32(params.second.multiplier);
+  const int32x4_t multiplier = vdupq_n_s32(params.factor.multiplier);
   const auto count = static_cast<int32_t>(node.width * node.channels);
   int8_t* to = output;
-  for (int32_t left = count; left > 0; left -= 4, first += 4, second += 4, to += 4) {
-    const int32x4_t a = vshlq_r_s32(vsubq_n_s32(vldrbq_s32(first), first_zero), left_shift);
-    const int32x4_t b = vshlq_r_s32(vsubq_n_s32(vldrbq_s32(second), second_zero), left_shift);
-    const int32x4_t sum = scale(vmlaq_n_s32(first_scale(a), second_scale(b), sign));
-    int16x8_t bytes = vqmovnbq_s32(vreinterpretq_s16_s32(sum), sum);
-    bytes = vqaddq_n_s16(bytes, zero);
-    const int8x16_t narrow = vqmovnbq_s16(vreinterpretq_s8_s16(bytes), bytes);
-    vstrbq_p_s32(to, vreinterpretq_s32_s8(narrow), vctp32q(static_cast<uint32_t>(left)));
-  }
+  __asm__ volatile(
+      "wlstp.32 lr, %[count], 2f\n"
+      "1:\n"
+      "vldrb.s32 q1, [%[second]], #4\n"
+      "vldrb.s32 q0, [%[first]], #4\n"
+      "vsub.i32 q1, q1, %[second_zero]\n"
+      "vshl.s32 q1, %[left_shift]\n"
+      "vqrdmulh.s32 q1, q1, %q[second_multiplier]\n"
+      "vmul.i32 q0, q0, %[scale]\n"
+      "vshr.s32 q2, q1, #31\n"
+      "vadd.i32 q0, q0, %q[bias]\n"
+      "vadd.i32 q1, q1, q2\n"
+      "vrshl.s32 q1, %[second_shift]\n"
+      "vmla.s32 q0, q1, %[sign]\n"
+      "vqrdmulh.s32 q0, q0, %q[multiplier]\n"
+      "vshr.s32 q2, q0, #31\n"
+      "vadd.i32 q0, q0, q2\n"
+      "vrshl.s32 q0, %[shift]\n"
+      "vqmovnb.s32 q0, q0\n"
+      "vqadd.s16 q0, q0, %[zero]\n"
+      "vqmovnb.s16 q0, q0\n"
+      "vstrb.32 q0, [%[to]], #4\n"
+      "letp lr, 1b\n"
+      "2:\n"
+      : [to] "+&r"(to), [first] "+&r"(first), [second] "+&r"(second)
+      : [count] "r"(count), [second_zero] "r"(params.second_zero),
+        [left_shift] "r"(params.left_shift), [second_shift] "r"(params.second.shift),
+        [scale] "r"(params.scale), [sign] "r"(params.sign), [shift] "r"(params.factor.shift),
+        [zero] "r"(params.output_zero), [bias] "w"(bias),
+        [second_multiplier] "w"(second_multiplier), [multiplier] "w"(multiplier)
+      : "lr", "q0", "q1", "q2", "memory", "cc");
   Clamp(output, count, params.least, params.most);
 }
 

@@ -11,6 +11,7 @@ namespace engine {
 namespace mve {
 
 void Add(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void AveragePool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void CopyRows(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);

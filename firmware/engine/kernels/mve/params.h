@@ -44,6 +44,18 @@ struct TransposedParams {
   GemmParams products[1];  // [stride_y][stride_x], phases as those of the portable kernel.
 };
 
+// kMveAdd: tensors of one shape. The first's factor is a half: times `scale`, and `bias` added, it
+// is the first summand. The second, less its zero point and shifted left, is multiplied and shifted
+// right; it counts `sign` times.
+struct AddParams {
+  int32_t scale, bias;
+  int32_t second_zero, left_shift;
+  Factor second;
+  int32_t sign;
+  Factor factor;  // Of the sum. This shift and the second's are from -31 to -1.
+  int32_t output_zero, least, most;
+};
+
 constexpr int32_t kVector = 16;  // Bytes.
 constexpr int32_t kMostTaps = 50;
 

@@ -12,6 +12,8 @@ from tinyseg.engine.program import Data, Kernel, Link, Node, Program
 
 # Values less zero points.
 _MOST = 255
+# Bytes whose sum fits 16 bits.
+_MOST_TAPS = 256
 # A factor of a half: what ADD makes of the operand of the larger scale.
 _HALF = (1 << 30, 0)
 
@@ -116,6 +118,13 @@ def table(program: Program, node: Node) -> Node:
 def max_pool(_: Program, node: Node) -> Node | None:
     """Return a MAX_POOL_2D of four channels at a time."""
     return _of(node, Kernel.DSP_MAX_POOL) if node.channels >= 4 else None
+
+
+def average_pool(_: Program, node: Node) -> Node | None:
+    """Return an AVERAGE_POOL_2D of four channels at a time, whose sums fit 16 bits."""
+    numbers = [part for part in node.params if isinstance(part, int)]
+    ready = node.channels >= 4 and numbers[0] * numbers[1] <= _MOST_TAPS
+    return _of(node, Kernel.DSP_AVERAGE_POOL) if ready else None
 
 
 def resize_nearest(_: Program, node: Node) -> Node:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tinyseg.engine.cores import dsp
 from tinyseg.engine.cores.mve.convolutions import convolution, transposed
 from tinyseg.engine.cores.mve.depthwise import depthwise
 from tinyseg.engine.cores.mve.elementwise import (
     add,
+    average_pool,
     copy_rows,
     max_pool,
     multiply,
@@ -16,7 +18,10 @@ from tinyseg.engine.cores.mve.elementwise import (
 )
 from tinyseg.engine.program import Kernel, Node, Program
 
-RULES: Mapping[Kernel, Callable[[Program, Node], Node | None]] = {
+Rule = Callable[[Program, Node], Node | None]
+
+# Rules for Helium. These cores have the DSP extension, too: its kernels take what is left.
+_OWN: Mapping[Kernel, Rule] = {
     Kernel.CONVOLUTION: convolution,
     Kernel.DEPTHWISE: depthwise,
     Kernel.TRANSPOSED: transposed,
@@ -24,6 +29,20 @@ RULES: Mapping[Kernel, Callable[[Program, Node], Node | None]] = {
     Kernel.MULTIPLY: multiply,
     Kernel.TABLE: table,
     Kernel.MAX_POOL: max_pool,
+    Kernel.AVERAGE_POOL: average_pool,
     Kernel.RESIZE_NEAREST: resize_nearest,
     Kernel.COPY_ROWS: copy_rows,
 }
+
+
+def _or_dsp(kernel: Kernel) -> Rule:
+    rules = [of[kernel] for of in (_OWN, dsp.RULES) if kernel in of]
+
+    def rule(program: Program, node: Node) -> Node | None:
+        made = (rule(program, node) for rule in rules)
+        return next((found for found in made if found is not None), None)
+
+    return rule
+
+
+RULES: Mapping[Kernel, Rule] = {kernel: _or_dsp(kernel) for kernel in {**_OWN, **dsp.RULES}}

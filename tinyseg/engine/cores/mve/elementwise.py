@@ -11,15 +11,41 @@ from tinyseg.engine.program import Data, Kernel, Node, Program
 
 # Where numbers of ElementwiseParams lie: both operands, then what is common.
 _FIRST, _SECOND, _COMMON = slice(0, 5), slice(5, 10), slice(10, None)
+# A factor of a half: what ADD makes of the operand of the larger scale.
+_HALF = (1 << 30, 0)
+# Bytes whose sum fits 16 bits.
+_MOST_TAPS = 256
 
 
 def add(program: Program, node: Node) -> Node | None:
-    """Return an ADD node for Helium; None where shapes differ or a factor shifts to the left."""
-    first, second = node.params[_FIRST], node.params[_SECOND]
-    shifts = (first[4], second[4], node.params[_COMMON][2])
-    whole = (node.channels, 1)
-    ready = sources(program.nodes, node) and first[:2] == second[:2] == whole
-    return _with(node, Kernel.MVE_ADD) if ready and _between(shifts, 0) else None
+    """Return an ADD node for Helium; None unless a factor is a half, and all shift to the right."""
+    numbers = [part for part in node.params if isinstance(part, int)]
+    operands, (left, multiplier, shift, zero, least, most) = (
+        [numbers[_FIRST], numbers[_SECOND]],
+        numbers[_COMMON][:6],
+    )
+    signs = [1, 1 if operands[1][3] > 0 else -1]
+    links = node.links
+    if tuple(operands[0][3:]) != _HALF:
+        operands, signs, links = operands[::-1], signs[::-1], links[::-1]
+    plain, other = operands
+    whole = [node.channels, 1]
+    ready = sources(program.nodes, node) and plain[:2] == other[:2] == whole
+    if not ready or (abs(plain[3]), plain[4]) != _HALF or not _between((shift,), -1):
+        return None
+    # A half is a right shift, too: what is scaled by it is twice as large.
+    if (abs(other[3]), other[4]) == _HALF:
+        inner = (left + 1, _HALF[0], -1)
+    elif _between((other[4],), -1):
+        inner = (left, abs(other[3]), other[4])
+    else:
+        return None
+    scale = signs[0] << left - 1
+    params = (
+        *(scale, -plain[2] * scale, other[2], *inner, signs[1]),
+        *(multiplier, shift, zero, least, most),
+    )
+    return dataclasses.replace(node, kernel=Kernel.MVE_ADD, links=links, params=params)
 
 
 def multiply(program: Program, node: Node) -> Node | None:
@@ -45,6 +71,13 @@ def table(program: Program, node: Node) -> Node | None:
 def max_pool(program: Program, node: Node) -> Node | None:
     """Return a MAX_POOL node for Helium."""
     return _with(node, Kernel.MVE_MAX_POOL) if sources(program.nodes, node) else None
+
+
+def average_pool(program: Program, node: Node) -> Node | None:
+    """Return an AVERAGE_POOL node for Helium; None where sums do not fit 16 bits."""
+    height, width = (part for part in node.params[:2] if isinstance(part, int))
+    ready = height * width <= _MOST_TAPS and sources(program.nodes, node)
+    return _with(node, Kernel.MVE_AVERAGE_POOL) if ready else None
 
 
 def resize_nearest(program: Program, node: Node) -> Node | None:

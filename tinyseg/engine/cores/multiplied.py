@@ -1,0 +1,33 @@
+"""Depthwise convolutions of few channels, each to several: as ordinary convolutions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tinyseg.engine.program import Data, Kernel, Node
+
+# Of the input. Weights of products that a depthwise convolution lacks are zeros.
+_MOST_DEPTH = 4
+
+
+def as_convolution(node: Node) -> Node | None:
+    """Return a DEPTHWISE node as a CONVOLUTION; None where that would not be fast.
+
+    Args:
+        node: with portable parameters.
+    """
+    *numbers, weights, channels = node.params
+    multiplier = numbers[-1]
+    assert isinstance(weights, Data)
+    assert isinstance(multiplier, int)
+    depth = node.channels // multiplier
+    if multiplier == 1 or depth > _MOST_DEPTH:
+        return None
+    kernel = np.frombuffer(weights.content, np.int8).reshape(-1, node.channels).T
+    whole = np.zeros((*kernel.shape, depth), np.int8)
+    outputs = np.arange(node.channels)
+    whole[outputs, :, outputs // multiplier] = kernel
+    params = (*numbers[:-1], Data(whole.tobytes()), channels)
+    return dataclasses.replace(node, kernel=Kernel.CONVOLUTION, params=params)
