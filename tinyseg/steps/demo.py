@@ -193,7 +193,7 @@ def create_app(
 
     ``GET /`` is the page, ``GET /sample/N`` a sample image. ``POST /segment?name=FILE&
     threshold=SHARE`` takes the bytes of an image file and answers what :func:`segment_by_each`
-    returns, or status 400, or 413 above ``MAX_BYTES``, and ``{"error": one line}``; several at once.
+    returns, or status 400, or 413 above ``MAX_BYTES``, and ``{"error": one line}``.
 
     Raises:
         InputError: Starlette is not installed.
