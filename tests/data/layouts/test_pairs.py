@@ -61,6 +61,7 @@ def pairs(dataset):
         ("data/images/{}.png", "data/masks_png/{}.png"),
         ("training/images/{}_training.tif", "training/1st_manual/{}_manual1.gif"),
         ("img_dir/train/{}.jpg", "ann_dir/train/{}.png"),
+        ("imgs/lesion/{}.png", "labels/lesion/{}.png"),
         ("train/{}.png", "train_labels/{}_L.png"),
         ("TrainImages/{}.png", "TrainMasks/{}.png"),
         ("segmentation/images/{}.png", "segmentation/labels/{}.png"),

@@ -18,14 +18,14 @@ _MASKS = {
     *("mask", "masks", "label", "labels", "gt", "gts", "groundtruth", "truth", "ann", "anns"),
     *("annotation", "annotations", "annot", "annots", "seg", "segs", "lbl", "lbls", "manual"),
     *("segmentation", "segmentations", "segmentationclass", "segmentationobject", "matte"),
-    *("segmentationclasspng", "segmentationclassaug", "target", "targets", "mattes"),
-    *("trimap", "trimaps", "manual1", "manual2", "lesion", "lesions"),
+    *("segmentationclasspng", "segmentationclassaug", "mattes"),
+    *("trimap", "trimaps", "manual1", "manual2"),
 }
-_WEAK_MASKS = {"output", "outputs", "y"}
+_WEAK_MASKS = {"output", "outputs", "target", "targets", "lesion", "lesions", "y"}
 IMAGE_WORDS = frozenset(_IMAGES | _WEAK_IMAGES)
 MASK_WORDS = frozenset(_MASKS | _WEAK_MASKS)
-# They tell apart what one thing was marked by twice.
-_ORDINALS = {"1st", "2nd", "1", "2", "fine", "coarse"}
+# They tell apart what one thing was marked by twice, or name a kind of file.
+_ASIDE = {"1st", "2nd", "1", "2", "fine", "coarse", "png", "jpg", "jpeg", "tif", "tiff"}
 _GLUED = re.compile(
     r"(train|val|valid|test)(annot|annots|mask|masks|label|labels|image|images|img|imgs)"
     r"|(images|imgs|labels|masks)(tr|ts|va|vl)"
@@ -60,7 +60,7 @@ def said_by(parts: Iterable[str]) -> Said:
     for part in parts:
         tokens = _tokens(part)
         words = [token for token in tokens if token in IMAGE_WORDS | MASK_WORDS]
-        key += [token for token in tokens if token not in words and token not in _ORDINALS]
+        key += [token for token in tokens if token not in words and token not in _ASIDE]
         for chosen, weight in ((_MASKS, True), (_IMAGES, True), (_WEAK_MASKS, False),
                                (_WEAK_IMAGES, False)):  # fmt: skip
             found = next((token for token in words if token in chosen), "")
