@@ -18,7 +18,7 @@ from mkdocs.structure.pages import Page
 
 import tinyseg
 from tinyseg.cli import cli
-from tinyseg.plan_keys import keys
+from tinyseg.plan.keys import keys
 
 _ROOT = Path(__file__).parents[1]
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#)(?P<target>[^)]+)\)")

@@ -10,7 +10,7 @@ from click.shell_completion import ShellComplete
 from tinyseg import zoo
 from tinyseg.boards.board import board_names
 from tinyseg.cli import cli
-from tinyseg.plan_keys import keys
+from tinyseg.plan.keys import keys
 
 
 def completed(line):

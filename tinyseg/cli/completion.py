@@ -49,7 +49,7 @@ def _data() -> Iterable[str]:
 
 
 def _settings() -> Iterable[str]:
-    from tinyseg.plan_keys import keys
+    from tinyseg.plan.keys import keys
 
     return [f"{key.name}=" for key in keys()]
 

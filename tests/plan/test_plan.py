@@ -7,7 +7,7 @@ import pytest
 
 from tinyseg import plan as plans
 from tinyseg.errors import InputError
-from tinyseg.plan_limits import LIMITS
+from tinyseg.plan.limits import LIMITS
 
 
 def test_yaml_fills_in_and_round_trips(tmp_path):

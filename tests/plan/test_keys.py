@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tinyseg import plan as plans
-from tinyseg.plan_keys import keys
+from tinyseg.plan.keys import keys
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LEAVES = [
     "model.name", "data.fractions", "training.batch_size", "distillation.ensemble",
     "binarization.source", "quantization.weight_bits", "preprocessing.width", "seed",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tinyseg.plan import Plan
-from tinyseg.plan_limits import LIMITS
+from tinyseg.plan.limits import LIMITS
 
 # Filled in by the commands that write a plan.
 _WRITTEN = ("provenance", "files")

@@ -18,8 +18,8 @@ import yaml
 from tinyseg import files
 from tinyseg.errors import InputError, meant
 from tinyseg.operating_point import OperatingPoint
-from tinyseg.plan_limits import need_sense
-from tinyseg.plan_training import TrainingPlan
+from tinyseg.plan.limits import need_sense
+from tinyseg.plan.training import TrainingPlan
 from tinyseg.provenance import provenance
 
 FILE_NAME = "plan.json"
