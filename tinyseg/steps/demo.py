@@ -191,10 +191,9 @@ def create_app(
 ) -> Starlette:
     """Return the page's server.
 
-    ``GET /`` is the page, ``GET /sample/N`` one of the sample images. ``POST
-    /segment?name=FILE&threshold=SHARE`` takes the bytes of an image file and answers what
-    :func:`segment_by_each` returns, or status 400, or 413 above ``MAX_BYTES``, and
-    ``{"error": one line}``. Several are answered at once; only the networks take turns.
+    ``GET /`` is the page, ``GET /sample/N`` a sample image. ``POST /segment?name=FILE&
+    threshold=SHARE`` takes the bytes of an image file and answers what :func:`segment_by_each`
+    returns, or status 400, or 413 above ``MAX_BYTES``, and ``{"error": one line}``; several at once.
 
     Raises:
         InputError: Starlette is not installed.
@@ -211,10 +210,9 @@ def create_app(
         # The first run of a Keras network takes seconds.
         network_outputs(runner, np.zeros((1, *preprocessing.input_shape), np.float32))
     slides = meaning is None or meaning.by_threshold
-    page = render(
-        "demo.html", title=title, preprocessing=preprocessing, samples=len(samples), slides=slides
-    )
-    answer = _Answers(preprocessing, networks, whites, meaning, threading.Lock())
+    ends = {"preprocessing": preprocessing, "samples": len(samples), "slides": slides}
+    page = render("demo.html", title=title, **ends)
+    answer = _Answers(preprocessing, networks, whites, meaning, threading.Lock()).answer
 
     async def show_page(request: Request) -> Response:
         return HTMLResponse(page)
@@ -259,7 +257,7 @@ class _Answers(NamedTuple):
     meaning: Meaning | None
     turn: contextlib.AbstractContextManager[Any]
 
-    def __call__(self, content: bytes, name: str, threshold: str) -> dict[str, Any]:
+    def answer(self, content: bytes, name: str, threshold: str) -> dict[str, Any]:
         """Return what :func:`segment_by_each` makes of the bytes of a file."""
         share = _share(threshold, self.preprocessing)
         chosen = dataclasses.replace(self.preprocessing, threshold=share)
