@@ -159,10 +159,12 @@ def serve_network(
     about = served.open().about  # Here, so that what is wrong is said before anything starts.
     port = _free_port(host, port)
     ended = threading.Event()
-    before = {n: signal.signal(n, lambda *_: ended.set()) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     folder = tempfile.mkdtemp(prefix="ts")  # Short: sockets lie in it.
     try:
         _init(ray, scale.most + 1, folder)
+        for number in before:  # After Ray, which sets handlers of its own.
+            signal.signal(number, lambda *_: ended.set())
         _start(serve, served, scale, host, port, about)
         started(f"http://{host}:{port}/invocations ({about['model']} on {about['kernels']})")
         ended.wait()

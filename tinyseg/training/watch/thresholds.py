@@ -4,7 +4,7 @@
 Debugger built-in rules", SageMaker Developer Guide), with an epoch here for a step there. They
 were made for long runs of classifiers and fire often on short runs of small networks, whose
 lesions are rare and whose training loss is that of augmented images. ``calm`` keeps what tells of
-a fault of its own and otherwise asks for more: by what healthy runs of the zoo on phantoms show.
+a fault of its own and otherwise asks for more: tinyseg's own choice, not measured over the zoo.
 """
 
 from __future__ import annotations

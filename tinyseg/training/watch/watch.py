@@ -253,7 +253,7 @@ def _source(name: str, preset: str) -> str:
     published = WATCH_RULES[name].published
     if preset == "sagemaker":
         return f"SageMaker Debugger's {published}"
-    return f"healthy runs of the zoo; SageMaker Debugger's {published} asks for less"
+    return f"tinyseg's own choice, calmer than SageMaker Debugger's {published}"
 
 
 def _line(found: Sequence[Finding]) -> str:
