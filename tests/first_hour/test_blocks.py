@@ -53,7 +53,11 @@ def assert_options(words):
             words = words[number:]
             break
         command = command.commands[word]
-    known = {text for option in command.params for text in (*option.opts, *option.secondary_opts)}
+    taking = [command]
+    if command.context_settings.get("ignore_unknown_options"):
+        taking.append(cli.commands[words[0]])  # To which it passes them on.
+    options = [option for verb in taking for option in verb.params]
+    known = {text for option in options for text in (*option.opts, *option.secondary_opts)}
     for word in words:
         if word.startswith("-") and not re.fullmatch(r"-\d.*", word):
             assert word.partition("=")[0] in known, f"{command.name} has no {word}"
