@@ -180,7 +180,7 @@ def test_image_larger_than_a_region_is_refused(selftest):
     with pytest.raises(InputError) as caught:
         footprint(image, resized(board, "CODE_FLASH", 8 << 10))
     message = str(caught.value)
-    assert re.search(r"needs \d?,?\d+ bytes of CODE_FLASH, nrf52840_dk has 8,192", message)
+    assert re.search(r"needs [\d,]+ bytes of CODE_FLASH, nrf52840_dk has 8,192", message)
     assert message.startswith(f"{image.elf}: ")
 
 

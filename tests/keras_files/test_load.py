@@ -84,7 +84,7 @@ def test_half_precision_becomes_float32():
         L3.Normalization(mean=[0.4], variance=[0.04]),
         L3.AdaptiveAveragePooling2D((16, 16)),
         lambda x: keras3.ops.concatenate([x, keras3.ops.flip(x, 1)], -1),
-        lambda x: x[:, ::2, 4:20],
+        lambda x: x[:, ::2, ::2][:, :14, 1:],
     ],
 )
 def test_what_keras_2_has_no_twin_of(layer):

@@ -33,6 +33,7 @@ class Row:
             doing so is for the slow tests.
         like: network whose tests cover this one's code too, so that its own are slow ones.
         learns: epochs and arguments with which it learns phantoms of 64 x 64 in minutes.
+        width: the argument that makes it wider.
     """
 
     counts: tuple[int, int, int]
@@ -42,6 +43,7 @@ class Row:
     heavy: bool = False
     like: str = ""
     learns: Learning = (25, MappingProxyType({"base_width": 8, "depth": 3}))
+    width: str = "base_width"
 
 
 ROWS = {
@@ -85,6 +87,7 @@ ROWS = {
             ((16, 32, 1), {"encoder": "efficientnet_lite0", "decoder_width": 2, "classes": 3}),
         ),
         learns=(40, {}),
+        width="decoder_width",
     ),
     "custom_cnn": Row(
         (3_003_140, 3_001_156, 140_164_736),

@@ -156,11 +156,12 @@ def test_only_networks_with_two_forms_are_stopped():
 @pytest.mark.parametrize("name", ROWS)
 def test_bad_arguments_name_the_cure(name):
     (height, width), cure = ROWS[name].refused
+    wide = ROWS[name].width
     good = (128, 128, 3)
     for arguments, shape, message in (
-        ({"base_width": 0}, good, "base_width must be at least 1"),
+        ({wide: 0}, good, f"{wide} must be at least 1"),
         ({"classes": 0}, good, "classes must be at least"),
-        ({"normalize": True}, good, "no argument 'normalize'; it takes base_width"),
+        ({"normalize": True}, good, f"no argument 'normalize'; it takes .*{wide}"),
         ({}, (height, width, 3), cure),
         ({}, (128, 128, 0), "at least one channel"),
     ):

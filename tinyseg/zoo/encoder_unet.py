@@ -41,7 +41,7 @@ def encoder_unet(
     Raises:
         ValueError: an argument is out of range.
     """
-    check_sizes(input_shape, decoder_width, _DEPTH, classes)
+    check_sizes(input_shape, decoder_width, _DEPTH, classes, "decoder_width")
     if encoder not in ENCODERS:
         raise ValueError(f"encoder must be {' or '.join(ENCODERS)}, not {encoder}")
     image = keras.Input(input_shape, name="image")

@@ -6,22 +6,33 @@ from collections.abc import Sequence
 
 
 def check_sizes(
-    input_shape: tuple[int, int, int], base_width: int, depth: int, classes: int
+    input_shape: tuple[int, int, int],
+    width: int,
+    depth: int,
+    classes: int,
+    widens: str = "base_width",
 ) -> None:
     """Refuse sizes that no U-shaped network can take.
+
+    Args:
+        input_shape: height, width and channels of an image.
+        width: filters of the first stage.
+        depth: how often an image is halved.
+        classes: number of regions.
+        widens: the argument that is the width.
 
     Raises:
         ValueError: naming the argument and, for an indivisible input, the next size.
     """
-    for argument, value in (("base_width", base_width), ("depth", depth), ("classes", classes)):
+    for argument, value in ((widens, width), ("depth", depth), ("classes", classes)):
         if value < 1:
             raise ValueError(f"{argument} must be at least 1, not {value}")
-    height, width, channels = input_shape
+    rows, columns, channels = input_shape
     step = 2**depth
-    if height < step or width < step or height % step or width % step:
-        nearest = tuple(max(-(-side // step), 1) * step for side in (height, width))
+    if rows < step or columns < step or rows % step or columns % step:
+        nearest = tuple(max(-(-side // step), 1) * step for side in (rows, columns))
         raise ValueError(
-            f"input {height}x{width} must be divisible by {step} at depth {depth}; "
+            f"input {rows}x{columns} must be divisible by {step} at depth {depth}; "
             f"use {nearest[0]}x{nearest[1]}"
         )
     if channels < 1:
