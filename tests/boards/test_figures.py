@@ -70,17 +70,16 @@ def test_documentation_lists_the_boards_with_their_clocks():
 def test_memory_of_a_board_from_its_data_sheet():
     """RM0433, table 7: two banks of 1 MB flash, ITCM, DTCM, AXI SRAM, SRAM1 to SRAM4."""
     board = boards.load_board("nucleo_h743zi")
+    flash = MemoryRegion(0x0800_0000, 2 * M, "flash", line=32, wait_cycles=14)
     assert set(board.memory.values()) == {
-        MemoryRegion(0x0800_0000, 2 * M, "flash"),
+        flash,
         MemoryRegion(0x0000_0000, 64 * K, "sram"),
         MemoryRegion(0x2000_0000, 128 * K, "sram"),
         MemoryRegion(0x2400_0000, 512 * K, "sram"),
         MemoryRegion(0x3000_0000, 288 * K, "sram"),
         MemoryRegion(0x3800_0000, 64 * K, "sram"),
     }
-    assert (
-        board.region("FLASH") == board.region("MODEL") == MemoryRegion(0x0800_0000, 2 * M, "flash")
-    )
+    assert board.region("FLASH") == board.region("MODEL") == flash
     assert board.region("RAM") == MemoryRegion(0x2000_0000, 128 * K, "sram")
     assert board.region("ARENA") == MemoryRegion(0x2400_0000, 512 * K, "sram")
 

@@ -96,7 +96,8 @@ def test_own_engine_takes_larger_sizes_than_an_arena():
         "attention_unet_ds", TINY, 1,
         on_own(lambda model: dataclasses.replace(space, regions=(own.arena_bytes,))), grid,
     )  # fmt: skip
-    assert larger == own
+    # A few bytes of a file depend on its random weights.
+    assert dataclasses.replace(larger, file_bytes=own.file_bytes) == own
 
 
 def test_nothing_fits_a_tiny_budget():
