@@ -189,7 +189,8 @@ def test_a_file_is_resolved_once(tmp_path, monkeypatch):
         assert session.model is session.integers
         assert session.images.part("test")
         assert session.recipe.method == "static"
-    assert sorted(calls) == ["beside", "find_tflite", "load", "read"]
+    # The plan beside the file, and the one beside the weights that it was made of.
+    assert sorted(calls) == ["beside", "beside", "find_tflite", "load", "read"]
 
 
 def test_named_file_is_not_opened_anew(tmp_path):

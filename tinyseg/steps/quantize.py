@@ -265,6 +265,7 @@ def _run(
         missed=verdict.missed,
         provenance=plans.provenance(),
         operating_point=made.preprocessing.point,
+        watched=_watched(session),
     )
 
 
@@ -304,8 +305,7 @@ def _report(run: Run, session: Session, tested: Tested) -> None:
     from tinyseg.reporting.examples import worst_first
 
     examples = worst_first(tested.images, tested.floats, tested.integers)
-    values = {**run.as_dict(), "watched": _watched(session)}
-    run_report.write(values, examples, _history(session), run.folder, run.verdict)
+    run_report.write(run.as_dict(), examples, _history(session), run.folder, run.verdict)
 
 
 def _watched(session: Session) -> dict[str, Any] | None:

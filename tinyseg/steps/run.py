@@ -148,6 +148,7 @@ class Run:
         missed: gates that were not passed.
         provenance: versions of what took part.
         operating_point: that masks are made at.
+        watched: what rules found in the training, as ``rules.json`` holds it; None if none watched.
         verdict: lines for people, see :func:`tinyseg.steps.verdict.verdict`.
     """
 
@@ -171,6 +172,7 @@ class Run:
     missed: tuple[Missed, ...]
     provenance: Mapping[str, str]
     operating_point: OperatingPoint = dataclasses.field(default_factory=OperatingPoint)
+    watched: dict[str, Any] | None = None
     verdict: tuple[str, ...] = ()
 
     @property
