@@ -13,6 +13,7 @@ from tests.data.makers import make_brats_h5
 from tests.keras_files.models import classifier, mobilenet_unet, unet
 from tinyseg import data
 from tinyseg.errors import InputError
+from tinyseg.steps import marks
 from tinyseg.steps.evaluate import evaluate
 from tinyseg.steps.firmware import export_c
 from tinyseg.steps.integer_file import find_integers
@@ -70,6 +71,10 @@ def test_each_kind_reaches_a_verified_file_and_c_source(make, source, tmp_path):
     assert run.file == "mine.tflite"
     assert run.model.name == "mine"
     assert (run.folder / "report.html").is_file()
+    if run.missed:
+        with pytest.raises(InputError, match="did not pass 'tinyseg quantize'"):
+            export_c(Session.open_file(name))
+        (run.folder / marks.FILE_NAME).unlink()
     # Without data, by the file's hash.
     paths, _ = export_c(Session.open_file(name))
     assert paths[0].parent == Path("build/c/mine")
