@@ -60,7 +60,7 @@ def test_parts_are_read_as_one_dataset(tmp_path, parts):
 def test_what_may_be_a_half_of_pairs_is_refused(tmp_path, paths):
     for path in paths:
         save(tmp_path / path, noise(1))
-    with pytest.raises(InputError, match="no images and masks found|image without mask"):
+    with pytest.raises(InputError, match=r"no images and masks found|image without mask"):
         load(tmp_path)
 
 
