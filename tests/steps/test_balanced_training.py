@@ -13,7 +13,7 @@ from tinyseg.steps.distill import distill
 from tinyseg.steps.networks import successor
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
-from tinyseg.training import loop as training
+from tinyseg.training import epochs
 from tinyseg.training.loop import rows_to_learn
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -47,7 +47,7 @@ def shown():
         labels.append(store.labels)
         return training_batches(store, *arguments, **options)
 
-    with mock.patch.object(training, "training_batches", note):
+    with mock.patch.object(epochs, "training_batches", note):
         yield labels
 
 
