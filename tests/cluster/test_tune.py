@@ -48,7 +48,6 @@ def first_epoch_of_any(run, process):
         time.sleep(0.05)
 
 
-@pytest.mark.slow
 def test_search_with_a_killed_trial_ends_right_and_is_not_run_again(tmp_path):
     process = subprocess.Popen(
         command(*search(tmp_path)), cwd=tmp_path, env=variables(tmp_path, {}),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -153,7 +155,8 @@ def _run(search: Search, trials: int, parallel: int, address: str) -> None:
         options["object_store_memory"] = _STORE_BYTES
     try:
         _begin(options, f"--address {address}" if address else "tune")
-        _tuner(search, trials, parallel, scratch).fit()
+        with contextlib.redirect_stdout(sys.stderr):  # Results alone go to the other.
+            _tuner(search, trials, parallel, scratch).fit()
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
