@@ -30,7 +30,7 @@ from tinyseg.verification.trivial import missed_trivial
 
 MAX_DROP = 0.01
 # Of differences of means of a few numbers: an image more or less is no multiple of a bit.
-_SLACK = 1e-9
+_SLACK = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
