@@ -50,3 +50,22 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without a window."""
+    from selenium import webdriver
+
+    missing = [tool for tool in ("chromium", "chromedriver") if not shutil.which(tool)]
+    if missing:
+        end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        end(f"{', '.join(missing)} missing: make toolchain")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    # Chromium's own sandbox does not work for root, as whom containers run.
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()

@@ -1,7 +1,6 @@
 """Pages in a browser without a window: nothing is clipped on a phone, a tablet or a desk."""
 
 import os
-import shutil
 
 import pytest
 
@@ -37,23 +36,6 @@ for (const image of document.images)
   if (!image.complete || !image.naturalWidth) found.push("picture " + image.alt);
 return found;
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from selenium import webdriver
-
-    missing = [tool for tool in ("chromium", "chromedriver") if not shutil.which(tool)]
-    if missing:
-        end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        end(f"{', '.join(missing)} missing: make toolchain")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

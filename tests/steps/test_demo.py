@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -141,25 +140,6 @@ def test_page_needs_nothing_from_elsewhere(address):
         page = response.read().decode()
     assert "72 x 72" in page
     assert "http" not in page.replace("http-equiv", "")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from selenium import webdriver
-
-    missing = [tool for tool in ("chromium", "chromedriver") if not shutil.which(tool)]
-    if missing:
-        end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        end(f"{', '.join(missing)} missing: make toolchain")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    # Chromium's own sandbox does not work for root, as whom containers run.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options, service)
-    yield driver
-    driver.quit()
 
 
 def wait_for(browser, condition):
