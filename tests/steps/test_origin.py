@@ -36,7 +36,7 @@ def test_data_that_no_weights_learned_from_are_warned_of(said, opened):
 def test_of_a_foreign_file_nothing_is_said(said, tmp_path):
     path = tmp_path / "net.tflite"
     path.write_bytes(fixtures.quantized())
-    assert origin.training_plan(Session.open(path)) is None
+    assert origin.learned_by(Session.open(path)) is None
     assert "trained on" not in said.text
 
 

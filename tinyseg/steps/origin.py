@@ -25,7 +25,7 @@ def announce(session: Session, source: str | None) -> None:
     """
     if session.trained is None:
         return
-    learned = training_plan(session)
+    learned = learned_by(session)
     if learned is None:
         log.info("%s: made with images of %s", session.path, session.trained.data.source)
         return
@@ -38,14 +38,14 @@ def warn_of_other_images(session: Session) -> None:
     """Warn where a network meets other images than it learned from, though they have one name."""
     if session.trained is None or session.own or session.same_data:
         return
-    learned = training_plan(session)
+    learned = learned_by(session)
     if learned is not None and _same_name(session.plan, learned):
         _warn(session, learned)
 
 
 def warn_of_phantoms(session: Session) -> None:
     """Warn of masks of a user's images by a network that saw generated ones alone."""
-    learned = training_plan(session)
+    learned = learned_by(session)
     if learned is not None and learned.data.source.startswith("phantom"):
         log.warning(
             "warning: %s was trained on generated phantoms: of real images its masks mean nothing; "
@@ -54,7 +54,7 @@ def warn_of_phantoms(session: Session) -> None:
         )
 
 
-def training_plan(session: Session) -> Plan | None:
+def learned_by(session: Session) -> Plan | None:
     """Return the plan that a network was trained by; None if it is not known.
 
     Of an integer file it is that of the weights it was made of: its own images calibrated it.
