@@ -172,7 +172,7 @@ def store(session: Session, point: OperatingPoint) -> None:
     plan = plans.read(place) if session.trained is not None else None
     settled = dataclasses.replace(session.preprocessing, **point.point_values())
     if session.is_file:
-        values = {"preprocessing": dataclasses.asdict(settled)}
+        values = {"preprocessing": settled.for_file()}
         files.write_bytes(path, with_plan(session.model.content, values))
     if plan is None:
         if not session.is_file:
