@@ -100,7 +100,8 @@ def _start(
         [sys.executable, "-m", "tinyseg", *arguments],
         env=environment,
         stdout=subprocess.DEVNULL if index else None,
-        stderr=words if index else None,
+        # Python's own: what C++ libraries write to is nowhere by now.
+        stderr=words if index else sys.stderr,
     )
 
 
