@@ -131,6 +131,19 @@ def test_without_validation_images_networks_of_folds_are_asked_for(file):
         calibrate(session, "most-dice")
 
 
+def test_networks_of_folds_decide_alone_for_one_that_has_no_validation_images(file, folder):
+    path = shutil.copy(file, folder / "final.tflite")
+    final = Session.open(path, changes={"data.source": SOURCE, "data.folds": 3, "data.fold": -1})
+    other = Session.open(file, SOURCE)
+    found = calibrate(final, "most-dice", [other], folder / "page")
+    images = other.images.part("validation")
+    assert found.images == len(images) > 0
+    assert Session.open(path).preprocessing.point == found.chosen.point
+    maps = network_outputs(other.runner(), images.inputs(other.preprocessing))
+    chosen = score_outputs(images, maps, found.chosen.point)
+    assert found.chosen.dice == pytest.approx(chosen["dice"])
+
+
 def test_networks_of_other_folds_decide_too(file, folder):
     other = Session.open(file, SOURCE + ",seed=9")
     found = calibrate(Session.open(file, SOURCE), "no-missed-lesion", [other])
