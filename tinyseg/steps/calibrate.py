@@ -139,14 +139,13 @@ def calibrate(
         log.warning(
             "%s: misses %d lesions at any operating point", session.path, chosen.missed_lesions
         )
-    before = score_point(maps, masks, session.preprocessing.point)
     ill = np.asarray(masks.any((1, 2, 3)))
     folder = folder or presets.BUILD / "calibrate" / session.file.stem
     found = Calibration(
         file=session.file,
         wish=wish,
         chosen=chosen,
-        before=before,
+        before=score_point(maps, masks, session.preprocessing.point),
         kinds=tuple(simplest_kinds(made, wanted)),
         candidates=len(made),
         images=len(maps),
