@@ -151,7 +151,7 @@ def train(
                 "--workers"
             )
         # Rules look at gradients by themselves, which one of several workers cannot.
-        together, hooks = joined(workers, str(output or plan.model.name)), ()
+        together, hooks = joined(workers, str(output or plan.model.name)), []
     trained = step.train(plan, output, split, hooks, together)
     if together is None or together.chief:
         print_trained(trained, as_json)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tinyseg.errors import InputError
 
@@ -19,7 +20,8 @@ _SAGEMAKER_PORT = 7777
 _PORTS, _PORT_STEP, _PORT_RANGES = 10_000, 64, 780
 
 
-class Place(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Place:
     """Where the workers are, and which of them this process is."""
 
     addresses: tuple[str, ...]

@@ -188,6 +188,7 @@ def run_epochs(
     folder, settings = Path(folder), plan.training
     model = learner.network
     goal = goal if len(validation) else LAST_EPOCH
+    kept = _kept_epoch(settings, goal)
     _check(training, plan)
     # Before the folder is taken.
     watchers, slower = _watchers(model, plan, validation, folder), settle(model, settings)
@@ -203,7 +204,7 @@ def run_epochs(
             learner.model.compile(optimizer=optimizer, **learner.losses)
         save = functools.partial(save_weights, model, folder / WEIGHTS)
         averaging, keep_best = averaged(optimizer, model, settings.average, save)
-        state = TrainingState(folder / STATE, goal, settings.patience, keep_best)
+        state = TrainingState(folder / STATE, kept, settings.patience, keep_best)
         done = state.restore(learner.model)
         workers.need_same(state.step + done * steps_of(training, settings), folder)
         if done or state.step:
@@ -213,10 +214,21 @@ def run_epochs(
                 plan, model, learner.model, training, validation, folder, goal, done, workers
             )
             run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
-        if len(validation):
+        if kept.key:
             log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)
         load_weights(model, folder / WEIGHTS)
         plans.write(plan, folder, folder / WEIGHTS, folder / HISTORY)
+
+
+def _kept_epoch(settings: TrainingPlan, goal: Goal) -> Goal:
+    """Return what decides whose epoch's weights are kept.
+
+    Raises:
+        InputError: an unknown way.
+    """
+    if settings.keep not in ("best", "last"):
+        raise InputError(f"training.keep: '{settings.keep}' is not best or last")
+    return LAST_EPOCH if settings.keep == "last" else goal
 
 
 def _watchers(

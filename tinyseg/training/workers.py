@@ -91,6 +91,7 @@ class Workers:
             # An argument lies on no device, and TensorFlow asks for the one of this worker.
             return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(row))
 
+        assert self._strategy is not None  # Nobody asks who is alone.
         return self._strategy.run(add, (row,))
 
     @contextlib.contextmanager
