@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -121,8 +122,8 @@ def ray_head(port):
     scratch = tempfile.mkdtemp(prefix="ts", dir="/tmp")  # Short, as sockets lie in it.
     command = [
         Path(sys.executable).with_name("ray"), "start", "--head", "--block", f"--port={port}",
-        "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats",
-        f"--temp-dir={scratch}", "--object-store-memory=100000000",
+        "--node-ip-address=127.0.0.1", "--num-cpus=2", "--include-dashboard=false",
+        "--disable-usage-stats", f"--temp-dir={scratch}", "--object-store-memory=100000000",
     ]  # fmt: skip
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     for _ in range(3):  # On a busy machine it gives up.
@@ -158,6 +159,9 @@ def free_port():
 @pytest.mark.slow
 def test_search_on_a_cluster_that_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path / "cache"))
+    # 'ray start' asks for the token of this user's home if there is one, 'ray status' does not.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     port = free_port()
     with ray_head(port) as head:
         arguments = (*search(tmp_path), "--address", f"127.0.0.1:{port}")
