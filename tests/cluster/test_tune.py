@@ -1,9 +1,17 @@
 """A search on this machine, in which a trial is killed."""
 
+import contextlib
 import csv
 import json
+import os
+import secrets
+import shutil
+import socket
 import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -106,3 +114,64 @@ def test_ctrl_c_and_the_same_command_go_on(tmp_path):
     found = printed(tinyseg(*search(tmp_path, trials=3, parallel=1), cwd=tmp_path))
     assert len(found["trials"]) == 3
     assert all(trial["state"] in ("finished", "stopped") for trial in found["trials"])
+
+
+@contextlib.contextmanager
+def ray_head(port):
+    """A cluster of this machine, as 'ray start --head' makes it."""
+    scratch = tempfile.mkdtemp(prefix="ts", dir="/tmp")  # Short, as sockets lie in it.
+    command = [
+        Path(sys.executable).with_name("ray"), "start", "--head", "--block", f"--port={port}",
+        "--node-ip-address=127.0.0.1", "--num-cpus=2", "--include-dashboard=false",
+        "--disable-usage-stats", f"--temp-dir={scratch}", "--object-store-memory=100000000",
+    ]  # fmt: skip
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for _ in range(3):  # On a busy machine it gives up.
+        environment = {**os.environ, "RAY_worker_niceness": "0"}
+        with subprocess.Popen(command, **quiet, env=environment) as head:
+            try:
+                if answers(port, head):
+                    yield head
+                    return
+            finally:
+                head.terminate()
+                head.wait(60)
+                shutil.rmtree(scratch, ignore_errors=True)
+    pytest.fail("ray start --head")
+
+
+def answers(port, head):
+    """Whether the head comes up."""
+    ray = Path(sys.executable).with_name("ray")
+    while head.poll() is None:
+        status = [ray, "status", f"--address=127.0.0.1:{port}"]
+        if not subprocess.run(status, capture_output=True, check=False).returncode:
+            return True
+        time.sleep(1)
+    return False
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_search_on_a_cluster_that_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYSEG_CACHE", str(tmp_path / "cache"))
+    # 'ray start' asks for the token of this user's home if there is one, 'ray status' does not.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    port = free_port()
+    with ray_head(port) as head:
+        arguments = (*search(tmp_path), "--address", f"127.0.0.1:{port}")
+        found = printed(tinyseg(*arguments, cwd=tmp_path))
+        assert head.poll() is None
+    assert [trial["state"] in ("finished", "stopped") for trial in found["trials"]] == [True] * 2
+    assert not list((tmp_path / "out").glob("ts*"))
+
+
+def test_address_where_nobody_answers(tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    result = in_process(*search(tmp_path), "--address", address)
+    assert_bad_input(result, f"--address {address}: nobody answers", "ray start --head")

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import sys
+import threading
 import time
 from collections import Counter
 
@@ -73,10 +75,13 @@ class TestServer:
         assert server.ask("GET", "/ping")[0] == 200
 
     def test_load_is_refused_not_piled_up_and_replicas_follow_it(self, server, scan):
+        others = os.getloadavg()[0]
         found = load(server, [(scan, PNG)], clients=40, seconds=60)
-        print(f"\n40 clients: {found}")
+        print(f"\n40 clients beside a load of {others:.1f}: {found}")
         assert set(found.statuses) <= {200, 503}
         assert found.statuses[200]
+        if others < 1:
+            assert found.quantile(0.99) <= 2
         assert "tinyseg_replicas 2" in server.ask("GET", "/metrics")[1].decode()
         deadline = time.monotonic() + 120
         while b"tinyseg_replicas 1" not in server.ask("GET", "/metrics")[1]:
@@ -84,15 +89,23 @@ class TestServer:
             time.sleep(1)
 
     def test_a_killed_replica_is_replaced(self, server, scan):
-        for process in server.replicas():
-            process.kill()
-        statuses, deadline = Counter(), time.monotonic() + 180
-        while statuses[200] < 5:
-            assert time.monotonic() < deadline, statuses
-            statuses[server.invoke(scan, PNG)[0]] += 1
+        """Under load; only what it was computing is lost."""
+        killed = []
+
+        def kill():
+            killed.extend(process.kill() for process in server.replicas())
+
+        timer = threading.Timer(5, kill)
+        timer.start()
+        found = load(server, [(scan, PNG)], clients=8, seconds=60)
+        assert killed
+        lost = Counter({code: n for code, n in found.statuses.items() if code not in (200, 503)})
+        print(f"\n{len(killed)} replicas killed: {found}")
+        assert lost.total() <= 2 * len(killed)
+        deadline = time.monotonic() + 180
+        while server.invoke(scan, PNG)[0] != 200:
+            assert time.monotonic() < deadline
             time.sleep(0.5)
-        print(f"\nafter the kill: {dict(statuses)}")
-        assert statuses[500] <= 2
 
     def test_memory_is_flat(self, server, scan):
         load(server, [(scan, PNG)], clients=2, seconds=600, most=200)

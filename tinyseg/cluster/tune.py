@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 _KEPT = 3
 _RETRIES = 2
 _STARTS = 3
+_ANSWER_SECONDS = 20
 _STORE_BYTES = 100_000_000
 
 
@@ -128,6 +130,8 @@ def tune(search: Search, trials: int, parallel: int, address: str = "") -> Found
 
 def _need_ray() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray gives trials 15, so that anything else on the machine would starve them.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # Trials find files by paths that are relative to where the user is.
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -140,8 +144,8 @@ def _need_ray() -> None:
 def _run(search: Search, trials: int, parallel: int, address: str) -> None:
     import ray
 
-    # Short, as sockets lie in it.
-    scratch = Path(tempfile.mkdtemp(prefix="ts", dir="/tmp"))
+    # Short, as sockets lie in it; on a cluster all machines have to see what Ray notes.
+    scratch = Path(tempfile.mkdtemp(prefix="ts", dir=search.folder if address else "/tmp"))
     threads = str(max(1, (os.cpu_count() or 1) // parallel))
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     variables = {name: os.environ.get(name, threads) for name in names}
@@ -149,6 +153,7 @@ def _run(search: Search, trials: int, parallel: int, address: str) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     options["runtime_env"] = {"env_vars": variables}
     if address:
+        _need_answer(address)
         options["address"] = address
     else:
         options |= {"num_cpus": parallel, "include_dashboard": False, "_temp_dir": str(scratch)}
@@ -160,6 +165,21 @@ def _run(search: Search, trials: int, parallel: int, address: str) -> None:
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _need_answer(address: str) -> None:
+    """Ray itself looks for minutes.
+
+    Raises:
+        InputError: nobody listens at an address.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--address {address}: nobody answers ({error}); give HOST:PORT of 'ray start --head'"
+        ) from None
 
 
 def _begin(options: dict[str, Any], where: str) -> None:

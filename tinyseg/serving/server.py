@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tinyseg.errors import InputError
+from tinyseg.serving import gate
 from tinyseg.serving.answers import Network
 from tinyseg.serving.bodies import MAX_BYTES
 from tinyseg.serving.door import DOOR, NETWORK, Door
@@ -31,6 +32,8 @@ _STORE_BYTES = 100 * 2**20
 # One image is computed while the next is read.
 _AT_ONCE = 2
 _STARTS = 5
+# That a request may be expected to wait and take; what takes longer is refused.
+_SECONDS = 1.0
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray gives workers 15, so that anything else on the machine would starve a server.
@@ -150,6 +153,7 @@ def serve_network(
         InputError: Ray is not installed, the network cannot be opened, or the port is taken.
     """
     os.environ.update({name: os.environ.get(name, v) for name, v in _ENVIRONMENT.items()})
+    os.environ.update(gate.variables(scale.queue + _AT_ONCE * scale.most, _SECONDS))
     try:
         import ray
         from ray import serve
