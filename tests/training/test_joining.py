@@ -22,7 +22,7 @@ def test_by_tensorflows_own_variable(tmp_path):
     assert place(config(index=2, worker=WORKERS), 3, tmp_path) == (tuple(WORKERS), 2)
     with_chief = {"chief": ["z:9"], "worker": WORKERS[:2]}
     assert place(config("chief", 0, **with_chief), 3, tmp_path) == (("z:9", "a:1", "b:2"), 0)
-    assert place(config("worker", 1, **with_chief), 3, tmp_path).index == 2
+    assert place(config("worker", 1, **with_chief), 3, tmp_path).rank == 2
 
 
 def test_by_sagemaker(tmp_path):

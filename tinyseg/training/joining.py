@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tinyseg.errors import InputError
 
@@ -20,12 +19,11 @@ _SAGEMAKER_PORT = 7777
 _PORTS, _PORT_STEP, _PORT_RANGES = 10_000, 64, 780
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the workers are, and which of them this process is."""
 
     addresses: tuple[str, ...]
-    index: int
+    rank: int
 
 
 def find_place(
@@ -114,9 +112,9 @@ def place_of_host(hosts: Sequence[str], current: str) -> Place | None:
 
 def join(place: Place) -> Workers:
     """Wait for the other workers and return this one; before TensorFlow has done anything."""
-    addresses, index = place
+    addresses, rank = place
     os.environ["TF_CONFIG"] = json.dumps(
-        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
     )
     import tensorflow as tf
 
@@ -128,4 +126,4 @@ def join(place: Place) -> Workers:
         implementation=kinds.AUTO if gpus else kinds.RING
     )
     strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
-    return Workers(strategy, index, len(addresses))
+    return Workers(strategy, rank, len(addresses))
