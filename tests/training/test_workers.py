@@ -1,6 +1,7 @@
 """Two workers do what one does, and end in good order when one is lost."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -137,6 +138,23 @@ def test_one_process_alone_is_a_worker_with_nothing_to_share():
     assert ALONE.everyones(7) == [7]
     ALONE.need_fit(1, 0, TrainingPlan(batch_size=8, average=0.9))
     assert ALONE.judging_size(9, 4) == 4
+
+
+def test_others_work_in_silence_on_a_copy(tmp_path, caplog):
+    logger = logging.getLogger("tinyseg.training")
+    (tmp_path / "run/checkpoint").mkdir(parents=True)
+    (tmp_path / "run/checkpoint/state").write_text("1")
+    with caplog.at_level(logging.INFO, "tinyseg"):
+        with Workers(None, 1, 2).folder_of(tmp_path / "run") as own:
+            assert own != tmp_path / "run"
+            assert (own / "checkpoint/state").read_text() == "1"
+            logger.info("epoch 1")
+            logger.warning("warning: images")
+        assert not own.exists()
+        with Workers(None, 0, 2).folder_of(tmp_path / "run") as own:
+            assert own == tmp_path / "run"
+            logger.info("epoch 2")
+    assert caplog.messages == ["warning: images", "epoch 2"]
 
 
 @pytest.mark.parametrize(

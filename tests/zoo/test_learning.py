@@ -1,5 +1,6 @@
-"""Every network for masks learns phantoms, at a reduced width."""
+"""Every network for masks learns phantoms, at a reduced width, and no rule finds fault with it."""
 
+import json
 import os
 
 import pytest
@@ -8,7 +9,7 @@ from tests.zoo.rows import ROWS
 from tinyseg import plan as plans
 from tinyseg.steps.evaluate import evaluate
 from tinyseg.steps.session import Session
-from tinyseg.steps.train import train
+from tinyseg.steps.train import train, watching
 from tinyseg.zoo import network
 
 NAMES = [
@@ -30,5 +31,6 @@ def test_learns_phantoms(name, tmp_path):
             "training": {"epochs": epochs, "patience": epochs, "learning_rate": 2e-3},
         }
     )
-    trained = train(plan, tmp_path / "run")
+    trained = train(plan, tmp_path / "run", hooks=[watching("calm")])
     assert evaluate(Session.open(trained.weights))["dice"] >= 0.8
+    assert not json.loads((tmp_path / "run" / "rules.json").read_text())["found"]

@@ -20,7 +20,8 @@ _LATEST = 0.2
 _DRAINED_BYTES = 1 << 20
 
 _Message = MutableMapping[str, Any]
-_Receive, _Send = Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 

@@ -115,7 +115,7 @@ class Workers:
             for name in (HISTORY, WEIGHTS):
                 if (folder / name).is_file():
                     shutil.copy(folder / name, own / name)
-            with self._watching(folder):
+            with _in_silence(), self._watching(folder):
                 yield own
 
     @contextlib.contextmanager
@@ -193,6 +193,19 @@ class Workers:
                 f"training images for the last batch, fewer than the {self.count} workers; choose "
                 "another"
             )
+
+
+@contextlib.contextmanager
+def _in_silence() -> Iterator[None]:
+    """Leave to the chief what is no warning, unless all is to be said."""
+    logger = logging.getLogger("tinyseg")
+    before = logger.level
+    if before != logging.DEBUG:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 ALONE = Workers(None, 0, 1)

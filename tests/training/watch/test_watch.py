@@ -37,7 +37,9 @@ def network(plan: Plan, scale=1.0, bias=0.0, activation="relu"):
 def watched(folder, preset="calm", model=None, plan=None, **training):
     """What the rules found in a run."""
     plan = plan or plan_of(**{"epochs": 4, "learning_rate": 1e-2, "augment": False, **training})
-    train_network(model or network(plan), plan, *parts_of(plan), folder, [Watch(preset, share=1.0)])
+    train_network(
+        model or network(plan), plan, *parts_of(plan), folder, [Watch(preset, share=100.0)]
+    )
     return json.loads((folder / "rules.json").read_text())
 
 
@@ -103,7 +105,7 @@ def test_a_rare_class_that_is_not_found(tmp_path):
     rare = dataclasses.replace(training, masks=masks)
     model = network(plan)
     model.get_layer("mask").set_weights([np.zeros((1, 1, 4, 1)), np.array([-5.0])])
-    train_network(model, plan, rare, validation, tmp_path, [Watch(share=1.0)])
+    train_network(model, plan, rare, validation, tmp_path, [Watch(share=100.0)])
     report = json.loads((tmp_path / "rules.json").read_text())
     assert ("class_imbalance", "foreground") in {(f["rule"], f["layer"]) for f in report["found"]}
 

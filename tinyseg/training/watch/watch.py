@@ -46,8 +46,8 @@ class Watch:
     Attributes:
         preset: of thresholds, see :mod:`tinyseg.training.watch.thresholds`.
         stop_on: rules that end the run.
-        share: of the run's time that looks at the network may take; beyond it they are left out,
-            but for the first two. Rules on losses are checked after every epoch.
+        share: of the run's time that looks at the network may take; those that would take more are
+            left out, but for the first two. Rules on losses are checked after every epoch.
 
     Raises:
         InputError: no such preset or rule.
@@ -82,6 +82,7 @@ class Watcher(keras.callbacks.Callback):
         self._history = _history(run.folder / HISTORY, run.epochs_done)
         self._sights: list[Sight] = []
         self._spent, self._looks, self._left_out = 0.0, 0, 0
+        self._cost = 0.0  # Of the last look.
         self._epochs_here = 0
         self._counts = _counts(run.training)
         fresh = not run.epochs_done and not run.plan.training.initial_weights
@@ -116,7 +117,9 @@ class Watcher(keras.callbacks.Callback):
 
     def _check(self, epoch: int, waiting: float | None = None) -> None:
         start = time.perf_counter()
-        if self._looks < _FIRST or self._spent < self._watch.share * (start - self._start):
+        allowed = self._watch.share * (start - self._start)
+        looks = self._looks < _FIRST or self._spent + self._cost < allowed
+        if looks:
             self._sights = [*self._sights, self._probe.look(epoch)][-_KEPT:]
             self._looks += 1
         else:
@@ -128,7 +131,10 @@ class Watcher(keras.callbacks.Callback):
             for finding in findings(seen, rule, thresholds(rule, self._watch.preset))
         ]
         self._report(fresh, epoch)
-        self._spent += time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        self._spent += seconds
+        if looks:
+            self._cost = seconds
         self._write()
         self._stop(fresh)
 
