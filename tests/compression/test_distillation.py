@@ -1,5 +1,6 @@
 """Hint learning against NumPy: which maps are paired, what the losses are, who is trained."""
 
+import cv2
 import numpy as np
 import pytest
 import tf_keras as keras
@@ -288,7 +289,32 @@ def test_soft_masks_are_the_mean_of_the_teachers(images, masks):
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
-def test_teachers_of_other_images_are_refused():
-    other = unet((32, 32, 3), base_width=2, depth=2)
-    with pytest.raises(InputError, match="same size and channels"):
+def halved(maps):
+    """Half the size by a triangle that reaches two pixels each way; beyond is nothing."""
+    weights = np.zeros((maps.shape[1] // 2, maps.shape[1]))
+    for row, places in enumerate(weights):
+        for offset, weight in zip(range(-1, 3), (1, 3, 3, 1), strict=True):
+            if 0 <= 2 * row + offset < len(places):
+                places[2 * row + offset] = weight
+    weights /= weights.sum(1, keepdims=True)
+    return np.einsum("iy,nyxc,jx->nijc", weights, maps, weights)
+
+
+def test_teachers_of_another_size_see_the_images_and_answer_at_their_own(images, masks):
+    keras.utils.set_random_seed(1)
+    teacher, student = net(unet, 4, shape=(32, 32, 3)), net(lw_unet, 2)
+    learner = SoftMaskLearner([teacher], student)
+    learner.compile(
+        optimizer=keras.optimizers.SGD(0.0), **mask_losses(SoftMaskLoss(0.8, BceDiceLoss(1.0)))
+    )
+    loss = learner.fit(images, masks, batch_size=len(images), verbose=0).history["loss"][0]
+    larger = np.stack([cv2.resize(one, (32, 32), interpolation=cv2.INTER_LINEAR) for one in images])
+    soft = halved(np.asarray(teacher(larger)))
+    expected = soft_mask_loss(masks, soft, np.asarray(student(images)), 0.8, 1.0).mean()
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_teachers_of_other_channels_are_refused():
+    other = unet((16, 16, 1), base_width=2, depth=2)
+    with pytest.raises(InputError, match="sees 1 channels, the student 3; set preprocessing"):
         SoftMaskLearner([net(unet, 2), other], net(lw_unet, 2))

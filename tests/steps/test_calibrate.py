@@ -58,8 +58,7 @@ def test_the_point_chosen_is_kept_and_obeyed(file, folder):
     model = TfliteModel.read(file)
     assert is_sealed(model)
     assert model.checksum() == before.checksum()
-    kept = model.plan["preprocessing"]
-    assert {key: kept[key] for key in found["chosen"]["point"]} == found["chosen"]["point"]
+    assert model.plan["preprocessing"]["threshold"] == found["chosen"]["point"]["threshold"]
 
     session = Session.open(file, SOURCE)
     point = OperatingPoint(**found["chosen"]["point"])
@@ -130,6 +129,19 @@ def test_without_validation_images_networks_of_folds_are_asked_for(file):
     )
     with pytest.raises(InputError, match="give --fold FILE"):
         calibrate(session, "most-dice")
+
+
+def test_networks_of_folds_decide_alone_for_one_that_has_no_validation_images(file, folder):
+    path = shutil.copy(file, folder / "final.tflite")
+    final = Session.open(path, changes={"data.source": SOURCE, "data.folds": 3, "data.fold": -1})
+    other = Session.open(file, SOURCE)
+    found = calibrate(final, "most-dice", [other], folder / "page")
+    images = other.images.part("validation")
+    assert found.images == len(images) > 0
+    assert Session.open(path).preprocessing.point == found.chosen.point
+    maps = network_outputs(other.runner(), images.inputs(other.preprocessing))
+    chosen = score_outputs(images, maps, found.chosen.point)
+    assert found.chosen.dice == pytest.approx(chosen["dice"])
 
 
 def test_networks_of_other_folds_decide_too(file, folder):

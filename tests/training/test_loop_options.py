@@ -150,6 +150,24 @@ def test_attention_maps_that_cannot_be_had_leave_the_folder_alone(
     assert not (tmp_path / "run").exists()
 
 
+def test_last_epoch_is_kept_where_it_is_asked_for(tmp_path):
+    plan = plan_of(epochs=3, learning_rate=1e-3, patience=1, keep="last")
+    model, parts = small(plan), parts_of(plan)
+    last = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: last.append(model.get_weights()))
+    train_network(model, plan, *parts, tmp_path, [lambda _: note])
+    assert len(last) == 3  # No patience.
+    for kept, wanted in zip(model.get_weights(), last[-1], strict=True):
+        np.testing.assert_array_equal(kept, wanted)
+    assert "val_image_dice" in (tmp_path / "history.csv").read_text()
+
+
+def test_unknown_way_to_keep_is_refused(tmp_path):
+    plan = plan_of(keep="all")
+    with pytest.raises(InputError, match=r"training\.keep: 'all' is not best or last"):
+        train_network(small(plan), plan, *parts_of(plan), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("precision", "gpus", "policy"),
     [

@@ -78,16 +78,30 @@ def find_hints(
 
 
 def _check_pair(teacher: keras.Model, student: keras.Model) -> None:
+    _check_classes(teacher, student)
+    if teacher.input_shape != student.input_shape:
+        shapes = ["x".join(map(str, model.input_shape[1:])) for model in (teacher, student)]
+        raise InputError(
+            f"{teacher.name}: the teacher sees images {shapes[0]}, the student {shapes[1]}; "
+            "give both the same size and channels, or learn from soft masks, which are resized"
+        )
+
+
+def _check_classes(teacher: keras.Model, student: keras.Model) -> None:
     if teacher.output_shape[-1] != student.output_shape[-1]:
         raise InputError(
             f"{teacher.name}: the teacher has {teacher.output_shape[-1]} classes, the student "
             f"{student.output_shape[-1]}; set model.arguments.classes to the teacher's"
         )
-    if teacher.input_shape != student.input_shape:
-        shapes = ["x".join(map(str, model.input_shape[1:])) for model in (teacher, student)]
+
+
+def _check_answers(teacher: keras.Model, student: keras.Model) -> None:
+    """Refuse a teacher whose answers mean something else, or that sees other channels."""
+    _check_classes(teacher, student)
+    if teacher.input_shape[-1] != student.input_shape[-1]:
         raise InputError(
-            f"{teacher.name}: the teacher sees images {shapes[0]}, the student {shapes[1]}; "
-            "give both the same size and channels"
+            f"{teacher.name}: the teacher sees {teacher.input_shape[-1]} channels, the student "
+            f"{student.input_shape[-1]}; set preprocessing.channels to the teacher's"
         )
 
 
@@ -224,20 +238,21 @@ class SoftMaskLearner(keras.Model):
     """Trains a student on masks and on the mean of its teachers' probabilities.
 
     Compiled with :class:`SoftMaskLoss`; validated on the masks alone. The teachers look at each
-    batch as the student sees it, changed at random and mixed.
+    batch as the student sees it, changed at random and mixed. To a teacher of another input size
+    the batch is shown at that size, and its probabilities come back at the student's.
 
     Args:
         teachers: one or more, trained; they stay as they are.
         student: its weights are trained.
 
     Raises:
-        InputError: a teacher's images or classes are not the student's.
+        InputError: a teacher's channels or classes are not the student's.
     """
 
     def __init__(self, teachers: Sequence[keras.Model], student: keras.Model) -> None:
         super().__init__(name="soft_mask_learner")
         for teacher in teachers:
-            _check_pair(teacher, student)
+            _check_answers(teacher, student)
         self._student = student
         self._teachers = [_untracked(teacher) for teacher in teachers]
         self.build(student.input_shape)
@@ -249,7 +264,7 @@ class SoftMaskLearner(keras.Model):
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Learn from one batch."""
         images, masks = data
-        learned = [teacher()(images, training=False) for teacher in self._teachers]
+        learned = [_ask(teacher(), images) for teacher in self._teachers]
         soft = tf.add_n(learned) / len(learned)
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)
@@ -265,6 +280,15 @@ class SoftMaskLearner(keras.Model):
         self.compute_loss(images, tf.concat([masks, masks], axis=-1), probabilities)
         self.compiled_metrics.update_state(masks, probabilities)
         return {metric.name: metric.result() for metric in self.metrics}
+
+
+def _ask(teacher: keras.Model, images: tf.Tensor) -> tf.Tensor:
+    """Return a teacher's probabilities at the size of the images, whatever its own is."""
+    size, own = images.shape[1:3], teacher.input_shape[1:3]
+    if tuple(size) == tuple(own):
+        return teacher(images, training=False)
+    found = teacher(tf.image.resize(images, own, antialias=True), training=False)
+    return tf.image.resize(found, size, antialias=True)
 
 
 def _untracked(model: keras.Model) -> Callable[[], keras.Model]:

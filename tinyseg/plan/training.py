@@ -27,6 +27,9 @@ class TrainingPlan:
         mix: share of the images that are mixed with another one.
         mix_by: ``mixup`` or ``cutmix``, see :mod:`tinyseg.data.mixing`.
         paste: share of the images that get what is marked in another one.
+        keep: whose weights are kept: ``best`` for those of the best epoch by the validation images,
+            ``last`` for the last one's, of which patience ends none; the validation images then
+            tell how good a network is that was trained for so long.
         average: decay of a moving average of the weights, which is what is judged and kept; 0 for
             the weights themselves.
         balance: show images of rare labels more often, so that all labels are as frequent.
@@ -55,6 +58,7 @@ class TrainingPlan:
     mix: float = 0.0
     mix_by: str = "mixup"
     paste: float = 0.0
+    keep: str = "best"
     average: float = 0.0
     balance: bool = False
     attention_maps: bool = False

@@ -106,7 +106,8 @@ def calibrate(
     """Choose an operating point on validation images and store it with the network.
 
     Each network runs on the validation part of its own images alone: those of networks that were
-    trained on other folds are out-of-fold. The point goes into the metadata of a ``.tflite`` file,
+    trained on other folds are out-of-fold. A network that was trained on all but the test part has
+    none: there those of the others decide. The point goes into the metadata of a ``.tflite`` file,
     and into ``plan.json`` where one names the file.
 
     Args:
@@ -124,7 +125,7 @@ def calibrate(
         GateError: no point serves the wish; nothing is stored.
     """
     wanted = parse_wish(wish)
-    maps, masks = _predictions([session, *others], backend)
+    maps, masks = _predictions(session, others, backend)
     share = session.preprocessing.share
     made = candidates(maps, masks, share)
     chosen = wanted.best(made)
@@ -138,14 +139,13 @@ def calibrate(
         log.warning(
             "%s: misses %d lesions at any operating point", session.path, chosen.missed_lesions
         )
-    before = score_point(maps, masks, session.preprocessing.point)
     ill = np.asarray(masks.any((1, 2, 3)))
     folder = folder or presets.BUILD / "calibrate" / session.file.stem
     found = Calibration(
         file=session.file,
         wish=wish,
         chosen=chosen,
-        before=before,
+        before=score_point(maps, masks, session.preprocessing.point),
         kinds=tuple(simplest_kinds(made, wanted)),
         candidates=len(made),
         images=len(maps),
@@ -172,7 +172,7 @@ def store(session: Session, point: OperatingPoint) -> None:
     plan = plans.read(place) if session.trained is not None else None
     settled = dataclasses.replace(session.preprocessing, **point.point_values())
     if session.is_file:
-        values = {"preprocessing": dataclasses.asdict(settled)}
+        values = {"preprocessing": settled.for_file()}
         files.write_bytes(path, with_plan(session.model.content, values))
     if plan is None:
         if not session.is_file:
@@ -186,17 +186,28 @@ def store(session: Session, point: OperatingPoint) -> None:
     files.write_json(place, plans.as_dict(plan))
 
 
-def _predictions(sessions: Sequence[Session], backend: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _predictions(
+    session: Session, others: Sequence[Session], backend: str | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities and true masks of the validation images of some networks."""
-    found = [_of_one(session, backend) for session in sessions]
-    shapes = {maps.shape[1:] for maps, _ in found}
-    if len(shapes) > 1:
-        raise InputError(f"{sessions[0].path}: the other networks' masks have another size")
+    has_own = not others or len(session.images.part("validation"))
+    found = [_of_one(one, backend) for one in ([session, *others] if has_own else others)]
+    shapes = {maps.shape[1:3] for maps, _ in found}
+    if shapes != {(session.preprocessing.height, session.preprocessing.width)}:
+        raise InputError(
+            f"{session.path}: the other networks' masks have another size; give --fold FILE of "
+            "networks that see images as large"
+        )
+    if len({maps.shape[3] for maps, _ in found}) > 1:
+        raise InputError(
+            f"{session.path}: the other networks mark another number of regions; give --fold FILE "
+            "of networks for the same ones"
+        )
     maps, masks = (np.concatenate(parts) for parts in zip(*found, strict=True))
     ill = np.asarray(masks.any((1, 2, 3)))
     if not ill.any():
         raise InputError(
-            f"{sessions[0].path}: none of the {len(maps)} validation images has a lesion; give "
+            f"{session.path}: none of the {len(maps)} validation images has a lesion; give "
             "data with some, or --fold FILE for networks of other folds"
         )
     for count, what in ((int(ill.sum()), "with a lesion"), (int((~ill).sum()), "without one")):

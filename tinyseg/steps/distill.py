@@ -31,7 +31,7 @@ class Distilled(Trained):
     """A network that was trained with the help of a teacher.
 
     Attributes:
-        hints: pairs of feature maps of teacher and student.
+        hints: pairs of feature maps of teacher and student; none with soft masks alone.
     """
 
     hints: list[Hint] = dataclasses.field(kw_only=True)
@@ -83,11 +83,13 @@ def distill(
     folder = Path(folder or session.run_folder("float"))
     master = teacher.network
     student = new_network(plan)
-    hints = distillation.find_hints(master, student, settings.hints)
+    hints = []
+    if "hints" in settings.method:
+        hints = distillation.find_hints(master, student, settings.hints)
     images = session.images
     parts = images.part("train"), images.part("validation")
     epochs = {"encoder": settings.encoder_epochs, "decoder": settings.decoder_epochs}
-    for phase, count in epochs.items() if "hints" in settings.method else ():
+    for phase, count in epochs.items():
         of_phase = [hint for hint in hints if hint.phase == phase]
         if not of_phase:
             continue
