@@ -40,7 +40,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup mltk tools toolchain slurm zoo check train tune distill binarize quantize evaluate calibrate predict demo inspect verify profile memory lower fit report publish \
-	firmware emulate flash doctor bench experiment table figures costs docs notebooks test test-slow test-cpp mutants lint format clean
+	firmware emulate flash doctor bench experiment table figures costs pictures docs notebooks test test-slow test-cpp mutants lint format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -174,6 +174,9 @@ figures: $(ENV) ## count the networks' parameters and work anew, for 'tinyseg zo
 
 costs: $(ENV) tools ## fit what our engine's kernels take to what emulated boards count
 	@.venv/bin/python -m tests.benchmarks.costs $(MORE)
+
+pictures: $(ENV) tools ## draw the README's pictures anew, of real runs
+	@.venv/bin/python docs/pictures.py
 
 docs: $(ENV) ## build the documentation into build/site
 	@.venv/bin/python -m tinyseg.experiments.table --check

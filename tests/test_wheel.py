@@ -1,12 +1,7 @@
 """The wheel alone, in an environment of its own and run from another folder."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
@@ -14,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
-SOURCES = ("tinyseg", "firmware", "models", "setup.py", "setup.cfg", "pyproject.toml", "README.md")
+from tests.wheels import ROOT, build, clean, install
+
 NETWORK = "attention_unet_ds_256k"
 LARGE = "attention_unet_ds"
 
@@ -27,33 +22,12 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheel(home):
-    """A wheel of the files as they are now; what an earlier build left must not get into it."""
-    source = home / "source"
-    for name in SOURCES:
-        path, target = ROOT / name, source / name
-        target.parent.mkdir(exist_ok=True)
-        if path.is_dir():
-            shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(path, target)
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", home / "dist", source)
-    return next((home / "dist").glob("*.whl"))
+    return build(home)
 
 
 @pytest.fixture(scope="module")
 def command(home, wheel):
-    """``tinyseg`` of an environment that shares what tinyseg needs with this one, but not tinyseg.
-
-    A folder that a .pth file names comes after the environment's own, and its own .pth files, an
-    editable tinyseg among them, are not read.
-    """
-    folder = home / "environment"
-    venv.create(folder)
-    pip("--python", folder / "bin" / "python", "install", "--no-deps", "--no-index", wheel)
-    packages = next(folder.glob("lib/python*/site-packages"))
-    shared = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-    (packages / "shared.pth").write_text("\n".join(shared))
-    return folder / "bin" / "tinyseg"
+    return install(home / "environment", wheel)
 
 
 @pytest.fixture(scope="module")
@@ -81,24 +55,6 @@ def result(tinyseg):
         return json.loads(done.stdout)
 
     return run
-
-
-def pip(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--quiet", *map(str, arguments)], env=clean(),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-def clean(home=None, variables=None):
-    """Variables that lead to no checkout."""
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if key != "PYTHONPATH" and not key.startswith("TINYSEG_")
-    }
-    return {**kept, **({"TINYSEG_CACHE": str(home / "cache")} if home else {}), **(variables or {})}
 
 
 def files_of(folder):

@@ -20,6 +20,15 @@ class GateError(TinysegError):
     exit_code = 1
 
 
+class LostWorker(TinysegError):
+    """One of several processes that work together ended; the others cannot go on without it.
+
+    The exit code is that of a temporary failure, EX_TEMPFAIL of sysexits.h.
+    """
+
+    exit_code = 75
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'X'?`` for a name close to a known one, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)

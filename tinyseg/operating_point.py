@@ -57,6 +57,17 @@ class OperatingPoint:
         """Return the values by name, for JSON."""
         return {field.name: getattr(self, field.name) for field in _FIELDS}
 
+    def for_file(self) -> dict[str, Any]:
+        """Return what a file stores of this plan: where a threshold decides alone, it stands alone.
+
+        So a file keeps its bytes when there is one more way to decide.
+        """
+        values = dataclasses.asdict(self)
+        if not self.is_plain:
+            return values
+        idle = self.point_values().keys() - {"threshold"}
+        return {name: value for name, value in values.items() if name not in idle}
+
     def described(self) -> str:
         """Return the point in words."""
         asked = [f"p > {self.threshold:g}"]

@@ -38,7 +38,7 @@ def find_tflite(model: str, source: str | None, recipe: str) -> Path:
     Raises:
         InputError: there is none.
     """
-    if model.endswith(".tflite") or Path(model).exists():
+    if model.endswith(".tflite") or Path(model).is_file():
         return Path(model)
     name = f"{model}.tflite"
     built = BUILD / model / slug(source or "phantom") / recipe

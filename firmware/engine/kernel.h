@@ -90,8 +90,9 @@ class Rows {
     return *at<T>(node.params);
   }
 
-  // Where row `row` of a node lies. The row must be there: the link's rule says which are.
-  uint8_t* row(const Node& node, uint32_t row) const {
+  // Where row `row` of a node lies. The row must be there: the link's rule says which are. Kernels
+  // ask for few rows, and there are many kernels: one copy of it is enough.
+  __attribute__((noinline)) uint8_t* row(const Node& node, uint32_t row) const {
     if (node.flags & kConstant) {
       return const_cast<uint8_t*>(program_) + node.slots + row * node.row_bytes;
     }

@@ -5,14 +5,17 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tinyseg
 from tests import fixtures
 from tests.fixtures import Draft, one_operator
 from tinyseg.boards.c_source import MARGIN, ArenaSize, export
+from tinyseg.data.images import pixels_of
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.annotate import annotate
 
 ARENA = ArenaSize(measured=10_007, size=12_352, source="10,007 measured by hand")
 CODES = {"int8": 1, "int16": 2, "float32": 3}
@@ -129,6 +132,12 @@ def test_type_that_the_firmware_lacks_is_told_with_those_it_has(tmp_path):
             "one.tflite: input or output of type uint8; the firmware takes int8, int16, float32; "
             "'tinyseg lower' turns uint8 into int8"
         )
+
+
+def test_numbers_of_classes_have_a_cure_of_their_own(tmp_path):
+    model = model_of("CAST", [Draft((1, 2, 2, 1))], Draft((1, 4), "int32"))
+    with pytest.raises(InputError, match=r"type int32; .* end the network before the operator"):
+        export(model, PreprocessingPlan(), ARENA, tmp_path, "one")
 
 
 def test_output_may_be_a_single_score(tmp_path):
@@ -262,3 +271,17 @@ def test_table_is_told_in_the_order_of_pixels(tmp_path):
     assert numbers(text, "kModelInputTable[256]") == list(range(-128, 128))
     text = exported(tmp_path, model, PreprocessingPlan(scale=-1.0, offset=255.0))["model_data.h"]
     assert numbers(text, "kModelInputTable[256]") == list(range(127, -129, -1))
+
+
+def test_values_of_more_bits_become_pixels_as_for_the_training(tmp_path):
+    """A sensor of 12 bits behind a network that learned from images of 12 bits."""
+    made = one_operator("RELU", [Draft((1, 2, 2, 1))], Draft((1, 4)))
+    eight = exported(tmp_path / "eight", TfliteModel.parse(made))["model_data.h"]
+    assert constant(eight, "kModelImageWhite") == "255"
+    deep = annotate(made, {"whites": {"whole": 4095}}, "deep", "in", "out")
+    text = exported(tmp_path / "deep", TfliteModel.parse(deep))["model_data.h"]
+    white = int(constant(text, "kModelImageWhite"))
+    values = np.arange(65, dtype=np.uint16).reshape(1, -1) * 64
+    values = np.minimum(values, 4095).astype(np.uint16)
+    pixels = pixels_of(Image.fromarray(values), "image.png", {"whole": 4095})
+    np.testing.assert_array_equal((255 * values.astype(int) + white // 2) // white, pixels)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cloud.opt_ml import lay_out, put_images
 from tinyseg.cloud.container import command
-from tinyseg.cloud.sagemaker import read_job, run_job, served_file, tf_config
+from tinyseg.cloud.sagemaker import read_job, run_job, served_file
 from tinyseg.errors import InputError
 from tinyseg.training.leaving import Left
 
@@ -117,12 +117,11 @@ def test_channels(root):
         read_job(root)
 
 
-def test_hosts():
-    found = tf_config(("algo-1", "algo-2"), "algo-2")
-    assert found["task"] == {"type": "worker", "index": 1}
-    assert found["cluster"] == {"worker": ["algo-1:12345", "algo-2:12345"]}
-    with pytest.raises(InputError, match="'algo-3' is not in hosts"):
-        tf_config(("algo-1",), "algo-3")
+def test_rules_that_end_a_job_are_for_one_host(root):
+    lay_out(root, {**SMALL, "stop_on": "dead_relu"}, hosts=("algo-1", "algo-2"))
+    put_images(root, 1, 32)
+    with pytest.raises(InputError, match="stop_on: is for one host"):
+        run_job(root)
 
 
 def test_what_a_container_runs(root):

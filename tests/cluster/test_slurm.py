@@ -20,13 +20,13 @@ def directives(text):
 
 
 def test_directives(tmp_path):
-    settings = {"minutes": 90, "notice": 300, "cpus": 4, "seeds": 3}
+    settings = {"minutes": 90, "notice": 300, "cpus": 4, "workers": 2, "seeds": 3}
     text = job(tmp_path, **settings, options=("--partition=gpu",)).script()
     assert text.startswith("#!/bin/bash\n#SBATCH ")
     found = directives(text)
     assert found == {
         "job-name": "tinyseg-train",
-        "ntasks": "1",
+        "ntasks": "2",
         "cpus-per-task": "4",
         "time": "90",
         "signal": "B:USR1@300",

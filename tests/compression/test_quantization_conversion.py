@@ -137,11 +137,17 @@ def test_file_carries_the_plan_and_the_names(network, form):
     file = TfliteModel.parse(content)
     stored = {key: value for key, value in file.plan.items() if key != "checksum"}
     assert stored == {
-        "preprocessing": dataclasses.asdict(PLAN.preprocessing),
+        "preprocessing": {
+            "height": 8,
+            "width": 12,
+            "channels": 1,
+            "scale": 0.02,
+            "offset": -1.5,
+            "threshold": 0.35,
+        },
         "model": "lw_unet",
         "recipe": recipe,
     }
-    assert stored["preprocessing"]["threshold"] == 0.35
     assert file.description == "tinyseg lw_unet"
     assert (file.inputs[0].name, file.outputs[0].name) == ("image", "mask")
 
@@ -217,3 +223,15 @@ def test_missing_calibration_and_unknown_border_say_what_to_give(network):
     with pytest.raises(InputError) as error:
         convert_post_training(network, planned("static_wi8_ai8", "uint8"), IMAGES)
     assert str(error.value) == "quantization.io: 'uint8' is not integer or float32"
+
+
+def test_file_names_what_decides_beside_the_threshold_only_where_something_does(network):
+    careful = plans.override(PLAN, {"preprocessing.blank_below": 0.7})
+    stored = [
+        TfliteModel.parse(convert_float(network, plan), "").plan["preprocessing"]
+        for plan in (PLAN, careful)
+    ]
+    assert stored[0] == {
+        "height": 8, "width": 12, "channels": 1, "scale": 0.02, "offset": -1.5, "threshold": 0.35,
+    }  # fmt: skip
+    assert stored[1] == dataclasses.asdict(careful.preprocessing)

@@ -155,6 +155,8 @@ def test_12_bit_data_in_16_bits_are_pointed_out(busi_like, save):
     save(busi_like / "benign/benign (4).png", NOISE[::-1] * np.uint16(257))
     report = check(str(busi_like))
     assert len(matching(report, r"whole numbers up to \d+, read as 16 bits")) == 2
+    (doubt,) = matching(report, "nothing above 4080 where 65535 is white")
+    assert doubt.path.endswith("benign (3).png")
 
 
 @pytest.mark.parametrize("target", ["benign (3).png", "benign (3)_mask.png"])

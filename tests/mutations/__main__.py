@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SHARE = 250
+SHARE = 1000
 
 
 def main() -> int:
@@ -23,32 +23,33 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=60, help="that one file may take")
     chosen = parser.parse_args()
     seed, end, bad = chosen.first, chosen.first + chosen.count, 0
-    while seed < end:
-        # A new process now and then: what a damaged file did to memory shows late.
-        last = min(seed + SHARE, end)
-        with tempfile.TemporaryDirectory() as folder:
-            log = Path(folder, "seeds")
-            command = [sys.executable, "-m", "tests.mutations.worker", folder, str(seed), str(last)]
-            with log.open("w") as stream:
-                process = subprocess.run(
-                    command, stdout=stream, stderr=subprocess.DEVNULL, check=False
-                )
-            lines = log.read_text().splitlines()
-        reached = max(
-            (int(line.split()[1]) for line in lines if line.startswith("seed")), default=seed
-        )
-        found = [line for line in lines if not line.startswith("seed")]
-        if process.returncode:
-            found.append(f"{reached}: the process ended with {process.returncode}")
-        for line in found:
-            print(line, flush=True)
-        bad += len(found)
-        seed = reached + 1
-        print(f"{seed - chosen.first} files, {bad} findings", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        while seed < end:
+            # A new process now and then: what a damaged file did to memory shows late.
+            last = min(seed + SHARE, end)
+            seed, found = _share(Path(folder), seed, last)
+            for line in found:
+                print(line, flush=True)
+            bad += len(found)
+            print(f"{seed - chosen.first} files, {bad} findings", flush=True)
     return int(bad > 0)
+
+
+def _share(folder: Path, first: int, last: int) -> tuple[int, list[str]]:
+    """Run seeds in one process; return the seed to go on with, and what was found."""
+    log = folder / "seeds"
+    command = [sys.executable, "-m", "tests.mutations.worker", str(folder), str(first), str(last)]
+    with log.open("w") as stream:
+        process = subprocess.run(command, stdout=stream, stderr=subprocess.DEVNULL, check=False)
+    lines = log.read_text().splitlines()
+    seeds = [int(line.split()[1]) for line in lines if line.startswith("seed")]
+    found = [line for line in lines if not line.startswith("seed")]
+    reached = max(seeds, default=first)
+    if process.returncode:
+        found.append(f"{reached}: the process ended with {process.returncode}")
+    return reached + 1, found
 
 
 if __name__ == "__main__":

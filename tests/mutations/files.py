@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import tf_keras as keras
 
@@ -33,6 +35,18 @@ MAKERS = (
 )
 
 
-def mutated(seed: int) -> bytes:
-    """Return the damaged file of a seed."""
-    return damaged(foreign_files.content_of(MAKERS[seed % len(MAKERS)]), seed)
+def mutated(seed: int, sound: Path | None = None) -> bytes:
+    """Return the damaged file of a seed.
+
+    Args:
+        seed: any number.
+        sound: folder that keeps the files to damage, for other processes; None for none.
+    """
+    make = MAKERS[seed % len(MAKERS)]
+    if sound is None:
+        return damaged(foreign_files.content_of(make), seed)
+    path = sound / f"{make.__name__}.tflite"
+    if not path.exists():
+        sound.mkdir(exist_ok=True)
+        path.write_bytes(foreign_files.content_of(make))
+    return damaged(path.read_bytes(), seed)

@@ -20,10 +20,14 @@ class HostBoard:
         flips: by the number of an inference, output elements whose lowest bit is wrong.
         ticks: of each inference in turn.
         operator_ticks: of the operators, a row for each inference.
+        named: the file that it says it was made of.
     """
 
-    def __init__(self, model, *, flips=None, ticks=(500, 501, 500), operator_ticks=None):
+    def __init__(
+        self, model, *, flips=None, ticks=(500, 501, 500), operator_ticks=None, named=None
+    ):
         self._model, self._flips, self._ticks = model, flips or {}, ticks
+        self._sha256 = (named or model).sha256()
         self._operator_ticks = operator_ticks or [(10 * n, 10 * n + 1) for n in range(1, 9)]
         self._pending, self.runs = b"", 0
 
@@ -42,7 +46,7 @@ class HostBoard:
         # Memory is known once the network has run: each inference takes ten bytes more of it.
         used = 10 * self.runs
         numbers = (0, 1_000_000, 4000, 3000 + used, 800, 700 + used, 0, 0, 0, 0)
-        head = struct.pack("<4B10I", 1, 0, 1, 1, *numbers) + bytes.fromhex(self._model.sha256())
+        head = struct.pack("<4B10I", 1, 0, 1, 1, *numbers) + bytes.fromhex(self._sha256)
         return head + b"".join(bytes([len(part)]) + part for part in (b"host_board", b"net", b""))
 
     def _run(self, body):

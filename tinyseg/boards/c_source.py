@@ -236,9 +236,17 @@ def _image_values(
         if preprocessing is None
         else f"pixel * {preprocessing.scale} + {preprocessing.offset}, quantized",
         "threshold_text": "none" if bound is None else f"{meaning.head} > {bound}",
+        "image_white": _image_white(model),
         "input_table": numbers(input_table(model, source, preprocessing).tolist()),
         "mask_threshold": mask_threshold(model, target, bound),
     }
+
+
+def _image_white(model: TfliteModel) -> int:
+    """Return what was white in the images that a network learned from, as its file says."""
+    white = (model.plan.get("whites") or {}).get("whole", 255)
+    known = isinstance(white, int | float) and 0 < white < 1 << 24
+    return round(white) if known else 255
 
 
 def input_table(
@@ -279,9 +287,12 @@ def mask_threshold(model: TfliteModel, target: TensorSpec, bound: float | None) 
 
 def _tensor(model: TfliteModel, specification: TensorSpec) -> dict[str, Any]:
     if specification.dtype not in _TYPES:
+        cure = "end the network before the operator that makes it"
+        if specification.dtype == "uint8":
+            cure = "'tinyseg lower' turns uint8 into int8"
         raise InputError(
             f"{model.path}: input or output of type {specification.dtype}; the firmware takes "
-            f"{', '.join(_TYPES)}; 'tinyseg lower' turns uint8 into int8"
+            f"{', '.join(_TYPES)}; {cure}"
         )
     code, ctype = _TYPES[specification.dtype]
     return {

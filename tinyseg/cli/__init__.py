@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -31,7 +32,7 @@ from tinyseg.cli.profile import profile
 from tinyseg.cli.serve import serve
 from tinyseg.cli.tflite import quantize, report, verify
 from tinyseg.cli.transfer import binarize, distill
-from tinyseg.errors import TinysegError
+from tinyseg.errors import LostWorker, TinysegError
 
 
 class _Group(click.Group):
@@ -56,7 +57,8 @@ def cli(verbose: bool) -> None:
       tinyseg emulate attention_unet_ds --board mps3_an547
 
     Exit codes: 0 all well, 1 a gate failed, 2 bad input; 143 and 138 after SIGTERM and SIGUSR1, at
-    which a training saves its state for the same command to go on.
+    which a training saves its state for the same command to go on; 75 if one of several workers was
+    lost.
     """
     terminal.quiet(verbose)
 
@@ -102,6 +104,10 @@ def main() -> None:
         _fail(f"{error.format_message()} (see '{command} --help')", 2)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; nothing was left half-written", 130)
+    except LostWorker as error:
+        _print_error(str(error))
+        # TensorFlow would wait at its end for the worker that is lost.
+        os._exit(error.exit_code)
     except TinysegError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
@@ -109,6 +115,10 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    for line in message.splitlines():
-        print(f"tinyseg: {line}", file=sys.stderr)
+    _print_error(message)
     sys.exit(code)
+
+
+def _print_error(message: str) -> None:
+    for line in message.splitlines():
+        print(f"tinyseg: {line}", file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ import click
 from tinyseg.cli import terminal
 from tinyseg.cli.options import (
     DATA,
+    FOLDER,
     JSON,
     OUTPUT,
     PLAN,
@@ -102,16 +103,17 @@ def tune(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     required=True,
     help="Folder for the results, on storage that all nodes share.",
 )
-@click.option("--job", type=click.Path(path_type=Path), help="Script to write [OUTPUT/job.sh].")
+@click.option("--job", type=FOLDER, help="Script to write [OUTPUT/job.sh].")
 @click.option("--minutes", type=int, default=60, show_default=True, help="Limit of one run.")
 @click.option(
     "--notice", type=int, default=180, show_default=True, help="Seconds to save in before that."
 )
 @click.option("--cpus", type=click.IntRange(1), default=1, show_default=True, help="A task.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="As of 'tinyseg train'.")
 @click.option(
     "--seeds", type=click.IntRange(1), default=None, help="An array of so many trainings, 0, 1, ..."
 )
@@ -126,6 +128,7 @@ def slurm(
     minutes: int,
     notice: int,
     cpus: int,
+    workers: int,
     seeds: int | None,
     restarts: int,
     sbatch: tuple[str, ...],
@@ -143,8 +146,12 @@ def slurm(
     from tinyseg.cli.networks import train
     from tinyseg.cluster import slurm as jobs
 
+    if workers > 1:
+        arguments = (*arguments, "--workers", str(workers))
     # Refuses what the verb would refuse on the node.
     {"train": train, "tune": tune}[verb].make_context(verb, list(arguments))
-    wanted = jobs.Job(verb, arguments, output, minutes, notice, cpus, seeds or 0, restarts, sbatch)
+    wanted = jobs.Job(
+        verb, arguments, output, minutes, notice, cpus, workers, seeds or 0, restarts, sbatch
+    )
     path = jobs.write(wanted, job or output / "job.sh")
     click.echo(f"job {jobs.submit(path)}: {path}" if submit else path)

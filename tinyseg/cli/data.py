@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import JSON, LABELS, PLACE, SEED, SET, parse_settings, with_labels
+from tinyseg.cli.options import FOLDER, JSON, LABELS, PLACE, SEED, SET, parse_settings, with_labels
 from tinyseg.errors import GateError
 
 
@@ -21,7 +21,7 @@ def data() -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     help="Folder of data sets, instead of $TINYSEG_DATA.",
 )
 def data_get(name: str | None, output: Path | None) -> None:
@@ -78,7 +78,7 @@ def data_check(path: str, as_json: bool) -> None:
 @data.command("split")
 @click.argument("path", callback=with_labels)
 @LABELS
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Split file.")
+@click.option("-o", "--output", required=True, type=FOLDER, help="Split file.")
 @SET
 def data_split(path: str, output: Path, settings: tuple[str, ...]) -> None:
     """Divide PATH into training, validation and test, near-duplicates together.
@@ -96,9 +96,7 @@ def data_split(path: str, output: Path, settings: tuple[str, ...]) -> None:
 @data.command("report")
 @click.argument("source", callback=with_labels)
 @LABELS
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the report."
-)
+@click.option("-o", "--output", required=True, type=FOLDER, help="Folder for the report.")
 @JSON
 def data_report(source: str, output: Path, as_json: bool) -> None:
     """Describe the images at SOURCE: counts, balance, samples, intensities, problems.

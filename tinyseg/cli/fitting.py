@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyseg.cli import terminal
-from tinyseg.cli.options import DATA, JSON, OUTPUT, RECIPE, fail_on
+from tinyseg.cli.options import DATA, FOLDER, JSON, OUTPUT, RECIPE, fail_on
 
 if TYPE_CHECKING:
     from tinyseg.steps.candidates import Candidate
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="tinyseg: leave out the passes that help TensorFlow Lite Micro alone, and undo them.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
+@click.option("-o", "--output", type=FOLDER, help="File to write.")
 @JSON
 def lower(
     file: str,

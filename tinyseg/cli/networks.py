@@ -13,6 +13,7 @@ from tinyseg.cli.options import (
     CHECKED,
     DATA,
     DRY_RUN,
+    FOLDER,
     JSON,
     MLFLOW,
     ON,
@@ -32,6 +33,7 @@ from tinyseg.cli.options import (
     size_changes,
     stated_options,
 )
+from tinyseg.errors import InputError
 from tinyseg.reporting.numbers import false_alarms, missed_lesions, score
 
 if TYPE_CHECKING:
@@ -84,6 +86,12 @@ def zoo(names: tuple[str, ...], as_json: bool) -> None:
 @click.option("--size", type=click.IntRange(8), help="Side of the network's square input.")
 @SEED
 @SPLIT
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    help="Processes that train together: started here, or by SLURM, SageMaker or TF_CONFIG.",
+)
 @OUTPUT_OR_URL
 @WATCH
 @STOP_ON
@@ -100,6 +108,7 @@ def train(
     size: int | None,
     seed: int | None,
     split: str | None,
+    workers: int,
     output: Path | str | None,
     watch: str,
     stop_on: tuple[str, ...],
@@ -132,8 +141,20 @@ def train(
     if dry_run:
         terminal.print_json(plans.as_dict(plan))
         return
-    hooks = run_hooks(watch, stop_on, mlflow)
-    print_trained(step.train(plan, output, split, hooks), as_json)
+    together, hooks = None, run_hooks(watch, stop_on, mlflow)
+    if workers > 1:
+        from tinyseg.cluster.launching import joined
+
+        if stop_on or mlflow:
+            raise InputError(
+                f"{'--stop-on' if stop_on else '--mlflow'}: is for one worker; leave it out or "
+                "--workers"
+            )
+        # Rules look at gradients by themselves, which one of several workers cannot.
+        together, hooks = joined(workers, str(output or plan.model.name)), []
+    trained = step.train(plan, output, split, hooks, together)
+    if together is None or together.chief:
+        print_trained(trained, as_json)
 
 
 @click.command()
@@ -293,9 +314,7 @@ def predict(
 @SET
 @CHECKED
 @ON
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("models"), show_default=True
-)
+@click.option("-o", "--output", type=FOLDER, default=Path("models"), show_default=True)
 def publish(
     model: str,
     data: str | None,

@@ -8,9 +8,7 @@ instances goes on), ``model`` (what an endpoint serves) and ``output/failure``.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +22,7 @@ from tinyseg.plan import FILE_NAME
 from tinyseg.steps.networks import training_plan
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import Trained, train, watching
+from tinyseg.training.joining import join, place_of_host
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,6 @@ _SHORT = {
     "balance": "training.balance",
     "size": "",
 }
-_PORT = 12345
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,11 +121,14 @@ def run_job(root: Path = ROOT) -> Trained:
 
 
 def _run(job: Job) -> Trained:
-    if len(job.hosts) > 1:
-        os.environ.setdefault("TF_CONFIG", json.dumps(tf_config(job.hosts, job.host)))
-    hooks = [watching(job.watch, job.stop_on)] if job.watch else []
-    trained = train(training_plan(job.model, job.changes), job.run, hooks=hooks)
-    if job.host != job.hosts[0]:
+    place = place_of_host(job.hosts, job.host)
+    if place and job.stop_on:
+        raise InputError("hyperparameter stop_on: is for one host; leave it out, or take one")
+    workers = join(place) if place else None
+    hooks = [watching(job.watch, job.stop_on)] if job.watch and not place else []
+    plan = training_plan(job.model, job.changes)
+    trained = train(plan, job.run, hooks=hooks, workers=workers)
+    if workers and not workers.chief:
         return trained
     model = job.root / "model"
     model.mkdir(parents=True, exist_ok=True)
@@ -171,18 +172,6 @@ def served_file(root: Path = ROOT) -> Path:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{root / 'model'}: has to hold one .tflite file, and holds {names}")
     return found[0]
-
-
-def tf_config(hosts: tuple[str, ...], host: str) -> dict[str, Any]:
-    """Return what TensorFlow's strategy for several workers reads from ``TF_CONFIG``.
-
-    Raises:
-        InputError: the host is none of them.
-    """
-    if host not in hosts:
-        raise InputError(f"resourceconfig.json: current_host '{host}' is not in hosts")
-    workers = [f"{name}:{_PORT}" for name in hosts]
-    return {"cluster": {"worker": workers}, "task": {"type": "worker", "index": hosts.index(host)}}
 
 
 def _source(root: Path, wanted: str) -> str:

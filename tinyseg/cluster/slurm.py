@@ -18,7 +18,7 @@ LEAST_NOTICE, LEAST_MINUTES = 120, 5
 
 _HEAD = """#!/bin/bash
 #SBATCH --job-name=tinyseg-{verb}
-#SBATCH --ntasks=1
+#SBATCH --ntasks={workers}
 #SBATCH --cpus-per-task={cpus}
 #SBATCH --time={minutes}
 #SBATCH --signal=B:USR1@{notice}
@@ -78,6 +78,7 @@ class Job:
         minutes: after which SLURM ends it; it is queued again.
         notice: seconds before that at which it saves.
         cpus: a task.
+        workers: tasks.
         seeds: so many jobs as an array, with the seeds 0, 1, ...; 0 for one job.
         restarts: at most so many times it is queued again.
         options: more lines for ``sbatch``, such as ``--partition=gpu``.
@@ -89,6 +90,7 @@ class Job:
     minutes: int = 60
     notice: int = 180
     cpus: int = 1
+    workers: int = 1
     seeds: int = 0
     restarts: int = 100
     options: tuple[str, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import warnings
 from collections.abc import Iterator
@@ -167,7 +166,7 @@ def _convert(converter: tf.lite.TFLiteConverter, name: str) -> bytes:
 
 def _finish(content: bytes, plan: Plan) -> bytes:
     processing = {
-        "preprocessing": dataclasses.asdict(plan.preprocessing),
+        "preprocessing": plan.preprocessing.for_file(),
         "model": plan.model.name,
         "recipe": plan.quantization.recipe,
     }

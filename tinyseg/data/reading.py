@@ -21,6 +21,8 @@ from tinyseg.errors import InputError
 # Greatest values of so many bits.
 _DEPTHS = (255, 1023, 4095, 16383, 65535)
 _WHOLE_WHITE = 65535
+# Images of 12 bits in files of 16 reach a sixteenth of white.
+_FAR = 15
 # Objects rarely fill more than that share of all images.
 _MOST_MARKED = 0.9
 
@@ -170,6 +172,11 @@ def _depth_doubts(picture: _Picture, whites: Mapping[str, float], known: bool) -
         yield f"{said}, {origin}; save it in 8 bits if that is wrong"
     else:
         yield f"{said}: divided by 257 to give 8 bits"
+    if 0 < greatest < white / _FAR:
+        yield (
+            f"holds nothing above {greatest:g} where {white:g} is white: it is all but black, or "
+            "has fewer bits than the others; save it in 8 bits"
+        )
     if greatest > white:
         yield f"reaches beyond {white:g}, which is cut off; rescale it"
 

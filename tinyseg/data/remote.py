@@ -29,6 +29,8 @@ _MANIFEST = "source.json"
 _CONTENT = "content"
 _CURE = "set TINYSEG_CACHE to a writable folder"
 _AT_ONCE = 8
+# What brings the client of a kind of address.
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 
 
 def fetch(place: str, sha256: str = "") -> Path:
@@ -163,7 +165,9 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
         return fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        raise InputError(f"{url}: {error}") from None
+        extra = _EXTRAS.get(url.partition("://")[0])
+        cure = f"pip install 'tinyseg[{extra}]'" if extra else str(error)
+        raise InputError(f"{url}: needs a client; {cure}") from None
     except ValueError as error:
         raise InputError(f"{url}: unknown kind of address ({error})") from None
 

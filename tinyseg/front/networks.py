@@ -87,18 +87,12 @@ def load(
         InputError: no such network, weights or file, or one that differs from its plan.
     """
     name = os.fspath(name_or_file)
-    network, data = (name, None) if own.is_file(name) else own.parse_name(name)
     if name.endswith(".tflite") or recipe is not None:
-        session = Session.open_file(network, data, recipe or RECIPE, unsafe=unsafe)
-        own.need_data(session, data)
+        session = Session.open_file(name, recipe=recipe or RECIPE, unsafe=unsafe)
         session.stating(Stated.of(**stated))
         _ = session.model  # A damaged file is an error here, not at the first use.
         return Quantized(session)
-    if own.is_file(name):
-        session = Session.open(name, changes=_square(size), unsafe=unsafe)
-    else:
-        zoo.network(network)
-        session = Session.open(own.find_weights(network, data))
+    session = Session.open(name, changes=_square(size), unsafe=unsafe)
     return own.remember(session.network, session.plan, session.path)
 
 

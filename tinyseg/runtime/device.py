@@ -18,7 +18,7 @@ from tinyseg.engine.compiler import integer
 from tinyseg.errors import InputError
 from tinyseg.runtime import protocol
 from tinyseg.runtime.protocol import DeviceInfo, Frame, Request
-from tinyseg.runtime.runner import border
+from tinyseg.runtime.runner import IntegerBorder, border
 from tinyseg.tflite import TfliteModel
 
 _TRIES = 3
@@ -305,9 +305,11 @@ class DeviceRunner:
                 f"{device.name}: runs {self.info.model} with another SHA-256 than {model.path}; "
                 "flash that file"
             )
+        self.input, self.output = border(model)
         # Our own engine's firmware takes and gives integers, whatever the file has at its border.
-        whole = self.info.input_type == _INT8 and border(model)[0].dtype != "int8"
-        self.input, self.output = border(integer(model) if whole else model)
+        kinds = (self.info.input_type, self.input), (self.info.output_type, self.output)
+        whole = any(kind == _INT8 and end.dtype != "int8" for kind, end in kinds)
+        self._border = IntegerBorder(model, integer(model) if whole else model)
         self.unit = "instructions" if device.instructions else "cycles"
         self.work: list[int] = []
         self.operator_work: list[int] = []
@@ -316,8 +318,8 @@ class DeviceRunner:
         """See :meth:`tinyseg.runtime.Runner.run`."""
         outputs = np.empty((len(inputs), *self.output.shape[1:]), self.output.dtype)
         for stored, output in zip(inputs, outputs, strict=True):
-            content, ticks = self._device.run_tensor(stored)
-            output[...] = np.frombuffer(content, self.output.dtype).reshape(output.shape)
+            content, ticks = self._device.run_tensor(self._border.inside(stored))
+            output[...] = self._border.read(content).reshape(output.shape)
             self.work.append(self._count(ticks))
             self._progress()
         if len(inputs):

@@ -17,7 +17,7 @@ import numpy as np
 from tinyseg.engine.compiled import Compiled, compiled_here
 from tinyseg.errors import InputError
 from tinyseg.places import cache_folder, firmware_folder
-from tinyseg.runtime.runner import border
+from tinyseg.runtime.runner import IntegerBorder, border
 from tinyseg.tflite import TfliteModel
 
 _SOURCES = (
@@ -147,14 +147,9 @@ class EngineRunner:
         output: int = 0,
     ) -> None:
         made = compiled_here(model) if isinstance(model, TfliteModel) else model
+        # Files may have floats at their border, programs have not.
+        self._border = IntegerBorder(made.model, made.integer)
         self.input, self.output = border(made.model, output)
-        numbers = range(len(made.model.outputs))
-        self._ends = [
-            # Files may have floats at their border, programs have not.
-            (border(made.model, number)[1], border(made.integer, number)[1])
-            for number in numbers
-        ]
-        self._stored, _ = border(made.integer)
         self._program, self._progress, self._output = HostProgram(made), progress, output
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
@@ -163,12 +158,12 @@ class EngineRunner:
 
     def run_all(self, inputs: np.ndarray) -> list[np.ndarray]:
         """Run stored inputs ``(images, ...)`` and return what each output stores of them."""
-        outputs = [np.empty((len(inputs), *end.shape[1:]), end.dtype) for end, _ in self._ends]
+        ends = self._border.outputs
+        outputs = [np.empty((len(inputs), *end.shape[1:]), end.dtype) for end in ends]
         for row, values in enumerate(inputs):
             found = self._program.run([self.stored(values)])
-            for kept, made, (end, inner) in zip(outputs, found, self._ends, strict=True):
-                real = inner.dequantize(made) if end.dtype != inner.dtype else made
-                kept[row] = real.reshape(kept.shape[1:])
+            for number, (kept, made) in enumerate(zip(outputs, found, strict=True)):
+                kept[row] = self._border.outside(made, number).reshape(kept.shape[1:])
             self._progress()
         return outputs
 
@@ -179,7 +174,7 @@ class EngineRunner:
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Return one input of the file as the file of integers takes it."""
-        return self._stored.quantize(values) if self.input.dtype != self._stored.dtype else values
+        return self._border.inside(values)
 
     def tensors(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the nodes make of one stored input, by the names of their tensors.

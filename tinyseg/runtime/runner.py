@@ -107,6 +107,50 @@ def random_inputs(source: TensorSpec, count: int, seed: int = 0) -> np.ndarray:
     return source.dequantize(rng.integers(low, high, shape, endpoint=True).astype(source.dtype))
 
 
+class IntegerBorder:
+    """The border of a file, in front of one that computes the same with int8 at its own.
+
+    Args:
+        model: the file; float32 or uint8 at its border, or integers.
+        inner: the other one, see :func:`tinyseg.engine.compiler.integer`; or the file itself.
+
+    Attributes:
+        input: of the file.
+        outputs: likewise, in order.
+    """
+
+    # Between the zeros of uint8 and of int8.
+    _SHIFT = 128
+
+    def __init__(self, model: TfliteModel, inner: TfliteModel) -> None:
+        numbers = range(len(model.outputs))
+        self.input, self._inside = border(model)[0], border(inner)[0]
+        self.outputs = [border(model, number)[1] for number in numbers]
+        self._made = [border(inner, number)[1] for number in numbers]
+
+    def inside(self, values: np.ndarray) -> np.ndarray:
+        """Return what the file stores of an input as the inner one stores it."""
+        if self.input.dtype == self._inside.dtype:
+            return values
+        if self.input.dtype == "uint8":
+            return (values.astype(np.int16) - self._SHIFT).astype(self._inside.dtype)
+        return self._inside.quantize(values)
+
+    def outside(self, made: np.ndarray, number: int = 0) -> np.ndarray:
+        """Return what the inner file stores of an output as the file stores it."""
+        end, inner = self.outputs[number], self._made[number]
+        if end.dtype == inner.dtype:
+            return made
+        if end.dtype == "uint8":
+            return (made.astype(np.int16) + self._SHIFT).astype(np.uint8)
+        return inner.dequantize(made)
+
+    def read(self, content: bytes, number: int = 0) -> np.ndarray:
+        """Return an output of the inner file, given as its bytes, as the file stores it."""
+        values = np.frombuffer(content, self._made[number].dtype)
+        return self.outside(values, number).reshape(self.outputs[number].shape)
+
+
 def border(model: TfliteModel, output: int = 0) -> tuple[TensorSpec, TensorSpec]:
     """Return the input and one of the outputs of a single-input file.
 

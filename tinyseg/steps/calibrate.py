@@ -138,14 +138,13 @@ def calibrate(
         log.warning(
             "%s: misses %d lesions at any operating point", session.path, chosen.missed_lesions
         )
-    before = score_point(maps, masks, session.preprocessing.point)
     ill = np.asarray(masks.any((1, 2, 3)))
     folder = folder or presets.BUILD / "calibrate" / session.file.stem
     found = Calibration(
         file=session.file,
         wish=wish,
         chosen=chosen,
-        before=before,
+        before=score_point(maps, masks, session.preprocessing.point),
         kinds=tuple(simplest_kinds(made, wanted)),
         candidates=len(made),
         images=len(maps),
@@ -172,7 +171,7 @@ def store(session: Session, point: OperatingPoint) -> None:
     plan = plans.read(place) if session.trained is not None else None
     settled = dataclasses.replace(session.preprocessing, **point.point_values())
     if session.is_file:
-        values = {"preprocessing": dataclasses.asdict(settled)}
+        values = {"preprocessing": settled.for_file()}
         files.write_bytes(path, with_plan(session.model.content, values))
     if plan is None:
         if not session.is_file:

@@ -12,7 +12,6 @@ from tinyseg import plan as plans
 from tinyseg.boards.board import bytes_of, load_board
 from tinyseg.boards.firmware import OWN, TFLM
 from tinyseg.errors import InputError
-from tinyseg.keras_files.description import looks_like_model
 from tinyseg.plan import Plan
 from tinyseg.progress import counter
 from tinyseg.runtime import tflm
@@ -29,6 +28,7 @@ from tinyseg.steps.candidates import (
 from tinyseg.steps.engine_fit import EngineFit, Space, fit_own
 from tinyseg.steps.integer_file import RECIPE, find_integers
 from tinyseg.steps.marks import need_passed
+from tinyseg.steps.names import is_file, parted
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.run import Run
 from tinyseg.steps.session import Session
@@ -197,7 +197,7 @@ def fit_board(
     Raises:
         InputError: no such file or network, a damaged file, or unusable limits.
     """
-    named = name_or_file.endswith(".tflite") or looks_like_model(name_or_file)
+    named = is_file(name_or_file)
     fitted = Fitted(name_or_file, limits.budget())
     try:
         path = find_integers(name_or_file, source, recipe)
@@ -210,15 +210,16 @@ def fit_board(
     if named or not (then or fitted.file is None):
         return fitted
     measure = on_own(limits.room) if limits.engine == OWN else on_tflm(fitted.budget)
-    found = propose(name_or_file, measure, channels)
+    name, data = parted(name_or_file)
+    found = propose(name, measure, channels)
     fitted = dataclasses.replace(fitted, proposals=tuple(found))
     if not found:
         line = f"{name_or_file}: no size of it fits {limits}"
         return dataclasses.replace(fitted, failures=(*fitted.failures, line))
     if then != "train":
         return fitted
-    where = folder or presets.BUILD / "fit" / name_or_file
-    run = _train(name_or_file, source, channels, found[0], where)
+    where = folder or presets.BUILD / "fit" / name
+    run = _train(name, source or data, channels, found[0], where)
     return dataclasses.replace(fitted, run=run, failures=tuple(run.failures))
 
 

@@ -10,6 +10,7 @@ from tinyseg import plan as plans
 from tinyseg import presets
 from tinyseg.errors import InputError
 from tinyseg.keras_files.description import OptionError, fingerprint, looks_like_model
+from tinyseg.steps.names import find_tflite
 from tinyseg.steps.own_file import name_of
 from tinyseg.tflite import TfliteModel
 
@@ -36,7 +37,7 @@ def find_integers(
     images for that are named.
 
     Args:
-        name_or_file: what the user named; the path of a ``.tflite`` file is returned as it is.
+        name_or_file: what the user named, see :func:`tinyseg.steps.names.find_tflite`.
         source: data source; None for any.
         recipe: of the file.
         unsafe: run code that a Keras file holds, to make it.
@@ -45,7 +46,7 @@ def find_integers(
         InputError: there is none.
     """
     if not looks_like_model(name_or_file):
-        return presets.find_tflite(name_or_file, source, recipe)
+        return find_tflite(name_or_file, source, recipe)
     path = Path(name_or_file)
     if not path.exists():
         raise InputError(f"{path}: no such file")

@@ -17,8 +17,8 @@ from tinyseg import presets
 from tinyseg.data import Dataset
 from tinyseg.data.arrays import from_arrays
 from tinyseg.errors import InputError
-from tinyseg.keras_files.description import looks_like_model
 from tinyseg.plan import Plan
+from tinyseg.steps.names import is_file
 from tinyseg.steps.own_file import plan_of
 from tinyseg.steps.session import Session
 
@@ -60,38 +60,6 @@ def remember(network: keras.Model, plan: Plan, path: Path | None = None) -> kera
     """
     _ORIGINS[network] = _Origin(plan, path, _digest(network))
     return network
-
-
-def parse_name(name: str) -> tuple[str, str | None]:
-    """Part ``NETWORK/DATA`` into both; the data is None where only a network is named."""
-    network, _, data = name.partition("/")
-    return network, data or None
-
-
-def is_file(name: str) -> bool:
-    """Return whether a name is that of a Keras file, of a SavedModel, or of integers."""
-    return name.endswith(".tflite") or looks_like_model(name)
-
-
-def find_weights(name: str, data: str | None) -> Path:
-    """Return the newest weights of a network, trained on the data if one is named.
-
-    Raises:
-        InputError: there are none.
-    """
-    path = presets.find_weights(name, data or "phantom")
-    need_data(Session.open(path), data)
-    return path
-
-
-def need_data(session: Session, data: str | None) -> None:
-    """Raise an InputError unless a network was trained on the data, if one is named."""
-    if data is not None and session.trained_on != presets.slug(data):
-        name = session.plan.model.name
-        raise InputError(
-            f"{name}/{data}: {name} was trained on {session.trained_on} only; name that, or run "
-            f"'tinyseg train {name} --data {data}'"
-        )
 
 
 def pictures(images: Pictures | None) -> tuple[str | None, Dataset | None]:
@@ -155,11 +123,7 @@ def _named(
         raise InputError(f"{name}: holds integers already; tinyseg.load opens it")
     if is_file(name):
         return Session.open(name, source, changes=changes, unsafe=unsafe)
-    network, data = parse_name(name)
-    if data is None:
-        return Session.to_quantize(network, source, changes)
-    weights = find_weights(network, data)
-    return Session.to_quantize(network, source or data, changes, weights=weights)
+    return Session.to_quantize(name, source, changes)
 
 
 def _held(

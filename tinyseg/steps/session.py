@@ -16,21 +16,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tinyseg import plan as plans
-from tinyseg import presets, zoo
-from tinyseg.compression.recipe import Recipe, parse
+from tinyseg import presets
+from tinyseg.compression.recipe import parse
 from tinyseg.data import need_source
 from tinyseg.errors import InputError
 from tinyseg.keras_files.description import is_model, looks_like_model
 from tinyseg.plan import Plan
 from tinyseg.steps.border import Stated
-from tinyseg.steps.ends import Ends
+from tinyseg.steps.filed import Filed
 from tinyseg.steps.images import Images, open_images
 from tinyseg.steps.integer_file import RECIPE, find_integers
+from tinyseg.steps.names import find_weights, parted
 from tinyseg.steps.networks import default_plan, equalized, load_trained, plan_in_file
 from tinyseg.steps.origin import announce
-from tinyseg.steps.own_file import load_own, plan_of_file, weights_of
-from tinyseg.tflite import TfliteModel
-from tinyseg.tflite.lint import usable
+from tinyseg.steps.own_file import load_own, plan_of_file
 
 if TYPE_CHECKING:
     from tinyseg.data import Dataset
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Session(Ends):
+class Session(Filed):
     """A network, or a file of one, with all that belongs to it.
 
     Attributes:
@@ -90,7 +89,7 @@ class Session(Ends):
         """Open a network by its name, its weights, a Keras model, or a ``.tflite`` file.
 
         Args:
-            name_or_file: what the user named.
+            name_or_file: what the user named, see :func:`tinyseg.steps.names.find_weights`.
             source: data source, which may have weights of its own; None for what the plan names.
             fallback: plan for weights that have none beside them.
             changes: values of the plan by dotted name, see :func:`tinyseg.plan.override`.
@@ -100,10 +99,7 @@ class Session(Ends):
         Raises:
             InputError: no such file, network or value, or the file differs from its plan.
         """
-        path, name = Path(name_or_file), str(name_or_file)
-        if path.suffix != ".tflite" and not looks_like_model(name):
-            zoo.network(name)
-            path = presets.find_weights(name, source or "phantom")
+        path = find_weights(str(name_or_file), source)
         session = Session(fallback or Plan(), path, split_file=split_file, weights=weights)
         session.unsafe = unsafe
         return session._resolved(source, fallback, changes or {})
@@ -145,7 +141,7 @@ class Session(Ends):
         """Open a network's weights and settle how they are to be quantized.
 
         Args:
-            name: of the network in the zoo, or a Keras model or weights file.
+            name: of the network in the zoo, with its data or without, or a Keras model.
             source: data source, which may have weights of its own.
             changes: values of the plan by dotted name, see :func:`tinyseg.plan.override`.
             weights: weights file; None for the newest of the network.
@@ -160,8 +156,9 @@ class Session(Ends):
         given: dict[str, Any] = {"split_file": split_file, "unsafe": unsafe}
         if looks_like_model(name):
             return Session.open(name, source, changes=changes, weights=weights, **given)
-        fallback, changes = default_plan(name), {"model.name": name, **changes}
-        weights = weights or presets.find_weights(name, source or "phantom")
+        network, _ = parted(name)
+        fallback, changes = default_plan(network), {"model.name": network, **changes}
+        weights = weights or find_weights(name, source)
         session = Session(fallback, weights, split_file=split_file)
         return session._resolved(source, fallback, changes)
 
@@ -192,53 +189,6 @@ class Session(Ends):
         return self if self.path == Path(path) else Session.open(path)
 
     @functools.cached_property
-    def trained(self) -> Plan | None:
-        """The plan that made the file, as it lies beside it; None if there is none.
-
-        Raises:
-            InputError: the file differs from the one that the plan describes.
-        """
-        return None if self.path is None else plans.beside(self.path)
-
-    @functools.cached_property
-    def recipe(self) -> Recipe:
-        """The parsed quantization recipe of the plan."""
-        return parse(self.plan.quantization.recipe)
-
-    @property
-    def file(self) -> Path:
-        """The file named; an error for a network that is yet to be trained."""
-        if self.path is None:
-            raise InputError(f"{self.plan.model.name}: has no file yet; train it first")
-        return self.path
-
-    @property
-    def float_weights(self) -> Path:
-        """The file of the float network; an error if it is unknown."""
-        if self.weights is None:
-            raise InputError(f"{self.path}: give the weights of the float network")
-        return self.weights
-
-    @functools.cached_property
-    def model(self) -> TfliteModel:
-        """The parsed ``.tflite`` file.
-
-        Raises:
-            InputError: it is damaged.
-        """
-        return TfliteModel.read(self.file)
-
-    @functools.cached_property
-    def integers(self) -> TfliteModel:
-        """The parsed ``.tflite`` file, which has to be one of integers.
-
-        Raises:
-            InputError: it is damaged or of a kind that cannot be used.
-        """
-        usable(self.model)
-        return self.model
-
-    @functools.cached_property
     def images(self) -> Images:
         """The images of the plan at the network's size, divided.
 
@@ -259,23 +209,6 @@ class Session(Ends):
         """Whether the images are those that the network was trained with."""
         found = self.images.store.fingerprint
         return self.trained is not None and self.trained.data.fingerprint == found
-
-    @property
-    def trained_on(self) -> str:
-        """Name of the data that the network was trained with."""
-        return presets.slug(self.trained.data.source) if self.trained else "unknown data"
-
-    @functools.cached_property
-    def weights(self) -> Path | None:
-        """Float weights: the file itself, or those that a ``.tflite`` file was made of."""
-        if not self.is_file:
-            return self.path
-        weights = self._weights or weights_of(self.plan)
-        if weights is None:
-            log.info(
-                "%s: its float weights are unknown; give --weights to compare with them", self.path
-            )
-        return None if weights is None else Path(weights)
 
     @functools.cached_property
     def network(self) -> Any:

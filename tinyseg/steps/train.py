@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tinyseg import presets, stores
 from tinyseg.data.store import ImageStore
+from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.scoring.scores import lesions, score_background
 from tinyseg.steps.evaluate import score
 from tinyseg.steps.images import SPLIT
-from tinyseg.steps.networks import with_outputs
+from tinyseg.steps.networks import load_trained, with_outputs
 from tinyseg.steps.session import Session
 from tinyseg.zoo import build
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import tf_keras as keras
 
     from tinyseg.training.hooks import Hook
+    from tinyseg.training.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def train(
     folder: str | Path | None = None,
     split_file: str | Path | None = None,
     hooks: Sequence[Hook] = (),
+    workers: Workers | None = None,
 ) -> Trained:
     """Train a network and score its best weights on the validation part, if there is one.
 
@@ -65,14 +68,19 @@ def train(
             state of every epoch is uploaded too; None for ``build/MODEL/DATA/float``.
         split_file: division of the images; None for a new one.
         hooks: follow the run, see :class:`tinyseg.training.hooks.Hook`.
+        workers: this process among those that train together; None for it alone. Only the chief
+            scores the network.
 
     Raises:
         InputError: unusable plan, images or split file, or a folder with another run.
         Left: SIGTERM or SIGUSR1 came; the run can go on.
+        LostWorker: another worker ended; the run can go on.
     """
     with stores.run_folder(folder) as (local, store):
         if store is None:
-            return _train(plan, local, split_file, hooks)
+            return _train(plan, local, split_file, hooks, workers)
+        if workers is not None:
+            raise InputError(f"{folder}: several workers need a folder that all of them can open")
         from tinyseg.training.hooks import AfterEpoch
 
         trained = _train(plan, local, split_file, [*hooks, AfterEpoch(store.save_state)])
@@ -84,8 +92,10 @@ def _train(
     folder: Path | None,
     split_file: str | Path | None,
     hooks: Sequence[Hook],
+    workers: Workers | None = None,
 ) -> Trained:
     from tinyseg.training.loop import new_network, train_network
+    from tinyseg.training.workers import ALONE
 
     # A published plan names the weights that it led to, and the classes that these say.
     data_plan = dataclasses.replace(plan.data, classes=(), whites={})
@@ -94,10 +104,17 @@ def _train(
     images = session.images
     session.plan = with_outputs(session.plan, images.store)
     folder = folder or session.run_folder("float")
-    model = new_network(session.plan)
+    workers = workers or ALONE
+    with workers.scope():
+        model = new_network(session.plan)
     parts = images.part("train"), images.part("validation")
-    train_network(model, session.plan, *parts, folder, hooks)
-    return finish(model, session, folder)
+    train_network(model, session.plan, *parts, folder, hooks, workers)
+    if workers.alone:
+        return finish(model, session, folder)
+    if not workers.chief:
+        return Trained(Path(folder), Path(folder) / presets.WEIGHTS, {})
+    # One of its own: values that the workers share cannot be read by the chief alone.
+    return finish(load_trained(session.plan, Path(folder) / presets.WEIGHTS), session, folder)
 
 
 def watching(preset: str, stop_on: Sequence[str] = ()) -> Hook:

@@ -83,7 +83,8 @@ class TrainingState(keras.callbacks.Callback):
             InputError: the disk has no room for another.
         """
         # Slots must exist before they can be restored.
-        model.optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
         whole = {
             "model": model,
             "optimizer": model.optimizer,
@@ -119,7 +120,7 @@ class TrainingState(keras.callbacks.Callback):
     def save_part(self) -> None:
         """Write a checkpoint of what is done of the epoch."""
         self.steps_done.assign(self.step)
-        values = [np.asarray(weight).ravel() for weight in self._metric_weights()]
+        values = [np.ravel(weight.numpy()) for weight in self._metric_weights()]
         self._sums.assign(np.concatenate([np.zeros(0), *values]))
         # Never the number of a whole epoch.
         self._manager.save(_PARTS * (int(self.epochs_done) + 1) + self.step)

@@ -99,14 +99,16 @@ class SteadyAdam(keras.optimizers.Adam):
         super().__init__(*args, **kwargs)
         shares = {self._var_key(weight): rate for layer, rate in rates for weight in layer.weights}
         self._shares = lambda: shares
-        last, self._names = tf.Variable(-1, trainable=False, dtype=tf.int64), ()
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        last = tf.Variable(-1, trainable=False, dtype=tf.int64, aggregation=first)
+        self._names: tuple[str, ...] = ()
         # Behind a call, so that it is no part of a checkpoint.
         self._last = lambda: last
 
     @property
     def culprit(self) -> str:
         """See the class."""
-        place = int(self._last())
+        place = int(self._last().numpy())
         return self._names[place] if place >= 0 else ""
 
     def apply_gradients(
@@ -117,7 +119,9 @@ class SteadyAdam(keras.optimizers.Adam):
         self._names = tuple(variable.name for _, variable in pairs)
         with tf.init_scope():
             self.build([variable for _, variable in pairs])
-        finite = tf.stack([tf.reduce_all(tf.math.is_finite(gradient)) for gradient, _ in pairs])
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return self._apply_shared(pairs)
+        finite = _are_finite(pairs)
 
         def leave() -> tf.Tensor:
             self._last().assign(tf.where(~finite)[-1, 0])
@@ -128,6 +132,19 @@ class SteadyAdam(keras.optimizers.Adam):
 
         return tf.cond(tf.reduce_all(finite), step, leave)
 
+    def _apply_shared(self, pairs: Sequence[tuple[tf.Tensor, tf.Variable]]) -> tf.Variable:
+        """Apply the sum of all workers' gradients; zeros where a condition is not allowed."""
+        pairs = self.aggregate_gradients(pairs)
+        finite = _are_finite(pairs)
+        sound = tf.reduce_all(finite)
+        place = tf.reduce_max(tf.where(finite, -1, tf.range(len(pairs))))
+        self._last().assign(tf.maximum(self._last(), tf.cast(place, tf.int64)))
+        kept = [
+            (tf.where(sound, gradient, tf.zeros_like(gradient)), variable)
+            for gradient, variable in pairs
+        ]
+        return super().apply_gradients(kept, skip_gradients_aggregation=True)
+
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
         """See Keras."""
         share = self._shares().get(self._var_key(variable), 1.0)
@@ -135,6 +152,10 @@ class SteadyAdam(keras.optimizers.Adam):
         super().update_step(gradient, variable)
         if share != 1:
             variable.assign(before + share * (variable - before))
+
+
+def _are_finite(pairs: Iterable[tuple[tf.Tensor, tf.Variable]]) -> tf.Tensor:
+    return tf.stack([tf.reduce_all(tf.math.is_finite(gradient)) for gradient, _ in pairs])
 
 
 class Guard(keras.callbacks.Callback):

@@ -64,7 +64,7 @@ def run_left(
             # So that a checkpoint never runs ahead of the history.
             state,
             *followers,
-            Leave(signals, state, run.folder, steps),
+            Leave(signals, state, run.folder, steps, run.workers.most),
         ]
         try:
             if state.step:
@@ -84,10 +84,19 @@ def _fit(
 ) -> None:
     """Run a span of epochs, without the first steps of the first."""
     first, end = span
+    workers, settings = run.workers, run.plan.training
+    learning = learning_batches(run.training, run.plan, first).skip(skipped)
+    judging, steps = None, None
+    if len(run.validation):
+        size = workers.judging_size(len(run.validation), settings.batch_size)
+        judging = workers.part_of(judging_batches(run.validation, run.plan, size))
+        # The parts of several workers do not know how many they are.
+        steps = None if workers.alone else -(-len(run.validation) // size)
     run.model.fit(
-        learning_batches(run.training, run.plan, first).skip(skipped),
-        steps_per_epoch=steps_of(run.training, run.plan.training) - skipped,
-        validation_data=judging_batches(run.validation, run.plan),
+        workers.part_of(learning),
+        steps_per_epoch=steps_of(run.training, settings) - skipped,
+        validation_data=judging,
+        validation_steps=steps,
         initial_epoch=first,
         epochs=end,
         verbose=0,
@@ -103,7 +112,6 @@ def _guard(run: TrainingRun, steps_done: int) -> Guard:
             batches = judging_batches(run.validation, run.plan)
         else:
             batches = learning_batches(run.training, run.plan, epoch).skip(step)
-        assert batches is not None  # Without validation images there is no loss of them.
         images = next(iter(batches))[0]
         return first_layer_without_bounds(run.network, images, training=step is not None)
 
@@ -128,11 +136,12 @@ def learning_batches(training: ImageStore, plan: Plan, first_epoch: int) -> tf.d
     )
 
 
-def judging_batches(validation: ImageStore, plan: Plan) -> tf.data.Dataset | None:
-    """Return the batches that choose the epoch; None without images."""
-    if not len(validation):
-        return None
-    return evaluation_batches(validation, plan.preprocessing, plan.training.batch_size)
+def judging_batches(
+    validation: ImageStore, plan: Plan, batch_size: int | None = None
+) -> tf.data.Dataset:
+    """Return the batches that choose the epoch, of the plan's size unless another is given."""
+    size = batch_size or plan.training.batch_size
+    return evaluation_batches(validation, plan.preprocessing, size)
 
 
 def mixing_of(settings: TrainingPlan) -> Mixing | None:

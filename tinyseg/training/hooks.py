@@ -12,6 +12,7 @@ import tf_keras as keras
 from tinyseg.data.store import ImageStore
 from tinyseg.plan import Plan
 from tinyseg.training.callbacks import Goal
+from tinyseg.training.workers import ALONE, Workers
 
 
 class TrainingRun(NamedTuple):
@@ -23,9 +24,10 @@ class TrainingRun(NamedTuple):
         model: what is fitted, compiled: the network or a model that holds it.
         training: the images of an epoch, rare ones as often as it shows them.
         validation: images that choose the epoch; may be none.
-        folder: of the results.
+        folder: of the results; a copy for workers other than the chief.
         goal: what the best epoch is best in.
         epochs_done: finished before.
+        workers: that train together; all of them run all hooks.
     """
 
     plan: Plan
@@ -36,6 +38,7 @@ class TrainingRun(NamedTuple):
     folder: Path
     goal: Goal
     epochs_done: int
+    workers: Workers = ALONE
 
 
 class Hook(Protocol):

@@ -32,6 +32,7 @@ from tinyseg.training.hooks import Hook, TrainingRun
 from tinyseg.training.keras_metrics import FalseAlarms, LesionDice, MissedLesions, image_dice
 from tinyseg.training.losses import mask_loss
 from tinyseg.training.stages import settle
+from tinyseg.training.workers import ALONE, Workers
 from tinyseg.zoo import build, network
 from tinyseg.zoo.weights import load_weights, save_weights
 
@@ -65,6 +66,7 @@ def train_network(
     validation: ImageStore,
     folder: str | Path,
     hooks: Sequence[Hook] = (),
+    workers: Workers = ALONE,
 ) -> None:
     """Train a network, or go on where an interrupted run of the same plan stopped.
 
@@ -80,22 +82,25 @@ def train_network(
         validation: images that choose the epoch; without any it is the last one.
         folder: where the results go.
         hooks: follow the run.
+        workers: this process among those that train together, in whose scope the network was made.
 
     Raises:
         InputError: the folder holds a run of another plan, or one that diverged.
         Diverged: the loss or the weights are no longer finite.
         Left: SIGTERM or SIGUSR1 came; the state is saved.
+        LostWorker: another worker ended.
     """
-    if training.classes:
-        if model.output_shape[-1] == 1:
-            raise InputError(
-                f"{model.name}: one output stands for two classes; training wants one for each, "
-                "quantize it with recipe static_wi8_ai8"
-            )
-        losses, goal = _class_losses(), VALIDATION_ACCURACY
-    else:
-        losses, goal = mask_losses(mask_loss(plan.training)), VALIDATION_DICE
-    run_epochs(Learner(model, losses, model), plan, training, validation, folder, goal, hooks)
+    if training.classes and model.output_shape[-1] == 1:
+        raise InputError(
+            f"{model.name}: one output stands for two classes; training wants one for each, "
+            "quantize it with recipe static_wi8_ai8"
+        )
+    goal = VALIDATION_ACCURACY if training.classes else VALIDATION_DICE
+    with workers.scope():
+        losses = _class_losses() if training.classes else mask_losses(mask_loss(plan.training))
+    learner = Learner(workers.learner(model), losses, model, workers)
+    with workers.folder_of(Path(folder)) as own:
+        run_epochs(learner, plan, training, validation, own, goal, hooks)
 
 
 def _check(training: ImageStore, plan: Plan) -> None:
@@ -145,11 +150,13 @@ class Learner(NamedTuple):
         model: the network itself, or a model that holds it.
         losses: loss and metrics that it is compiled with.
         network: the one whose weights are kept.
+        workers: this process among those that train it.
     """
 
     model: keras.Model
     losses: Mapping[str, Any]
     network: keras.Model
+    workers: Workers = ALONE
 
 
 def run_epochs(
@@ -189,18 +196,23 @@ def run_epochs(
         claim(folder, plan)
         # Here, where every learner passes, so that none can forget it.
         training = rows_to_learn(training, settings)
-        optimizer = SteadyAdam(
-            _schedule(settings, steps_of(training, settings)), name="Adam", rates=slower
-        )
-        learner.model.compile(optimizer=optimizer, **learner.losses)
+        workers = learner.workers
+        workers.need_fit(len(training), len(validation), settings)
+        schedule = _schedule(settings, steps_of(training, settings))
+        with workers.scope():
+            optimizer = SteadyAdam(schedule, name="Adam", rates=slower)
+            learner.model.compile(optimizer=optimizer, **learner.losses)
         save = functools.partial(save_weights, model, folder / WEIGHTS)
         averaging, keep_best = averaged(optimizer, model, settings.average, save)
         state = TrainingState(folder / STATE, kept, settings.patience, keep_best)
         done = state.restore(learner.model)
+        workers.need_same(state.step + done * steps_of(training, settings), folder)
         if done or state.step:
             log.info("resuming after epoch %d of %d", done, settings.epochs)
         if done < settings.epochs and not state.stalled:
-            run = TrainingRun(plan, model, learner.model, training, validation, folder, goal, done)
+            run = TrainingRun(
+                plan, model, learner.model, training, validation, folder, goal, done, workers
+            )
             run_left(run, state, averaging + watchers, [hook(run) for hook in hooks])
         if kept.key:
             log.info("best %s %.4f in epoch %d", goal.title, state.best_value, state.best_epoch)

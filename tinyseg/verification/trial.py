@@ -32,7 +32,6 @@ from tinyseg.verification.sqnr import layer_sqnr
 
 # TFLM and TFLite's reference kernels take seconds an image.
 SECONDS = 8.0
-_LEAST = 2
 # An emulated board takes longer than TFLM does.
 _ON_DEVICE = 8
 
@@ -43,7 +42,8 @@ class Engine:
 
     Attributes:
         runner: with the file.
-        count: how many those run; None for two, and as many more as TFLM does in ``SECONDS``.
+        count: how many those run; None for two, and as many more as TFLM does in ``SECONDS``, of
+            which TFLite, whose bytes are TFLM's, then leaves out the last one.
     """
 
     runner: ParallelEngine
@@ -79,7 +79,8 @@ class Trial:
     Attributes:
         outputs: real values float32 by backend, of the output that is read: ``float`` and ``int8``
             of all inputs, ``tflm`` and ``device`` of the first ones in ``order``.
-        checked: rows of the inputs that ran on TFLM and TFLite.
+        checked: rows of the inputs that ran on TFLM, and on TFLite but for the last one where
+            their number is left to time.
         arena: that TFLM used, None if it did not run.
         differing: stored values in which not all interpreters agree.
         differences: lines that say how far they are apart.
@@ -133,16 +134,25 @@ class Trial:
     ) -> None:
         """Count the values in which all outputs of the interpreters differ, and say where."""
         inputs = stored(border(self._model)[0], self._inputs[self.checked])
-        apart = [one != two for one, two in zip(on_tflite, on_tflm, strict=True)]
+        on_both = [made[: len(on_tflite[0])] for made in on_tflm]
+        apart = [np.zeros(made.shape, bool) for made in on_tflm]
 
-        def note(who: str, outputs: list[np.ndarray], origin: Callable[[int], Origin]) -> None:
-            if found := compare(self._results, on_tflm, outputs, origin):
+        def note(
+            who: str,
+            outputs: list[np.ndarray],
+            tflm: list[np.ndarray],
+            origin: Callable[[int], Origin],
+        ) -> None:
+            for differs, one, two in zip(apart, outputs, tflm, strict=True):
+                differs[: len(one)] |= one != two
+            if found := compare(self._results, tflm, outputs, origin):
                 lines = self.roundings if found.rounding else self.differences
                 lines.append(f"{self._model.path}: {who} {found.line}")
 
         note(
             "TFLM and TFLite reference kernels",
             on_tflite,
+            on_both,
             lambda number: first_difference(self._model, inputs[number]),
         )
         if engine is not None and on_engine is not None:
@@ -150,10 +160,9 @@ class Trial:
             note(
                 f"TFLM and {runner.kernels}",
                 outputs,
+                on_tflm,
                 lambda number: first_difference_of_engine(runner, inputs[number]),
             )
-            for found, one, two in zip(apart, outputs, on_tflm, strict=True):
-                found |= one != two
         self.differing = sum(int(found.sum()) for found in apart)
 
     def _run_on(self, device: DeviceRunner, engine: Engine | None, on_tflm: np.ndarray) -> None:
@@ -180,12 +189,14 @@ class _Interpreters:
     ) -> None:
         self._model, self._engine = model, engine
         seconds = SECONDS if engine is not None and engine.count is None else math.inf
+        # Images of TFLM for which TFLite runs its first one.
+        self._lead = 1 if seconds == math.inf else 2
         self._tflm = TflmRunner(model, progress=self._heard, seconds=seconds)
         self._inputs = stored(self._tflm.input, inputs)
         self._chosen, self._first = self._inputs[list(order)], inputs[order[0]]
         self._total = 2 * len(order) if seconds == math.inf else None
         self._bar, self._pool = progress.bar(), concurrent.futures.ThreadPoolExecutor(2)
-        # True for each image after the second that TFLM has done, then False.
+        # True for each further image that TFLM has done, then False.
         self._more: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._done = itertools.count(1)
 
@@ -204,7 +215,7 @@ class _Interpreters:
 
     def _heard(self) -> None:
         self._bar.advance(self._task)
-        if next(self._done) > _LEAST:
+        if next(self._done) > self._lead:
             self._more.put(True)
 
     def on_tflite(self, twin: TfliteModel | None) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
@@ -214,7 +225,7 @@ class _Interpreters:
         noise: list[dict[str, Any]] = []
         found: list[list[np.ndarray]] = []
         for number, image in enumerate(self._chosen):
-            if number >= _LEAST and not self._more.get():
+            if number and not self._more.get():
                 break
             found.append(host.run_all(image[None]))
             if twin is not None and number == 0:

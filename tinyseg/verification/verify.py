@@ -53,7 +53,8 @@ class Verification:
         sqnr: per layer, empty without the float network.
         images: names of the images used; of random inputs, their numbers.
         engine_images: how many of them ran on our engine, 0 or all.
-        tflm_images: how many ran on TFLM and on TFLite's reference kernels.
+        tflm_images: how many ran on TFLM, and on TFLite's reference kernels: one fewer where
+            their number is left to time.
         outputs: by backend, real values float32 ``(n, ...)`` of the output that is read.
         device: what a board made of the first that ran on TFLM; None if none took part.
     """

@@ -101,7 +101,8 @@ class Finish {
 };
 
 // Clamps a row of saturated values. Activations that int8 has anyway cost nothing.
-inline void ClampRow(int8_t* row, uint32_t count, int32_t least, int32_t most) {
+__attribute__((noinline)) inline void ClampRow(int8_t* row, uint32_t count, int32_t least,
+                                               int32_t most) {
   if (least <= -128 && most >= 127) return;
   for (uint32_t i = 0; i < count; ++i) row[i] = static_cast<int8_t>(Clamp(row[i], least, most));
 }

@@ -42,6 +42,7 @@ inline Range WindowsInside(int32_t count, int32_t size, int32_t taps, int32_t st
 // Pointers to rows of a node's sources under a window's taps; few enough are kept.
 class WindowRows {
  public:
+  __attribute__((noinline))
   WindowRows(const Rows& rows, const Node& node, const Window& window, uint32_t row)
       : rows_(rows),
         node_(node),

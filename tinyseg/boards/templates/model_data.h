@@ -40,6 +40,9 @@ constexpr uint32_t kModelOutputElements = {{ output.elements }};
 constexpr float kModelOutputScale = {{ output.scale }}f;
 constexpr int32_t kModelOutputZeroPoint = {{ output.zero_point }};
 
+// What becomes pixel value 255 where images have more than 8 bits, as when the network learned:
+// pixel = (255 * value + kModelImageWhite / 2) / kModelImageWhite.
+constexpr uint32_t kModelImageWhite = {{ image_white }};
 // The stored input of each pixel value 0..255: {{ table_text }}.
 constexpr {{ input.ctype }} kModelInputTable[256] = {
 {{ input_table }}

@@ -179,9 +179,7 @@ class Watcher(keras.callbacks.Callback):
     def _probed(self) -> Probe:
         run = self._run
         batch = run.training.take(_rows(run.training))
-        batches = judging_batches(batch, run.plan)
-        assert batches is not None  # Runs without training images do not begin.
-        images, truth = next(iter(batches))
+        images, truth = next(iter(judging_batches(batch, run.plan)))
         classes, settings = run.training.classes, run.plan.training
         loss = keras.losses.CategoricalCrossentropy() if classes else mask_loss(settings)
         return Probe(run.network, images, truth, loss, classes)

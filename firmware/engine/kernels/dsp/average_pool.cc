@@ -2,54 +2,37 @@
 #include "engine/kernels/dsp/dsp.h"
 #include "engine/kernels/dsp/four.h"
 #include "engine/kernels/dsp/intrinsics.h"
+#include "engine/kernels/pool.h"
 #include "engine/kernels/requantize.h"
-#include "engine/kernels/window.h"
 
 namespace tinyseg {
 namespace engine {
 namespace dsp {
 namespace {
 
-// Rounded, ties away from zero.
-inline int32_t Mean(int32_t sum, int32_t count) {
-  return (sum + (sum > 0 ? count / 2 : -(count / 2))) / count;
-}
-
 // Four channels of a pixel.
-uint32_t PoolFour(const WindowRows& input, int32_t first, const Range& taps, int32_t channels) {
+uint32_t PoolFour(const PoolWindow& window, int32_t channel) {
   // Sums of 256 bytes fit 16 bits.
   Pair even = 0;
   Pair odd = 0;
-  for (int32_t tap_y = input.taps().begin; tap_y < input.taps().end; ++tap_y) {
-    const int8_t* from = input.Row(tap_y, 0) + first;
-    for (int32_t left = taps.end - taps.begin; left > 0; --left, from += channels) {
-      const uint32_t word = LoadWord(from);
-      even = AddEvenBytes(even, word);
-      odd = AddOddBytes(odd, word);
-    }
-  }
-  const int32_t count = (input.taps().end - input.taps().begin) * (taps.end - taps.begin);
+  window.ForEach(channel, [&](const int8_t* from) {
+    const uint32_t word = LoadWord(from);
+    even = AddEvenBytes(even, word);
+    odd = AddOddBytes(odd, word);
+  });
+  const int32_t count = window.count();
   if (count == 0) return 0;
-  return MakeWord(Mean(Lower(even), count), Mean(Lower(odd), count), Mean(Upper(even), count),
-                  Mean(Upper(odd), count));
+  return MakeWord(MeanOf(Lower(even), count), MeanOf(Lower(odd), count), MeanOf(Upper(even), count),
+                  MeanOf(Upper(odd), count));
 }
 
 }  // namespace
 
 void AveragePool(const Rows& rows, const Node& node, uint32_t row, int8_t* output) {
   const auto& params = rows.params<PoolParams>(node);
-  const Window& window = params.window;
-  const WindowRows input(rows, node, window, row);
-  const int32_t width = rows.source(node, 0).width;
-  const auto channels = static_cast<int32_t>(node.channels);
-  int8_t* to = output;
-  for (int32_t x = 0; x < node.width; ++x, to += channels) {
-    const int32_t column = x * window.stride_x - window.left;
-    const Range taps = TapsInside(column, window.width, 1, width);
-    const int32_t first = (column + taps.begin) * channels;
-    ForEachFour(channels,
-                [&](int32_t c) { StoreWord(to + c, PoolFour(input, first + c, taps, channels)); });
-  }
+  Pool(rows, node, row).ForEach({0, 0}, output, [](const PoolWindow& window, int8_t* to) {
+    ForEachFour(window.channels, [&](int32_t c) { StoreWord(to + c, PoolFour(window, c)); });
+  });
   ClampRow(output, node.width * node.channels, params.least, params.most);
 }
 

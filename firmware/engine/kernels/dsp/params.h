@@ -134,7 +134,6 @@ struct DepthwiseChannel {
 struct MultiplyParams {
   int32_t zeros[2];
   int32_t is_by_pixel;
-  int32_t is_signed;
   Finish finish;
   int32_t least, most;
 };

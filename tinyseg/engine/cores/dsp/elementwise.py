@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyseg.engine.cores.dsp.finish import finishes, is_signed
+from tinyseg.engine.cores.dsp.finish import finishes
 from tinyseg.engine.program import Data, Kernel, Link, Node, Program
 
 # Values less zero points.
@@ -60,12 +60,11 @@ def multiply(_: Program, node: Node) -> Node | None:
     by_pixel = not _is_whole(first, node)
     if not _is_whole(second, node) or (by_pixel and not _is_by_pixel(first, node)):
         return None
-    signed = is_signed(params.zero, params.least)
-    finish = _finish(params, _MOST * _MOST, signed)
+    finish = _finish(params, _MOST * _MOST)
     if finish is None:
         return None
     numbers = (
-        *(first.zero, second.zero, int(by_pixel), int(signed)),
+        *(first.zero, second.zero, int(by_pixel)),
         *finish,
         *(params.least, params.most),
     )
@@ -85,7 +84,7 @@ def add(_: Program, node: Node) -> Node | None:
         return None
     if (abs(plain.multiplier), plain.shift) != _HALF or not 0 <= shift <= 30:
         return None
-    finish = _finish(params, _MOST << params.left_shift, signed=True)
+    finish = _finish(params, _MOST << params.left_shift)
     if finish is None:
         return None
     # A sum is doubled and so is what is multiplied, once more where nothing would be shifted.
@@ -170,8 +169,8 @@ def _is_by_pixel(operand: _Operand, node: Node) -> bool:
     return (operand.step_x, operand.step_c) == (int(node.width > 1), 0) and node.channels > 1
 
 
-def _finish(params: _Params, bound: int, signed: bool) -> list[int] | None:
+def _finish(params: _Params, bound: int) -> list[int] | None:
     """Return multiplier, rounding and shift of sums up to a bound."""
     channel = np.array([[0, params.multiplier, params.shift]])
-    finish = finishes(channel, [bound], params.zero, signed)
+    finish = finishes(channel, [bound], params.zero, signed=True)
     return None if finish is None else [int(number) for number in finish[0, 1:]]
