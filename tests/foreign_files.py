@@ -127,6 +127,13 @@ def long_argmax() -> bytes:
     return fixtures.convert(keras.Model(image, x), calibration, inference_output_type=tf.float32)
 
 
+def any_batch() -> bytes:
+    """Shapes that are computed, for a network of any number of images has none of its own."""
+    image = L.Input((SIZE, SIZE, 1))
+    x = L.LayerNormalization()(L.Conv2D(8, 3, padding="same", activation="tanh")(image))
+    return _convert(keras.Model(image, L.Conv2D(1, 1, activation="sigmoid")(x)))
+
+
 def group_normalization() -> bytes:
     """Sums of int8, which TensorFlow Lite's reference kernel gets wrong."""
     image = L.Input((SIZE, SIZE, 1), batch_size=1)
@@ -149,6 +156,7 @@ REFUSED = {
     dynamic_range: ("int8 weights with float32 activations", "full-integer quantization"),
     uint8: ("uint8", "tinyseg quantize"),
     mish: ("EXP (layer 'conv2d", "no int8 kernel", "use ReLU"),
+    any_batch: ("REDUCE_PROD (layer 'layer_normalization", "batch_size=1"),
     long_argmax: ("ARG_MAX", "no kernel from int8 to int64", "tf.int32"),
 }
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.tidy_notebooks import FOLDER, joined, tidy
+from tests.tidy_notebooks import FOLDER, ROOT, joined, tidy
 
 
 def said(text, name="stdout"):
@@ -17,6 +17,17 @@ def test_chunks_of_one_stream_are_one():
     assert joined(chunks) == [said("no foreground\nmedian\n"), picture, said("end\n")]
     apart = [said("a", "stdout"), said("b", "stderr"), said("c", "stdout")]
     assert joined(apart) == apart
+
+
+def test_waiting_is_not_shown():
+    waited = "net.tflite\nmps2: waiting for the answer to run tensor, up to 1800 s\nend\n"
+    assert joined([said(waited)]) == [said("net.tflite\nend\n")]
+
+
+def test_paths_begin_in_the_checkout():
+    assert joined([said(f"{ROOT}/models/a.tflite, lowered\n")]) == [
+        said("models/a.tflite, lowered\n")
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)

@@ -1,15 +1,21 @@
 """Put together what a cell printed: it comes in chunks that end anywhere, in the midst of a word.
 
+Paths of the checkout are shown from its own folder on: where that lies is nobody's business, nor
+is how long a busy machine had to be waited for.
+
 ``make notebooks`` calls it after the notebooks ran.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "notebooks"
+_WAITING = re.compile(r"^.*: waiting for the answer to .*, up to \d+ s\n", re.MULTILINE)
 
 
 def joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -22,7 +28,14 @@ def joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             made[-1] = {**last, "text": text.splitlines(keepends=True)}
         else:
             made.append(output)
-    return made
+    return [_from_here(output) for output in made]
+
+
+def _from_here(output: dict[str, Any]) -> dict[str, Any]:
+    if "text" not in output:
+        return output
+    text = _WAITING.sub("", "".join(output["text"]).replace(f"{ROOT}/", ""))
+    return {**output, "text": text.splitlines(keepends=True)}
 
 
 def tidy(path: Path) -> None:

@@ -108,8 +108,7 @@ def test_images_that_are_missing_are_counted_out(address, tmp_path):
     ],
 )
 def test_what_has_to_be_done_by_hand_is_said(name, words, tmp_path, monkeypatch):
-    for variable in ("KAGGLE_API_TOKEN", "KAGGLE_KEY"):
-        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("KAGGLE_KEY", raising=False)
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "none"))
     with pytest.raises(InputError) as caught:
         catalogue.get(catalogue.SOURCES[name], tmp_path / "sets")
@@ -117,6 +116,17 @@ def test_what_has_to_be_done_by_hand_is_said(name, words, tmp_path, monkeypatch)
     for word in words:
         assert word in str(caught.value)
     assert not (tmp_path / "sets").exists()
+
+
+def test_what_kaggle_answers_is_said(tmp_path, monkeypatch):
+    """Its own program is asked, with a token that it cannot know, wherever it is reached at all."""
+    monkeypatch.setenv("KAGGLE_USERNAME", "nobody")
+    monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
+    with pytest.raises(InputError, match=r"busi: Kaggle refuses \((?!no reason)") as caught:
+        catalogue.get(catalogue.SOURCES["busi"], tmp_path / "sets")
+    assert "\n" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+    assert "download it from https://scholar.cu.edu.eg" in str(caught.value)
 
 
 def test_without_a_place_it_is_asked_for(monkeypatch):

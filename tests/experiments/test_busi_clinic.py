@@ -6,39 +6,53 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tinyseg import plan as plans
-from tinyseg.experiments.busi_clinic import (
+from tinyseg.experiments.clinic_page import paired, write
+from tinyseg.experiments.clinic_plans import (
+    FINAL,
     FOLD,
     LEVERS,
+    LONG,
     NONE,
     SHORT,
     TEACHERS,
-    final_plan,
+    TRIALS,
+    first_final_plan,
+    first_student_plan,
+    lever_plan,
     student_plan,
     teacher_plan,
+    trial_plan,
 )
-from tinyseg.experiments.clinic_page import paired, write
 from tinyseg.zoo import build
 
 
 def test_plans_keep_the_test_part_apart_and_the_student_is_small():
     made = [teacher_plan(name, FOLD) for name in TEACHERS]
-    made += [plans.override(student_plan(FOLD, SHORT), changes) for changes in LEVERS.values()]
-    made.append(final_plan())
+    made += [lever_plan(name) for name in LEVERS]
+    made += [first_student_plan(), student_plan(NONE, FINAL), first_final_plan()]
     for plan in made:
         assert (plan.data.split_seed, plan.data.folds, plan.data.fractions[2]) == (0, 5, 0.2)
-    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 1) + [NONE]
-    assert len({plan.seed for plan in made[: len(TEACHERS)]}) == len(TEACHERS)
-    settings = made[-1].distillation
-    assert "teacher_mixed" in settings.teacher
-    assert len(settings.ensemble) == 1
-    assert build(*made[-1].network).count_params() <= 60_000
+    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 2) + [NONE] * 2
+    assert len({(plan.seed, plan.training) for plan in made[: len(TEACHERS)]}) == len(TEACHERS)
+    for plan in made[-3:]:
+        assert "teacher_mixed" in plan.distillation.teacher
+        assert len(plan.distillation.ensemble) == 1
+        assert build(*plan.network).count_params() <= 60_000
+
+
+def test_trials_differ_and_are_small_too():
+    base = student_plan(FOLD, LONG)
+    for name in TRIALS:
+        plan = trial_plan(name)
+        assert plan != base
+        assert build(*plan.network).count_params() <= 60_000
 
 
 def test_every_lever_but_the_reference_changes_something():
-    base = student_plan(FOLD, SHORT)
-    for name, changes in LEVERS.items():
-        assert (plans.override(base, changes) == base) == (name == "all")
+    base = lever_plan("all")
+    assert base.training.epochs == SHORT
+    for name in LEVERS:
+        assert (lever_plan(name) == base) == (name == "all")
 
 
 def test_differences_are_paired():
@@ -57,12 +71,9 @@ def scores(lesion, everything):
     }  # fmt: skip
 
 
-def test_page(tmp_path):
-    row = {"ill": [True, True, False], "seconds": 1800}
-    result = {
-        "seconds": 3600,
-        "short": 30,
-        "file": {"bytes": 139_000, "arena_bytes": 142_208},
+def found(tests):
+    return {
+        "files": [{"bytes": 139_000, "arena_bytes": 142_208}],
         "point": {
             "chosen": {
                 "point": {"threshold": 0.5, "blank_below": 0.7},
@@ -70,7 +81,25 @@ def test_page(tmp_path):
                 "healthy_images": 18,
             }
         },
-        "test": {"float": scores(0.75, 0.76), "integers": scores(0.74, 0.755)},
+        "tests": tests,
+    }  # fmt: skip
+
+
+def test_page(tmp_path):
+    first = {"float": scores(0.75, 0.76), "integers": scores(0.74, 0.755)}
+    second = {"float": scores(0.73, 0.76), "integers": scores(0.72, 0.745)}
+    row = {"ill": [True, True, False], "seconds": 1800}
+    result = {
+        "seconds": 3600,
+        "short": 30,
+        "rounds": {"first": found([first]), "second": found([first, second])},
+        "failures": {"missed": ["benign/benign (1)", "benign/benign (2)"], "false_alarms": []},
+        "trials": {
+            "160 x 160": {
+                "epochs": 50, "presence_auc": 0.915, "lesion_dice": 0.7, "dice": 0.71,
+                "missed_lesions": 9, "false_alarms": 2, "healthy_images": 18, "seconds": 1800,
+            }
+        },
         "ablation": {
             "all": {"dice": [0.8, 0.6, 1.0], **row},
             "without mixing": {"dice": [0.7, 0.6, 0.0], **row},
@@ -78,11 +107,16 @@ def test_page(tmp_path):
     }  # fmt: skip
     write(result, tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
-    assert "in 2.0 hours of a core" in page
-    assert "| test part, int8 | 0.7400 | 0.7550 | 7 | 5 of 23 |" in page
+    assert "in 2.5 hours of a core" in page
+    assert "| 160 x 160 | 50 | 0.915 | 0.7000 | 0.7100 | 9 | 2 of 18 |" in page
+    assert "| first round, test part, int8 | 0.7400 | 0.7550 | 7 | 5 of 23 |" in page
+    spread = 0.02 / 2**0.5
+    assert "| second round, test part, int8, seed 1 | 0.7200 | 0.7450 | 7 | 5 of 23 |" in page
+    assert f"int8, mean ± spread | 0.7300 ± {spread:.4f} | 0.7500 ± {spread / 2:.4f}" in page
     gains = (-0.1, 0.0)
     error = statistics.stdev(gains) / 2**0.5
     assert f"| without mixing | 0.6500 | 0.4333 | -0.050 ± {error:.3f} |" in page
+    assert "Missed: benign/benign (1), benign/benign (2).\n\nHealthy and marked: none." in page
     assert "threshold 0.5, blank_below 0.7" in page
     write({**result, "ablation": {}}, tmp_path / "page.md")
     assert "not taken away one by one yet" in (tmp_path / "page.md").read_text()

@@ -103,3 +103,13 @@ def test_panels():
     with Image.open(io.BytesIO(inside.panels([row, row]))) as drawn:
         assert drawn.format == "JPEG"
         assert drawn.width > drawn.height
+
+
+def test_a_bar_below_says_what_the_colours_of_a_gate_mean():
+    image, gate = np.zeros((16, 16, 1), np.uint8), np.zeros((2, 2), np.uint8)
+    (frame,) = frames(inside.attention_animation(image, [(0, {"gate": gate})]))
+    bar = frame[-9, frame.shape[1] // 4 : -frame.shape[1] // 4].sum(axis=-1)
+    # Dark to bright, but for what a palette of few colours rounds.
+    assert bar[0] < 30
+    assert bar[-1] > 500
+    assert (np.diff(bar) > -60).all()

@@ -40,6 +40,14 @@ def test_who_passes_loses_the_mark(file):
     marks.need_passed(file)
 
 
+def test_a_bar_is_offered_where_there_is_one(file):
+    marks.mark(file, [f"{file}: it finds nothing: Dice 0.0000; train it longer"])
+    with pytest.raises(
+        InputError, match=r"train it longer\); quantize it anew once that is mended$"
+    ):
+        marks.need_passed(file)
+
+
 def test_verbs_that_use_a_file_refuse_it(file, tmp_path):
     marks.mark(file, [f"{file}: Dice falls by 0.2000"])
     session, model = Session.open(file), TfliteModel.read(file)

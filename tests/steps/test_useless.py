@@ -4,8 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tf_keras as keras
 from PIL import Image
 
+from tests.steps.foreign import PHANTOM, head
+from tests.steps.foreign import write as write_file
 from tinyseg.data.dataset import Sample
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
@@ -72,6 +75,18 @@ def test_a_black_network_passes_neither_quantize_nor_verify(sources, trained, tm
     assert reason in line
     assert run.verification.misses(Gate.TRIVIAL)
     verdict = verify(Session.open_file(str(run.path), sources[which]), 2)
+    assert [missed.gate for missed in verdict.missed] == [Gate.TRIVIAL]
+
+
+def test_what_others_files_find_in_phantoms_is_no_gate(sources, tmp_path):
+    """They may be made for anything else; on images that the user names it is one."""
+    blank = head(keras.layers.Conv2D(1, 1, bias_initializer=keras.initializers.Constant(-9)))
+    path = write_file(tmp_path / "blank.tflite", blank)
+    verdict = verify(Session.open_file(path, PHANTOM), 2)
+    assert (verdict.missed, verdict.bit_exact) == ((), True)
+    (line,) = [line for line in verdict.warnings if "finds nothing" in line]
+    assert "these are generated phantoms" in line
+    verdict = verify(Session.open_file(path, sources[0]), 2)
     assert [missed.gate for missed in verdict.missed] == [Gate.TRIVIAL]
 
 

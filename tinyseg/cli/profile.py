@@ -86,10 +86,15 @@ def profile(
                 for key, value in record["bound_cycles"].items()
             ),
         ],
-        title=f"{parsed.path}, MLTK {record['mltk_version']}",
+        title=f"{parsed.path}, {_origin(record)}",
     )
     for path in paths:
         click.echo(path)
+
+
+def _origin(record: dict[str, Any]) -> str:
+    version = record["mltk_version"]
+    return f"MLTK {version}" if version else "counted by tinyseg"
 
 
 def _show_engine(record: dict[str, Any], as_json: bool) -> None:

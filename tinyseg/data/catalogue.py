@@ -17,8 +17,8 @@ from tinyseg.data.cache import filling
 from tinyseg.errors import InputError, meant
 
 _CURE = "choose another folder with -o"
-_KAGGLE_KEYS = ("KAGGLE_API_TOKEN", "KAGGLE_KEY")
-_KAGGLE_FILES = ("access_token", "kaggle.json")
+# Its program; the package cannot be run as a module.
+_KAGGLE = (sys.executable, "-c", "from kaggle.cli import main; main()")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,12 +197,12 @@ def _by_kaggle(source: Source, packed: Path, folder: Path) -> list[Path]:
         )
     if not _has_token():
         raise InputError(
-            f"{source.name}: Kaggle asks for a token: put it into ~/.kaggle/access_token, or "
+            f"{source.name}: Kaggle asks for a token: put it into ~/.kaggle/kaggle.json, or "
             f"{by_hand}"
         )
     packed.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "kaggle", "datasets", "download", source.kaggle]
-    done = subprocess.run([*command, "-p", packed], capture_output=True, text=True, check=False)
+    command = [*_KAGGLE, "datasets", "download", source.kaggle, "-p", str(packed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(packed.glob("*.zip"))
     if done.returncode or not found:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
@@ -212,9 +212,7 @@ def _by_kaggle(source: Source, packed: Path, folder: Path) -> list[Path]:
 
 def _has_token() -> bool:
     folder = Path(os.environ.get("KAGGLE_CONFIG_DIR", Path.home() / ".kaggle"))
-    return any(os.environ.get(key) for key in _KAGGLE_KEYS) or any(
-        (folder / name).is_file() for name in _KAGGLE_FILES
-    )
+    return bool(os.environ.get("KAGGLE_KEY")) or (folder / "kaggle.json").is_file()
 
 
 def _lift(folder: Path) -> None:

@@ -73,7 +73,7 @@ class _Product(NamedTuple):
         tiles, pairs: of pixels and of output channels, of a phase.
         edges: tiles whose windows reach beyond the ends of a row.
         edge_bytes: under their windows.
-        half: whether half of the last tile is enough.
+        half, one: whether two pixels of the last tile are enough, or one.
         depth: pairs of products of an output.
         blocks: times that weights are unpacked, of all phases.
         doubled: whether weights are doubled then, rather than inputs.
@@ -87,6 +87,7 @@ class _Product(NamedTuple):
     edges: int
     edge_bytes: float
     half: int
+    one: int
     depth: float
     blocks: int
     doubled: int
@@ -119,8 +120,8 @@ class _Product(NamedTuple):
             pairs=-(-node.channels // 2),
             edges=edges,
             edge_bytes=edges * phases * rows * sum(s.channels * columns for s in sources),
-            # Of the last tile half is enough for one or two pixels.
-            half=int(0 < pixels % _TILE < _TILE - 1),
+            half=int(pixels % _TILE == 2),
+            one=int(pixels % _TILE == 1),
             depth=sum(depths) / len(depths),
             blocks=phases * -(-tiles // max(params[_BLOCK], 1)),
             doubled=params[_DOUBLED],
@@ -143,8 +144,9 @@ class _Product(NamedTuple):
 
     def multiplied(self, channels: int, signed: int, rest: bool) -> dict[str, float]:
         """Return terms of weights that are unpacked, and of products with them."""
-        whole = self.phases * self.pairs * (self.tiles - self.half)
+        whole = self.phases * self.pairs * (self.tiles - self.half - self.one)
         half = self.phases * self.half * self.pairs
+        one = self.phases * self.one * self.pairs
         unpacked = self.blocks * self.pairs * self.depth
         return {
             "block": self.blocks,
@@ -156,11 +158,12 @@ class _Product(NamedTuple):
             "tile": whole,
             "signed tile": whole * signed,
             "tile's depth": whole * self.depth,
-            "tile's turn": whole * -(-self.depth // 8),
+            "tile's turn": whole * -(-self.depth // 16),
             "last tile": self.phases * self.pairs * rest,
             "half": half,
-            "signed half": half * signed,
             "half's depth": half * self.depth,
+            "one": one,
+            "one's depth": one * self.depth,
         }
 
 

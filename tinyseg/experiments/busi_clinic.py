@@ -2,9 +2,11 @@
 
 Teachers on an encoder that learned ImageNet teach a student of at most 60,000 parameters, on
 images that are changed at random and mixed. All choices, that of the operating point among them,
-are made on the validation images of one fold, on which the levers are taken away or added one by
-one too. The student then goes on at a lower rate with all that is not of the test part, which is
-scored once. See ``docs/protocol.md``.
+are made on the validation images of one fold, on which levers are taken away or added one by one
+too. There were two rounds. In the first the student goes on at a lower rate with all that is not of
+the test part. In the second labels are balanced and presence counts more, and final networks learn
+from the start with all that is not of the test part, their last weights being kept as those of the
+fold's student are. The test part is scored once for each final network; ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import dataclasses
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import click
@@ -21,6 +22,29 @@ import click
 from tinyseg import files, presets
 from tinyseg import plan as plans
 from tinyseg.experiments import FRESH, OUTPUT, clinic_page
+from tinyseg.experiments.clinic_failures import show_failures
+from tinyseg.experiments.clinic_plans import (
+    FINAL,
+    FIRST_LONG,
+    FOLD,
+    LEVERS,
+    LONG,
+    NONE,
+    POINT_SEEDS,
+    SEEDS,
+    SHORT,
+    TEACHERS,
+    TRIALS,
+    WORK,
+    first_final_plan,
+    first_student_plan,
+    lever_plan,
+    student_plan,
+    teacher_plan,
+    teacher_role,
+    trial_plan,
+    weights,
+)
 from tinyseg.experiments.jobs import Jobs
 from tinyseg.plan import Plan
 from tinyseg.scoring.scores import score_each
@@ -32,108 +56,14 @@ from tinyseg.steps.quantize import quantize
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
 
-WORK = Path("build/experiments/busi_clinic")
 WISH = "most-dice"
-# Of the fold that decides; the final networks have none.
-FOLD, NONE = 0, -1
-# Epochs of the student, whose best one is found on the fold; of going on from it, which ends with
-# the last; and of a row of the ablation.
-LONG, FINAL, SHORT = 80, 16, 20
-
-_MIXED = {"training.mix": 0.5, "training.average": 0.99, "training.presence_weight": 0.2}
-# By name the seed, the epochs and what differs from a plain training run.
-TEACHERS: Mapping[str, tuple[int, int, Mapping[str, Any]]] = MappingProxyType(
-    {"mixed": (1, 40, _MIXED), "plain": (0, 24, {})}
-)
-# What the student is without one lever, or with one more.
-LEVERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "all": {},
-        "without teachers": {"distillation.method": "none"},
-        "with one teacher": {"distillation.ensemble": ()},
-        "with hints beside": {
-            "distillation.method": "hints_and_soft_masks",
-            "distillation.encoder_epochs": 5,
-            "distillation.decoder_epochs": 5,
-            "training.epochs": SHORT - 2 * 5,
-        },
-        "without mixing": {"training.mix": 0.0},
-        "with cutmix": {"training.mix_by": "cutmix"},
-        "with pasted lesions": {"training.paste": 0.3},
-        "without presence": {"training.presence_weight": 0.0},
-        "without averaging": {"training.average": 0.0},
-        "with Tversky": {"training.miss_weight": 0.7},
-        "with focal Tversky": {"training.miss_weight": 0.7, "training.focal": 0.75},
-        "from random weights": {"training.initial_weights": ""},
-        "with rates by depth": {"training.stage_rate": 0.7},
-        "with a frozen stage": {"training.frozen_stages": 1, "training.frozen_norms": True},
-    }
-)
-
-
-def _plan(model: Mapping[str, Any], training: Mapping[str, Any], fold: int) -> Plan:
-    epochs = training["epochs"]
-    return plans.from_mapping(
-        {
-            "model": {"name": "encoder_unet", "arguments": dict(model)},
-            "data": {
-                "source": "busi",
-                "fractions": [0.65, 0.15, 0.2],
-                "folds": 5,
-                "fold": fold,
-            },
-            "preprocessing": {"height": 128, "width": 128, "channels": 1},
-            "training": {
-                "patience": epochs,
-                "batch_size": 8,
-                "precision": "float32",
-                "augment_wide": True,
-                "initial_weights": "pretrained",
-                **training,
-            },
-            "quantization": {"lower": "patches", "equalize": True, "calibration_images": 64},
-        }
-    )
-
-
-def teacher_plan(name: str, fold: int) -> Plan:
-    """Return the plan of a teacher, see ``TEACHERS``."""
-    seed, epochs, changes = TEACHERS[name]
-    model = {"encoder": "efficientnet_lite0", "decoder_width": 16}
-    plan = _plan(model, {"epochs": epochs, "learning_rate": 1e-3}, fold)
-    return plans.override(dataclasses.replace(plan, seed=seed), changes)
-
-
-def student_plan(fold: int, epochs: int) -> Plan:
-    """Return the plan of a student of all teachers."""
-    model = {"encoder": "mobilenet_v1_025", "decoder_width": 8}
-    plan = _plan(model, {"epochs": epochs, "learning_rate": 3e-3}, fold)
-    first, *others = (str(_weights(f"teacher_{name}")) for name in TEACHERS)
-    lessons = {
-        "distillation.method": "soft_masks",
-        "distillation.teacher": first,
-        "distillation.ensemble": tuple(others),
-        "distillation.teacher_weight": 0.7,
-    }
-    return plans.override(plan, {**_MIXED, **lessons})
-
-
-def final_plan() -> Plan:
-    """Return the plan by which the student goes on with all images but those of the test part."""
-    changes = {
-        "training.initial_weights": str(_weights("student")),
-        "training.learning_rate": 1e-3,
-    }
-    return plans.override(student_plan(NONE, FINAL), changes)
-
-
-def _weights(role: str) -> Path:
-    return WORK / role / presets.WEIGHTS
+# Made of the first round's final network, which is what its failures are shown of.
+PUBLISHED = Path("models/encoder_unet/busi/encoder_unet.tflite")
 
 
 def train_teacher(name: str) -> dict[str, Any]:
     """Train a teacher; return its scores on the validation part."""
-    return train(teacher_plan(name, FOLD), WORK / f"teacher_{name}").as_dict()
+    return train(teacher_plan(name, FOLD), WORK / teacher_role(name)).as_dict()
 
 
 def train_student(plan: Plan, role: str) -> dict[str, Any]:
@@ -154,7 +84,7 @@ def judge(role: str) -> dict[str, Any]:
     Returns:
         ``dice`` of each image, and ``ill``: whether it has a lesion.
     """
-    session = Session.open(_weights(role))
+    session = Session.open(weights(role))
     images = session.images.part("validation")
     _, found = score(session.runner(), images, session.preprocessing)
     return {
@@ -166,7 +96,7 @@ def judge(role: str) -> dict[str, Any]:
 def make_file(role: str) -> dict[str, Any]:
     """Quantize a network; return the size of its file, and of its memory."""
     made = quantize(
-        Session.open(_weights(role)),
+        Session.open(weights(role)),
         WORK / f"{role}_int8",
         verify_images=8,
         max_drop=1.0,
@@ -182,17 +112,24 @@ def make_file(role: str) -> dict[str, Any]:
     }
 
 
-def settle_point(file: str) -> dict[str, Any]:
-    """Choose the operating point on the fold's integer file, and give it to the final network."""
-    found = calibrate(Session.open(file), WISH, folder=WORK / "calibration")
-    store(Session.open(_weights("final")), found.chosen.point)
+def settle_point(paths: tuple[str, ...], finals: tuple[str, ...]) -> dict[str, Any]:
+    """Choose the operating point on the fold's integer files, and give it to the final networks.
+
+    Args:
+        paths: integer files of the fold's students.
+        finals: roles of the final networks.
+    """
+    first, *others = map(Session.open, paths)
+    found = calibrate(first, WISH, others, WORK / "calibration")
+    for role in finals:
+        store(Session.open(weights(role)), found.chosen.point)
     return found.as_dict()
 
 
-def test_final(file: str) -> dict[str, Any]:
-    """Score the final network and its file on the test part, at their operating point."""
+def test_final(role: str, file: str) -> dict[str, Any]:
+    """Score a final network and its file on the test part, at their operating point."""
     return {
-        "float": evaluate(Session.open(_weights("final")), "test"),
+        "float": evaluate(Session.open(weights(role)), "test"),
         "integers": evaluate(Session.open(file), "test"),
     }
 
@@ -200,8 +137,41 @@ def test_final(file: str) -> dict[str, Any]:
 def pull_lever(name: str) -> dict[str, Any]:
     """Train a student for a few epochs without a lever, or with one more, and judge it."""
     role = f"short_{presets.slug(name)}"
-    train_student(plans.override(student_plan(FOLD, SHORT), LEVERS[name]), role)
+    train_student(lever_plan(name), role)
     return judge(role)
+
+
+def judge_point(role: str) -> dict[str, Any]:
+    """Return what a network reaches on the validation images at its best operating point."""
+    found = calibrate(Session.open(weights(role)), WISH, folder=WORK / f"{role}_calibration")
+    return {"presence_auc": found.presence.area, **found.chosen.as_dict()}
+
+
+def try_plan(name: str) -> dict[str, Any]:
+    """Train what else was tried, and judge it at its best operating point."""
+    plan, role = trial_plan(name), f"trial_{presets.slug(name)}"
+    train_student(plan, role)
+    return {"epochs": plan.training.epochs, **judge_point(role)}
+
+
+def trials(jobs: Jobs) -> dict[str, Any]:
+    """Train what else was tried on the fold; return it beside the students of the fold."""
+    students = {
+        "first student, its best epoch": (FIRST_LONG, "student"),
+        "second student": (LONG, f"student {POINT_SEEDS[0]}"),
+    }
+    judged = jobs.run(
+        {f"judged {name}": (judge_point, (_role(name),)) for _, name in students.values()}
+    )
+    names = {name: f"trial {name}" for name in TRIALS}
+    rows = jobs.run({job: (try_plan, (name,)) for name, job in names.items()})
+    return {
+        **{
+            title: {"epochs": epochs, **judged[f"judged {name}"]}
+            for title, (epochs, name) in students.items()
+        },
+        **{name: rows[job] for name, job in names.items()},
+    }
 
 
 def ablation(jobs: Jobs, chosen: tuple[str, ...] | None = None) -> dict[str, Any]:
@@ -216,30 +186,65 @@ def ablation(jobs: Jobs, chosen: tuple[str, ...] | None = None) -> dict[str, Any
     return {name: rows[job] for name, job in names.items()}
 
 
-def final(jobs: Jobs) -> dict[str, Any]:
-    """Train the student of the fold and the final one, choose the point, score the test part."""
-    trained = jobs.run({f"teacher {name}": (train_teacher, (name,)) for name in TEACHERS})
-    trained |= jobs.run({"student": (train_student, (student_plan(FOLD, LONG), "student"))})
-    trained |= jobs.run({"final": (train_student, (final_plan(), "final"))})
-    made = jobs.run({"file student": (make_file, ("student",))})
-    point = jobs.run({"point": (settle_point, (made["file student"]["path"],))})["point"]
-    made |= jobs.run({"file final": (make_file, ("final",))})
-    tested = jobs.run({"test": (test_final, (made["file final"]["path"],))})["test"]
+def _role(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def run_round(
+    jobs: Jobs, students: Mapping[str, Plan], finals: Mapping[str, Plan]
+) -> dict[str, Any]:
+    """Train students of the fold, then final ones; choose the point and score the test part.
+
+    Args:
+        jobs: keeps what each run returns.
+        students: plans by name; their integer files choose the point.
+        finals: plans of the networks that get it.
+    """
+    trained: dict[str, Any] = {}
+    for group in (students, finals):
+        trained |= jobs.run(
+            {name: (train_student, (plan, _role(name))) for name, plan in group.items()}
+        )
+    made = jobs.run({f"file {name}": (make_file, (_role(name),)) for name in students})
+    paths = tuple(file["path"] for file in made.values())
+    job = f"point of {next(iter(students))}"
+    point = jobs.run({job: (settle_point, (paths, tuple(map(_role, finals))))})[job]
+    of_finals = jobs.run({f"file {name}": (make_file, (_role(name),)) for name in finals})
+    tested = jobs.run(
+        {
+            f"test of {name}": (test_final, (_role(name), of_finals[f"file {name}"]["path"]))
+            for name in finals
+        }
+    )
+    runs = (*trained.values(), *made.values(), *of_finals.values())
     return {
         "validation": {name: run["validation"] for name, run in trained.items()},
-        "file": made["file final"],
+        "files": [of_finals[f"file {name}"] for name in finals],
         "point": point,
-        "test": tested,
-        "seconds": sum(run["seconds"] for run in (*trained.values(), *made.values())),
+        "tests": [tested[f"test of {name}"] for name in finals],
+        "seconds": sum(run["seconds"] for run in runs),
+    }
+
+
+def rounds(jobs: Jobs) -> dict[str, Any]:
+    """Train the teachers and run both rounds; the first one's network is the published one."""
+    taught = jobs.run({f"teacher {name}": (train_teacher, (name,)) for name in TEACHERS})
+    first = run_round(jobs, {"student": first_student_plan()}, {"final": first_final_plan()})
+    second = run_round(
+        jobs,
+        {f"student {seed}": student_plan(FOLD, LONG, seed) for seed in POINT_SEEDS},
+        {f"final {seed}": student_plan(NONE, FINAL, seed) for seed in SEEDS},
+    )
+    return {
+        "teachers": {name: run["validation"] for name, run in taught.items()},
+        "rounds": {"first": first, "second": second},
+        "seconds": sum(run["seconds"] for run in (*taught.values(), first, second)),
     }
 
 
 @click.command()
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @OUTPUT
-@click.option(
-    "--epochs", type=click.IntRange(1), default=80, show_default=True, help="Of students."
-)
 @click.option("--levers", help="Rows of the ablation, by commas; all of them if not told.")
 @FRESH
 def main(jobs: int, output: Path, levers: str | None, fresh: bool) -> None:
@@ -249,7 +254,9 @@ def main(jobs: int, output: Path, levers: str | None, fresh: bool) -> None:
         shutil.rmtree(WORK, ignore_errors=True)
         shutil.rmtree(results, ignore_errors=True)
     runner = Jobs(results, jobs)
-    result = {"short": SHORT, **final(runner)}
+    result = {"short": SHORT, **rounds(runner), "trials": trials(runner)}
+    shown = {"failures": (show_failures, (str(PUBLISHED), str(results)))}
+    result |= runner.run(shown)
     chosen = tuple(name.strip() for name in levers.split(",")) if levers else None
     result["ablation"] = ablation(runner, chosen)
     files.write_json(output / "busi_clinic.json", result)

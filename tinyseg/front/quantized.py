@@ -295,7 +295,7 @@ class Quantized:
             MLTK's figures: bytes of flash and RAM, operations, lower bounds of cycles by core.
 
         Raises:
-            InputError: MLTK is missing or cannot profile the file.
+            InputError: MLTK is missing.
         """
         from tinyseg.steps.profile import profile
 

@@ -25,6 +25,10 @@ ESTIMATE_CORE = CORES["cortex_m33"]
 TIMEOUT_S = 300
 
 
+class RefusedError(InputError):
+    """MLTK does not profile a file, or crashes on it."""
+
+
 def mltk_python() -> Path:
     """Return the interpreter of the environment that holds MLTK.
 
@@ -60,10 +64,21 @@ def profile(model: TfliteModel, accelerator: str | None = None) -> tuple[dict[st
         MLTK's own text report.
 
     Raises:
-        InputError: MLTK is missing or refuses the file.
+        InputError: MLTK is missing.
+        RefusedError: MLTK refuses the file.
     """
     model = unpacked(model)
     record, report = _call(model, accelerator)
+    complete(record, model)
+    return record, report
+
+
+def complete(record: dict[str, Any], model: TfliteModel) -> None:
+    """Add names, lower bounds and totals to the figures of a file's layers.
+
+    Raises:
+        InputError: they are not those of its operators.
+    """
     if len(record["layers"]) != len(model.operators):
         raise InputError(f"{model.path}: MLTK saw {len(record['layers'])} of its operators")
     for layer, operator in zip(record["layers"], model.operators, strict=True):
@@ -84,7 +99,6 @@ def profile(model: TfliteModel, accelerator: str | None = None) -> tuple[dict[st
     record["bound_cycles"] = {
         key: sum(layer["bound_cycles"][key] for layer in layers) for key in CORES
     }
-    return record, report
 
 
 def write(record: dict[str, Any], report: str, folder: str | Path, stem: str) -> list[Path]:
@@ -124,7 +138,7 @@ def _call(model: TfliteModel, accelerator: str | None) -> tuple[dict[str, Any], 
                 command, env=environment, capture_output=True, timeout=TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired:
-            raise InputError(f"{model.path}: MLTK took more than {TIMEOUT_S} s on it") from None
+            raise RefusedError(f"{model.path}: MLTK took more than {TIMEOUT_S} s on it") from None
         try:
             answer = json.loads(record.read_text())
         except (OSError, ValueError):
@@ -132,7 +146,7 @@ def _call(model: TfliteModel, accelerator: str | None) -> tuple[dict[str, Any], 
         if result.returncode == 0 and "layers" in answer:
             return answer, report.read_text()
         cause = answer.get("error") or _last_word(result)
-        raise InputError(f"{model.path}: MLTK cannot profile it ({cause[:300]})")
+        raise RefusedError(f"{model.path}: MLTK cannot profile it ({cause[:300]})")
 
 
 def _last_word(result: subprocess.CompletedProcess[bytes]) -> str:

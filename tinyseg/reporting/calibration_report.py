@@ -60,7 +60,7 @@ def write(found: Mapping[str, Any], folder: Path) -> list[Path]:
     Returns:
         The paths.
     """
-    drawn = {"free_response.png": _free_response(found["free_response"])}
+    drawn = {"free_response.png": draw_free_response(found["free_response"])}
     if found["presence_auc"] is not None:
         drawn["presence.png"] = _presence(found["presence"])
     table = {
@@ -81,7 +81,8 @@ def write(found: Mapping[str, Any], folder: Path) -> list[Path]:
     return [*written, files.write_json(folder / "calibration.json", dict(found))]
 
 
-def _free_response(curve: Mapping[str, Sequence[float]]) -> bytes:
+def draw_free_response(curve: Mapping[str, Sequence[float]]) -> bytes:
+    """Draw a free-response curve as PNG, of the values of a ``FreeResponse``."""
     figure, axis = plt.subplots(figsize=(5, 3.6), layout="tight")
     axis.plot(curve["false_parts"], curve["found"], marker=".")
     axis.set(xlabel="false parts an image", ylabel="lesions found", ylim=(-0.02, 1.02))

@@ -51,15 +51,18 @@ def grey(image: np.ndarray) -> np.ndarray:
 def panels(rows: Sequence[Panel]) -> bytes:
     """Draw image, truth, probability and errors of each, one row an image, as a JPEG."""
     figure, axes = plt.subplots(
-        len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False, layout="tight"
+        len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False, layout="constrained"
     )
     for row, line in zip(rows, axes, strict=True):
         base = grey(row.image)
         line[0].imshow(base, cmap="gray", vmin=0, vmax=255)
         line[1].imshow(overlay(base, row.truth[..., None]))
-        line[2].imshow(row.probability, cmap="inferno", vmin=0, vmax=1)
+        heat = line[2].imshow(row.probability, cmap="inferno", vmin=0, vmax=1)
+        bar = figure.colorbar(heat, ax=line[2], fraction=0.046, pad=0.02, ticks=[0, 0.5, 1])
+        bar.ax.tick_params(labelsize=7)
         line[3].imshow(error_map(base / 255, row.truth, row.mask))
-        titles = (row.name, "truth", "probability, 0 to 1", f"Dice {row.dice:.3f}")
+        errors = f"Dice {row.dice:.3f}\ngreen hit, red false, blue missed"
+        titles = (row.name, "truth", "probability", errors)
         for axis, title in zip(line, titles, strict=True):
             axis.set_title(title, fontsize=8)
             axis.set_axis_off()
@@ -103,7 +106,14 @@ def attention_animation(
     base = _square(grey(image))
     first = (np.repeat(base[..., None], 3, axis=-1), "image")
     frames = [
-        _frame([first, *((_heat(base, gate), name) for name, gate in gates.items())], epoch)
+        np.vstack(
+            [
+                _frame(
+                    [first, *((_heat(base, gate), name) for name, gate in gates.items())], epoch
+                ),
+                _scale(_TILE * (1 + len(gates))),
+            ]
+        )
         for epoch, gates in ((_when(number), gates) for number, gates in maps)
     ]
     return animate(frames, _SECOND // 2)
@@ -117,6 +127,14 @@ def _heat(base: np.ndarray, gate: np.ndarray) -> np.ndarray:
     enlarged = cv2.resize(gate, base.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     colours = cv2.applyColorMap(enlarged, cv2.COLORMAP_INFERNO)[..., ::-1]
     return (0.35 * base[..., None] + 0.65 * colours).astype(np.uint8)
+
+
+def _scale(width: int) -> np.ndarray:
+    """Return a bar of a heat map's colours, uint8 RGB ``(_CAPTION, width, 3)``, with its ends."""
+    ends = [_line(_TILE // 2, text) for text in ("nothing", "everything")]
+    values = np.linspace(0, 255, width - _TILE).astype(np.uint8)
+    ramp = cv2.applyColorMap(np.tile(values, (_CAPTION, 1)), cv2.COLORMAP_INFERNO)[..., ::-1]
+    return np.hstack([ends[0], ramp, ends[1]])
 
 
 def _frame(tiles: Sequence[tuple[np.ndarray, str]], footer: str) -> np.ndarray:

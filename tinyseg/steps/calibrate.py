@@ -106,9 +106,8 @@ def calibrate(
     """Choose an operating point on validation images and store it with the network.
 
     Each network runs on the validation part of its own images alone: those of networks that were
-    trained on other folds are out-of-fold. A network that was trained on all but the test part has
-    none: there those of the others decide. The point goes into the metadata of a ``.tflite`` file,
-    and into ``plan.json`` where one names the file.
+    trained on other folds are out-of-fold, and decide alone where the network itself has none. The
+    point goes into a ``.tflite`` file's metadata, and into ``plan.json`` where one names the file.
 
     Args:
         session: a ``.tflite`` file, or a network's weights.

@@ -20,6 +20,10 @@ from tinyseg.tflite.lint import deployable
 from tinyseg.verification.scored import decided, score_decided
 
 
+class UnlikeImagesError(InputError):
+    """A network's output is not of the kind of the images."""
+
+
 def evaluate(session: Session, part: str = "test", backend: str | None = None) -> dict[str, Any]:
     """Score a network or file on one part of its data.
 
@@ -39,10 +43,13 @@ def evaluate(session: Session, part: str = "test", backend: str | None = None) -
     preprocessing, reading = session.preprocessing, session.reading
     images = session.images.filled(part)
     warn_of_other_images(session)
-    if not session.is_file:
-        return score(session.runner(), images, preprocessing, reading)[0]
-    with progress.counter("images", len(images)) as advance:
-        return score(session.runner(backend, advance), images, preprocessing, reading)[0]
+    try:
+        if not session.is_file:
+            return score(session.runner(), images, preprocessing, reading)[0]
+        with progress.counter("images", len(images)) as advance:
+            return score(session.runner(backend, advance), images, preprocessing, reading)[0]
+    except UnlikeImagesError as error:
+        raise UnlikeImagesError(f"{session.path}: {error}") from None
 
 
 def score(
@@ -95,7 +102,7 @@ def score_made(
     meaning = meaning or plain(outputs.shape)
     found = decided(meaning, outputs, images, point)
     if found.shape != images.targets.shape:
-        raise InputError(
+        raise UnlikeImagesError(
             f"the network's output is {found.shape[1:]}, the images ask for "
             f"{images.targets.shape[1:]}; take those that it was trained with, or train it anew"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,20 @@ from tinyseg.engine.cycles import Wait
 from tinyseg.engine.schedule import simulate
 from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
+from tinyseg.profiling.counted import profile_by_count
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.ops.registry import cost as cost_of
+
+log = logging.getLogger(__name__)
 
 
 def profile(
     model: TfliteModel, accelerator: str | None = None, folder: Path | None = None
 ) -> tuple[dict[str, Any], list[Path]]:
     """Profile a file; write MLTK's text report, JSON and CSV.
+
+    What MLTK does not run but TensorFlow Lite Micro does is counted by tinyseg alone.
 
     Args:
         model: parsed file.
@@ -38,10 +44,14 @@ def profile(
         MLTK's figures, see :func:`tinyseg.profiling.mltk.profile`, and the files written.
 
     Raises:
-        InputError: the file is damaged or TFLM does not run it, or MLTK is missing or refuses it.
+        InputError: the file is damaged or TFLM does not run it, or MLTK is missing.
     """
     deployable(model)
-    record, text = mltk.profile(model, accelerator)
+    try:
+        record, text = mltk.profile(model, accelerator)
+    except mltk.RefusedError as error:
+        log.warning("warning: %s; tinyseg counts its work and memory alone", error)
+        record, text = profile_by_count(model, str(error))
     add_cycles(record, model)
     name = Path(model.path).stem
     return record, mltk.write(record, text, folder or presets.BUILD / "profile", name)

@@ -45,6 +45,12 @@ REDUCTIONS = (
         quantization=SAME,
         **_AXES,
     ),
+    # Of shapes, where a network takes any number of images.
+    Op(
+        "REDUCE_PROD",
+        tflm=False,
+        instead="convert with a fixed batch, layers.Input(..., batch_size=1), which needs none",
+    ),
     Op("REDUCE_ALL", types=(BOOL,), memory=_PLAIN, **_AXES),
     *family(
         "ARG_MAX ARG_MIN",

@@ -27,7 +27,6 @@
   BEGIN tinyseg_dsp_depthwise2x2
   strd r0, r1, [sp, #kInput]
 1:
-  ldrd r0, r1, [sp, #kInput]
   ldr r11, [sp, #kRecord]
   ldm r11!, {r4-r8, r10}
   str r11, [sp, #kRecord]

@@ -73,21 +73,17 @@
 // so many times the input.
 .macro CHANNELS ratio
 1:
-  ldrd r0, r1, [sp, #kInput]
   ldr r11, [sp, #kRecord]
-  ldm r11!, {r4-r8}
-  ldm r11!, {r9, r10, r12, lr}
+  ldm r11!, {r4-r10, r12, lr}
   str r11, [sp, #kRecord]
   stm sp, {r9, r10, r12, lr}
   mov r9, r12
   mov r10, r12
-  ldr r11, [sp, #kLeft]
-  cmp r11, #0
-  beq 2f
   ldr r12, [sp, #kZeros]
   mov lr, r12
-  b 3f
-2:
+  ldr r11, [sp, #kLeft]
+  cmp r11, #0
+  bne 3f
   LOAD
   ldr r11, [sp, #kStep]
   add r0, r11
@@ -182,21 +178,17 @@
   str r9, [sp, #kColumns]
   strd r0, r1, [sp, #kInput]
 1:
-  ldrd r0, r1, [sp, #kInput]
   ldr r11, [sp, #kRecord]
-  ldm r11!, {r4-r8}
-  ldm r11!, {r9, r10, r12, lr}
+  ldm r11!, {r4-r10, r12, lr}
   str r11, [sp, #kRecord]
   stm sp, {r9, r10, r12, lr}
   mov r9, r12
   ldr r10, [sp, #kStep]
-  ldr r11, [sp, #kLeft]
-  cmp r11, #0
-  beq 2f
   ldr r12, [sp, #kZeros]
   mov lr, r12
-  b 3f
-2:
+  ldr r11, [sp, #kLeft]
+  cmp r11, #0
+  bne 3f
   LOAD
   add r0, r10
 3:

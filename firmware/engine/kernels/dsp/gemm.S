@@ -6,8 +6,8 @@
   .thumb
 
 // void tinyseg_dsp_multiply(const tinyseg_dsp_product*): 11 instructions for 16 products; beside them
-// 3 for 128, and for a tile of 4 pixels and 2 channels 51, or 43 where no sign matters. Unpacking
-// takes 13 for 16 weights, or 21 to double them.
+// 3 for 256, and for a tile of 4 pixels and 2 channels 52, or 44 where no sign matters. Unpacking
+// takes 23 for 32 weights, or 39 to double them.
 //
 //   r0  pixels: of each pair of depths that of four pixels    r10, r11  pairs of pixels
 //   r1  weights: of each pair of depths that of two channels  r12, lr   pairs of weights
@@ -31,12 +31,20 @@
   .equ kLastOffset, kParams + 36
   .equ kDoubles, kParams + 40
   .equ kEntry, kParams + 44
-  .equ kHalfEntry, kParams + 48
-  .equ kFrame, kParams + 52
-  .equ kHalf, 2         // Kind of a last tile of whose pixels only the last two are new.
+  .equ kLastEntry, kParams + 48
+  .equ kUnpackEntry, kParams + 52
+  .equ kFinishEntry, kParams + 56
+  .equ kFrame, kParams + 60
+  // Kinds of a last tile of whose pixels only the last two, or the last, are new.
+  .equ kHalf, 2
+  .equ kOne, 3
+  // Code of four words that are unpacked, and are doubled.
+  .equ kFourCode, 40
+  .equ kDoubledFourCode, 72
   // Code of a pair of depths.
   .equ kCode, 44
   .equ kHalfCode, 24
+  .equ kOneCode, 16
 
 .macro PRODUCTS
   ldrd r12, lr, [r1], #8
@@ -61,6 +69,13 @@
   smlad r5, r11, lr, r5
 .endm
 
+.macro ONE_PRODUCTS
+  ldrd r12, lr, [r1], #8
+  ldr.w r10, [r0, #16]!
+  smlad r2, r10, r12, r2
+  smlad r3, r10, lr, r3
+.endm
+
 // Multiplier, rounding and shift are in r11, r12, lr.
 .macro FINISH sum, signed
   .if \signed
@@ -80,9 +95,8 @@
 .endm
 
 // Four words, to two pairs of weights each.
-.macro UNPACK doubles
-1:
-  ldm r0!, {r10-r12, lr}
+.macro UNPACK_FOUR doubles
+  ldm.w r0!, {r10-r12, lr}
   sxtb16 r2, r10
   sxtb16 r3, r10, ror #8
   sxtb16 r4, r11
@@ -94,78 +108,21 @@
   .if \doubles
   DOUBLE r2, r3, r4, r5, r6, r7, r8, r9
   .endif
-  stm r1!, {r2-r9}
+  stm.w r1!, {r2-r9}
+.endm
+
+// Its second half comes first where words are an odd number of fours.
+.macro UNPACK doubles
+1:
+  UNPACK_FOUR \doubles
+  UNPACK_FOUR \doubles
   ldr r10, [sp, #kPanelEnd]
   cmp r1, r10
   blo 1b
 .endm
 
-.macro MULTIPLY name, signed
-  .section .text.\name, "ax", %progbits
-  .balign 4
-  .global \name
-  .type \name, %function
-  .thumb_func
-\name:
-  push {r4-r11, lr}
-  sub sp, sp, #kFrame
-  ldm r0, {r1-r11}
-  add r12, sp, #kParams
-  stm r12, {r1-r11}
-  add r12, r6, r6, lsl #1
-  strd r6, r12, [sp, #kOutput + 8]
-  add r2, r2, r7, lsl #3
-  str r2, [sp, #kPanelEnd]
-  // The loops begin with as many pairs as are more than a multiple of 8.
-  rsb r7, r7, #0
-  and r7, r7, #7
-  movs r2, #kCode
-  adr.w r3, 5f
-  mla r2, r7, r2, r3
-  adds r2, #1
-  str r2, [sp, #kEntry]
-  movs r2, #kHalfCode
-  adr.w r3, 8f
-  mla r2, r7, r2, r3
-  adds r2, #1
-  str r2, [sp, #kHalfEntry]
-7:
-  ldrd r1, r0, [sp, #kPanel]
-  ldm r0!, {r2-r9}
-  add r10, sp, #kFinishes
-  stm r10, {r4-r9}
-  strd r2, r3, [sp, #kBiases]
-  strd r2, r3, [sp, #kBiases + 8]
-  strd r2, r3, [sp, #kBiases + 16]
-  strd r2, r3, [sp, #kBiases + 24]
-  ldrd r2, r3, [sp, #kBase]
-  strd r2, r3, [sp, #kOutput]
-  ldrd r2, r3, [sp, #kLastOffset]
-  ldr r4, [sp, #kLastKind]
-  str r4, [sp, #kPending]
-  cmp r3, #0
-  beq 2f
-  UNPACK 1
-  b 3f
-2:
-  UNPACK 0
-3:
-  ldr r0, [sp, #kActivations]
-  ldr r1, [sp, #kTiles]
-  cmp r1, #0
-  beq.w 6f
-4:
-  ldr r1, [sp, #kPanel]
-  ldm sp, {r2-r9}
-  ldr pc, [sp, #kEntry]
-  .balign 4
-5:
-  .rept 8
-  PRODUCTS
-  .endr
-  ldr r10, [sp, #kPanelEnd]
-  cmp r1, r10
-  bne.w 5b
+// What four pixels' sums of two channels become; then the next tile.
+.macro FINISH_TILE signed
   add r10, sp, #kFinishes
   ldm r10!, {r11, r12, lr}
   FINISH r2, \signed
@@ -190,23 +147,140 @@
   subs r11, #1
   strd r10, r11, [sp, #kOutput]
   bne.w 4b
+.endm
+
+// Puts where the last tile's first pixel goes into r0, the step and three of it into r12 and lr.
+.macro LAST_OUTPUT
+  ldr r0, [sp, #kBase]
+  ldr r1, [sp, #kLastOffset]
+  ldrd r12, lr, [sp, #kOutput + 8]
+  add r0, r1
+.endm
+
+  .section .text.tinyseg_dsp_multiply, "ax", %progbits
+  .balign 4
+  .global tinyseg_dsp_multiply
+  .type tinyseg_dsp_multiply, %function
+  .thumb_func
+tinyseg_dsp_multiply:
+  push {r4-r11, lr}
+  sub sp, sp, #kFrame
+  ldm r0!, {r1-r11}
+  ldr r0, [r0]
+  add r12, sp, #kParams
+  stm r12, {r1-r11}
+  add r12, r6, r6, lsl #1
+  strd r6, r12, [sp, #kOutput + 8]
+  add r2, r2, r7, lsl #3
+  str r2, [sp, #kPanelEnd]
+  adr.w r2, 14f
+  cmp r0, #0
+  beq 1f
+  adr.w r2, 13f
+1:
+  adds r2, #1
+  str r2, [sp, #kFinishEntry]
+  adr.w r2, 12f
+  movs r3, #kFourCode
+  cmp r11, #0
+  beq 1f
+  adr.w r2, 11f
+  movs r3, #kDoubledFourCode
+1:
+  adds r12, r7, #3
+  lsls r12, r12, #29
+  it mi
+  addmi r2, r3
+  adds r2, #1
+  str r2, [sp, #kUnpackEntry]
+  // The loops begin with as many pairs as are more than a multiple of 16, or 8.
+  rsb r7, r7, #0
+  and r8, r7, #15
+  movs r2, #kCode
+  adr.w r3, 5f
+  mla r2, r8, r2, r3
+  adds r2, #1
+  str r2, [sp, #kEntry]
+  cmp r9, #kOne
+  beq 1f
+  and r8, r7, #7
+  movs r2, #kHalfCode
+  adr.w r3, 8f
+  b 2f
+1:
+  movs r2, #kOneCode
+  adr.w r3, 10f
+2:
+  mla r2, r8, r2, r3
+  adds r2, #1
+  str r2, [sp, #kLastEntry]
+7:
+  ldrd r1, r0, [sp, #kPanel]
+  ldm r0!, {r2-r9}
+  add r10, sp, #kFinishes
+  stm r10, {r4-r9}
+  strd r2, r3, [sp, #kBiases]
+  strd r2, r3, [sp, #kBiases + 8]
+  strd r2, r3, [sp, #kBiases + 16]
+  strd r2, r3, [sp, #kBiases + 24]
+  ldrd r2, r3, [sp, #kBase]
+  strd r2, r3, [sp, #kOutput]
+  ldr r4, [sp, #kLastKind]
+  str r4, [sp, #kPending]
+  ldr pc, [sp, #kUnpackEntry]
+  .balign 4
+11:
+  UNPACK 1
+  b 3f
+  .balign 4
+12:
+  UNPACK 0
+3:
+  ldr r0, [sp, #kActivations]
+  ldr r1, [sp, #kTiles]
+  cmp r1, #0
+  beq.w 6f
+4:
+  ldr r1, [sp, #kPanel]
+  ldm sp, {r2-r9}
+  ldr pc, [sp, #kEntry]
+  .balign 4
+5:
+  .rept 16
+  PRODUCTS
+  .endr
+  ldr r10, [sp, #kPanelEnd]
+  cmp r1, r10
+  bne.w 5b
+  ldr pc, [sp, #kFinishEntry]
+  .balign 4
+13:
+  FINISH_TILE 1
+  b 6f
+  .balign 4
+14:
+  FINISH_TILE 0
 6:
   ldr r2, [sp, #kPending]
+  cmp r2, #kHalf
+  bhs 2f
   cmp r2, #0
   beq.w 9f
-  ldrd r10, r11, [sp, #kLastKind]
   ldr r10, [sp, #kBase]
+  ldr r11, [sp, #kLastOffset]
   add r10, r11
   movs r11, #1
   strd r10, r11, [sp, #kOutput]
   movs r3, #0
   str r3, [sp, #kPending]
-  cmp r2, #kHalf
-  bne.w 4b
+  b.w 4b
+2:
+  ite eq
+  subeq r0, #8
+  subne r0, #4
   ldr r1, [sp, #kPanel]
   ldm sp, {r2-r5}
-  subs r0, #8
-  ldr pc, [sp, #kHalfEntry]
+  ldr pc, [sp, #kLastEntry]
   .balign 4
 8:
   .rept 8
@@ -217,16 +291,33 @@
   bne.w 8b
   add r10, sp, #kFinishes
   ldm r10!, {r11, r12, lr}
-  FINISH r2, \signed
-  FINISH r4, \signed
+  FINISH r2, 1
+  FINISH r4, 1
   ldm r10!, {r11, r12, lr}
-  FINISH r3, \signed
-  FINISH r5, \signed
-  ldm r10, {r10-r12, lr}
+  FINISH r3, 1
+  FINISH r5, 1
+  LAST_OUTPUT
   bfi r2, r3, #8, #8
   bfi r4, r5, #8, #8
-  strh r2, [r10, r12, lsl #1]
-  strh r4, [r10, lr]
+  strh r2, [r0, r12, lsl #1]
+  strh r4, [r0, lr]
+  b.w 9f
+  .balign 4
+10:
+  .rept 16
+  ONE_PRODUCTS
+  .endr
+  ldr r10, [sp, #kPanelEnd]
+  cmp r1, r10
+  bne.w 10b
+  add r10, sp, #kFinishes
+  ldm r10!, {r11, r12, lr}
+  FINISH r2, 1
+  ldm r10!, {r11, r12, lr}
+  FINISH r3, 1
+  LAST_OUTPUT
+  bfi r2, r3, #8, #8
+  strh r2, [r0, lr]
 9:
   ldrd r2, r3, [sp, #kWeights]
   ldrd r4, r5, [sp, #kPairs]
@@ -239,11 +330,7 @@
   bne.w 7b
   add sp, sp, #kFrame
   pop {r4-r11, pc}
-  .size \name, . - \name
-.endm
-
-  MULTIPLY tinyseg_dsp_multiply, 0
-  MULTIPLY tinyseg_dsp_multiply_signed, 1
+  .size tinyseg_dsp_multiply, . - tinyseg_dsp_multiply
 
 // void tinyseg_dsp_widen(const tinyseg_dsp_widening*): 19 instructions for 16 bytes, or 27 to double
 // them.

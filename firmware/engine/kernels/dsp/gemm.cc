@@ -85,10 +85,27 @@ void Gemm::GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) cons
 }
 
 void Gemm::GatherWindows(const Run& run, int32_t pixel, Pair* to) const {
-  const Split split(run.columns * run.channels);
-  // The columns under all of a tile's windows, as far as the input has them.
+  const int32_t bytes = run.columns * run.channels;
+  const Split split(bytes);
+  // The columns under all of a tile's windows.
   const int32_t columns = (kPixels - 1) * row_.stride + run.columns;
   const int32_t column = run.first + pixel * row_.stride;
+  const bool is_inside = column >= 0 && column + columns + (bytes & 1) <= row_.width;
+  if (!is_inside) CopyColumns(run, column, columns);
+  const tinyseg_dsp_widening widening = {is_inside ? run.row + column * run.channels : windows_,
+                                         row_.stride * run.channels,
+                                         to,
+                                         split.words,
+                                         1,
+                                         0,
+                                         0,
+                                         split.tail,
+                                         !row_.params.doubles_weights};
+  tinyseg_dsp_widen(&widening);
+}
+
+// Copies columns from `column` on to `windows_`, with padding where the input has none.
+void Gemm::CopyColumns(const Run& run, int32_t column, int32_t columns) const {
   int32_t begin = column < 0 ? -column : 0;
   int32_t end = row_.width - column < columns ? row_.width - column : columns;
   if (begin >= end) begin = end = columns;
@@ -100,10 +117,6 @@ void Gemm::GatherWindows(const Run& run, int32_t pixel, Pair* to) const {
   std::memcpy(windows_ + begin * run.channels, run.row + (column + begin) * run.channels,
               static_cast<size_t>((end - begin) * run.channels));
   if (end < columns) fill(end, columns - end);
-  const tinyseg_dsp_widening widening = {
-      windows_,   row_.stride * run.channels,  to, split.words, 1, 0, 0,
-      split.tail, !row_.params.doubles_weights};
-  tinyseg_dsp_widen(&widening);
 }
 
 void Gemm::Fill(int32_t pairs, int32_t count, Pair* to) const {
@@ -127,26 +140,23 @@ void Gemm::Multiply(int32_t tile, int32_t count) const {
                                  row_.step,
                                  row_.pairs,
                                  row_.channels / 2,
-                                 shared == 0  ? kNoLastTile
-                                 : shared < 2 ? kWholeLastTile
-                                              : kHalfLastTile,
+                                 shared,
                                  (last - first) * row_.step,
-                                 row_.params.doubles_weights};
-  const auto multiply = row_.params.is_signed ? tinyseg_dsp_multiply_signed : tinyseg_dsp_multiply;
+                                 row_.params.doubles_weights,
+                                 row_.params.is_signed};
   if (row_.channels == 1) return MultiplyOne(product, count);
   if (row_.unpacker != nullptr) return MultiplyPacked(product);
-  multiply(&product);
+  tinyseg_dsp_multiply(&product);
   if (row_.channels % 2 == 0) return;
   // The last channel once more with the one before.
   product.weights +=
       product.channel_pairs * (static_cast<int32_t>(sizeof(ChannelPair)) + row_.pairs * 4);
   product.output += row_.channels - 2;
   product.channel_pairs = 1;
-  multiply(&product);
+  tinyseg_dsp_multiply(&product);
 }
 
 void Gemm::MultiplyPacked(tinyseg_dsp_product product) const {
-  const auto multiply = row_.params.is_signed ? tinyseg_dsp_multiply_signed : tinyseg_dsp_multiply;
   int8_t* const output = product.output;
   const int32_t pairs = (row_.channels + 1) / 2;
   product.channel_pairs = 1;
@@ -155,23 +165,22 @@ void Gemm::MultiplyPacked(tinyseg_dsp_product product) const {
     const int32_t first = 2 * i + 1 < row_.channels ? 2 * i : row_.channels - 2;
     product.weights = row_.unpacker->unpack(*row_.unpacker, i, first);
     product.output = output + first;
-    multiply(&product);
+    tinyseg_dsp_multiply(&product);
   }
 }
 
 // The second channel of a pair is the next pixel, which is computed later but for the last.
 void Gemm::MultiplyOne(tinyseg_dsp_product product, int32_t count) const {
-  const auto multiply = row_.params.is_signed ? tinyseg_dsp_multiply_signed : tinyseg_dsp_multiply;
   int8_t* const last = product.output + (product.last_tile == kNoLastTile ? (count - 1) * kPixels
                                                                           : product.last_offset);
   product.channel_pairs = 1;
   product.last_tile = kNoLastTile;
   product.tiles = count - 1;
-  multiply(&product);
+  tinyseg_dsp_multiply(&product);
   product.activations += product.tiles * row_.pairs * kPixels;
   product.output = windows_;
   product.tiles = 1;
-  multiply(&product);
+  tinyseg_dsp_multiply(&product);
   StoreWord(last, LoadWord(windows_));
 }
 

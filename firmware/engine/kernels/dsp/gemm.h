@@ -55,6 +55,7 @@ class Gemm {
   int32_t PixelOf(int32_t tile) const;
   void GatherRun(const Run& run, int32_t tile, int32_t count, Pair* to) const;
   void GatherWindows(const Run& run, int32_t pixel, Pair* to) const;
+  void CopyColumns(const Run& run, int32_t column, int32_t columns) const;
   void Fill(int32_t pairs, int32_t count, Pair* to) const;
   void Multiply(int32_t tile, int32_t count) const;
   void MultiplyOne(tinyseg_dsp_product product, int32_t count) const;

@@ -55,8 +55,8 @@ void Multiply(const tinyseg_dsp_product& product) {
       ComputeTile<kIsSigned>(product, pair, pixels, 0, output + kPixels * tile * product.step);
     }
     if (product.last_tile == kNoLastTile) continue;
-    ComputeTile<kIsSigned>(product, pair, pixels, product.last_tile == kHalfLastTile ? 2 : 0,
-                           output + product.last_offset);
+    const int32_t first = product.last_tile == kWholeLastTile ? 0 : product.last_tile;
+    ComputeTile<kIsSigned>(product, pair, pixels, first, output + product.last_offset);
   }
 }
 
@@ -99,8 +99,9 @@ void ComputeChannels(const tinyseg_dsp_channels& row, int32_t stride) {
 
 extern "C" {
 
-void tinyseg_dsp_multiply(const tinyseg_dsp_product* product) { Multiply<false>(*product); }
-void tinyseg_dsp_multiply_signed(const tinyseg_dsp_product* product) { Multiply<true>(*product); }
+void tinyseg_dsp_multiply(const tinyseg_dsp_product* product) {
+  (product->is_signed ? Multiply<true> : Multiply<false>)(*product);
+}
 
 void tinyseg_dsp_widen(const tinyseg_dsp_widening* widening) {
   const int8_t* from = widening->from;

@@ -9,11 +9,12 @@
 
 extern "C" {
 
-// Four pixels or fewer at the end of a row.
+// How many pixels of a row's last tile the one before has, too.
 enum tinyseg_dsp_last_tile {
   kNoLastTile = 0,
   kWholeLastTile = 1,
-  kHalfLastTile = 2,  // Only its last two pixels are computed.
+  kHalfLastTile = 2,  // Only its last two pixels are computed,
+  kOneLastTile = 3,   // or the last one.
 };
 
 // Tiles of four pixels and two channels.
@@ -29,11 +30,9 @@ struct tinyseg_dsp_product {
   int32_t last_tile;        // Of tinyseg_dsp_last_tile.
   int32_t last_offset;      // From the output to the last tile's first pixel.
   int32_t doubles_weights;  // Else activations are doubled.
+  int32_t is_signed;        // Whether sums below zero matter.
 };
-
-// Where no sum below zero matters, and where it does.
 void tinyseg_dsp_multiply(const struct tinyseg_dsp_product* product);
-void tinyseg_dsp_multiply_signed(const struct tinyseg_dsp_product* product);
 
 // Bytes of four pixels at a time.
 struct tinyseg_dsp_widening {
