@@ -105,6 +105,29 @@ def test_others_pass(scope):
     assert asyncio.run(run())[0] == 200
 
 
+def test_a_client_that_asks_again_at_once_is_not_one_more():
+    """It has its answer before the app is done."""
+
+    async def lingering(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"b"})
+        if ends:
+            await asyncio.sleep(60)
+
+    async def run():
+        gate = Gate(lingering, 1, 1.0)
+        first = asyncio.create_task(ask(gate))
+        await asyncio.sleep(0)
+        ends.clear()
+        later = [(await ask(gate))[0] for _ in range(2)]
+        first.cancel()
+        return later
+
+    ends = [True]
+    assert asyncio.run(run()) == [200, 200]
+
+
 def test_what_fails_leaves_too():
     async def broken(scope, receive, send):
         raise ConnectionError

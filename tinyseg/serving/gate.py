@@ -55,13 +55,30 @@ class Gate:
         if not self._inside:
             self._since = self._clock()
         self._inside += 1
+        inside = True
+
+        def leave() -> None:
+            nonlocal inside
+            if inside:
+                inside = False
+                self._leave()
+
+        async def send_and_leave(message: _Message) -> None:
+            # Before the client can ask again, which it may do before the app is done.
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                leave()
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_and_leave)
         finally:
-            self._inside -= 1
-            now = self._clock()
-            self._pace += _LATEST * (now - self._since - self._pace)
-            self._since = now
+            leave()
+
+    def _leave(self) -> None:
+        self._inside -= 1
+        now = self._clock()
+        self._pace += _LATEST * (now - self._since - self._pace)
+        self._since = now
 
     def _full(self) -> bool:
         if self._inside >= self._most:

@@ -108,6 +108,18 @@ def test_a_finding_says_when_where_and_what():
     assert "100%" in found.says
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_kernel_of_one_number_has_no_scale(preset):
+    single = Sight(
+        0,
+        {"a": FINE, "one": Gradient(0.1, 0.1, 0.0)},
+        {},
+        {"a": kernel(), "one": np.full((1, 1, 1, 1), 0.3, np.float32)},
+        {},
+    )
+    assert "poor_initialisation" not in rules_that_fire(seen([single]), preset)
+
+
 def test_one_bad_look_is_no_rule_of_two():
     bounds = thresholds("dead_relu", "calm")
     once = [*looks(1, output=relu(7)), sight(2, output=relu(0))]

@@ -103,7 +103,8 @@ def poor_initialisation(seen: Seen, bounds: _Bounds) -> _Found:
     if len(losses) == bounds["patience"] and min(losses[1:]) >= losses[0]:
         yield "", losses[0], f"loss {losses[0]:.4f} has not fallen since the first epoch"
     for sight in seen.last(1) if seen.epoch == 0 else ():
-        gains = {name: _gain(kernel) for name, kernel in sight.weights.items()}
+        # A single number has neither variance nor span.
+        gains = {name: _gain(kernel) for name, kernel in sight.weights.items() if kernel.size > 1}
         if not gains:
             continue
         low, high = min(gains, key=gains.__getitem__), max(gains, key=gains.__getitem__)
@@ -111,7 +112,7 @@ def poor_initialisation(seen: Seen, bounds: _Bounds) -> _Found:
         if ratio > bounds["ratio"]:
             yield low, ratio, f"variance times inputs {ratio:.1e} times less than in {high}"
         for name, gradient in sight.gradients.items():
-            if gradient.spread < bounds["spread"]:
+            if name in gains and gradient.spread < bounds["spread"]:
                 yield name, gradient.spread, f"gradients span {gradient.spread:.1e}"
 
 
