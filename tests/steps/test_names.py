@@ -26,7 +26,7 @@ def test_a_name_is_parted_once():
     assert parted(NETWORK) == (NETWORK, None)
     assert parted(f"{NETWORK}/") == (NETWORK, None)
     assert parted(f"{NETWORK}/a/b") == (NETWORK, "a/b")
-    with pytest.raises(InputError, match=r"^runs/mine: no such network"):
+    with pytest.raises(InputError, match=r"^runs: no such network"):
         parted("runs/mine")
 
 

@@ -22,7 +22,7 @@ def parted(name: str) -> tuple[str, str | None]:
         InputError: no such network.
     """
     network, _, data = name.partition("/")
-    zoo.network(network if network in zoo.names() else name)
+    zoo.network(network)
     return network, data or None
 
 
