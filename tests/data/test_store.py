@@ -81,6 +81,14 @@ def test_a_changed_file_is_decoded_anew(busi_like):
     assert not (before.images[0] == 77).all()
 
 
+def test_a_file_that_was_given_a_false_name_is_refused_though_its_content_is_known(busi_like):
+    open_store(load(busi_like), EXACT)
+    image = busi_like / "benign/benign (1).png"
+    image.rename(image.with_suffix(".dcm"))
+    with pytest.raises(InputError, match="is not a DICOM file"):
+        open_store(load(busi_like), EXACT)
+
+
 @pytest.mark.parametrize("reason", [KeyboardInterrupt, InputError])
 def test_interrupted_fill_leaves_nothing_behind(busi_like, cache, monkeypatch, reason):
     read = images.read_image

@@ -162,7 +162,10 @@ def open_store(dataset: Dataset, preprocessing: PreprocessingPlan) -> ImageStore
     """
     fingerprint = dataset.fingerprint()
     size = f"{preprocessing.height}x{preprocessing.width}x{preprocessing.channels}"
-    key = hashlib.sha256(f"{_LAYOUT_VERSION} {fingerprint} {size}".encode()).hexdigest()[:32]
+    # A file may be called what it is not: with one content, one name is read and another refused.
+    kinds = "".join(path.suffix.lower() for sample in dataset.samples for path in sample.files)
+    named = f"{_LAYOUT_VERSION} {fingerprint} {size} {kinds}"
+    key = hashlib.sha256(named.encode()).hexdigest()[:32]
     folder = cache_folder() / key
     if not folder.is_dir():
         _fill(folder, dataset, preprocessing)
