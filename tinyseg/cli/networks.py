@@ -152,6 +152,8 @@ def train(
             )
         # Rules look at gradients by themselves, which one of several workers cannot.
         together, hooks = joined(workers, str(output or plan.model.name)), []
+        if watch != "off" and together.chief:
+            click.echo("several workers: no rules watch the training", err=True)
     trained = step.train(plan, output, split, hooks, together)
     if together is None or together.chief:
         print_trained(trained, as_json)
