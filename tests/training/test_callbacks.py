@@ -236,4 +236,7 @@ def test_keras_does_not_complain_of_short_batches(caplog):
 
     network().fit(np.zeros((8, 2)), np.zeros((8, 1)), 1, verbose=0, callbacks=[Slow()])
     logging.getLogger("tensorflow").warning("heard")
-    assert [record.getMessage() for record in caplog.records] == ["heard"]
+    # It has other complaints where many networks were trained in one process.
+    said = [record.getMessage() for record in caplog.records]
+    assert said[-1] == "heard"
+    assert not any("is slow compared" in message for message in said)
