@@ -141,6 +141,18 @@ def test_scales_that_do_not_fit_the_channels(findings_after, change):
     assert "number of scales" in only(findings_after(edit), "error")
 
 
+@pytest.mark.parametrize("option", ["strideH", "strideW", "dilationHFactor", "dilationWFactor"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_steps_that_lead_nowhere(findings_after, option, value):
+    def change(model):
+        options = (operator.builtinOptions for operator in model.subgraphs[0].operators)
+        setattr(next(found for found in options if hasattr(found, option)), option, value)
+
+    errors = [finding for finding in findings_after(change) if finding.severity == "error"]
+    assert errors
+    assert all("damaged" in str(error) for error in errors)
+
+
 @pytest.mark.parametrize("change", [-1, 1])
 def test_wrong_buffer_length(findings_after, change):
     def edit(model):

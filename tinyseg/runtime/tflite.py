@@ -113,11 +113,14 @@ class TfliteRunner:
                 )
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"{self._model.path}: TensorFlow Lite cannot load it ({reason}); convert it again"
-            ) from None
+            raise self._refused("load", error) from None
         return interpreter
+
+    def _refused(self, what: str, error: Exception) -> InputError:
+        reason = " ".join(str(error).split())[:200]
+        return InputError(
+            f"{self._model.path}: TensorFlow Lite cannot {what} it ({reason}); convert it again"
+        )
 
     def _run(self, inputs: np.ndarray, progress: Callable[[], None]) -> list[np.ndarray]:
         interpreter = self._interpreter
@@ -125,10 +128,13 @@ class TfliteRunner:
         targets = interpreter.get_output_details()
         found: list[list[np.ndarray]] = [[] for _ in targets]
         for image in inputs:
-            interpreter.set_tensor(source["index"], image.reshape(source["shape"]))
-            interpreter.invoke()
-            for kept, target in zip(found, targets, strict=True):
-                values = interpreter.get_tensor(target["index"])
+            try:
+                interpreter.set_tensor(source["index"], image.reshape(source["shape"]))
+                interpreter.invoke()
+                made = [interpreter.get_tensor(target["index"]) for target in targets]
+            except (ValueError, RuntimeError) as error:
+                raise self._refused("run", error) from None
+            for kept, values in zip(found, made, strict=True):
                 kept.append(values.reshape(batched(values.shape))[0])
             progress()
         return [np.stack(kept) for kept in found]

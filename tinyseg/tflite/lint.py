@@ -31,6 +31,11 @@ _UINT8 = (
     "uint8 activations (quantization of TensorFlow 1), for which TensorFlow Lite Micro has no "
     f"kernels; {_QUANTIZE}"
 )
+# Options that are at least 1 where an operator has them.
+_STEPS = (
+    *("strideH", "strideW", "dilationHFactor", "dilationWFactor"),
+    *("filterHeight", "filterWidth"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +211,8 @@ def _scales_fit(tensor: Tensor) -> bool:
 
 def _check_operator(operator: Operator) -> list[Finding]:
     own = op_of(operator).checks
-    checks: list[Check] = [_check_support, *own, _check_options, _check_scales, _check_rule]
+    first: list[Check] = [_check_support, _check_steps, *own]
+    checks = [*first, _check_options, _check_scales, _check_rule]
     try:
         # Whoever counts work later needs the same tensors, dimensions and options.
         cost(operator)
@@ -222,6 +228,12 @@ def _check_support(operator: Operator) -> tuple[Severity, str] | None:
     if kernel is None or kernel.startswith("type_"):
         return None
     return "unsupported", f"TensorFlow Lite Micro has no {kernel} for it; {op_of(operator).instead}"
+
+
+def _check_steps(operator: Operator) -> tuple[Severity, str] | None:
+    if any(getattr(operator.options, name, 1) < 1 for name in _STEPS):
+        return "error", "has a stride, dilation or window below 1; damaged"
+    return None
 
 
 def _check_options(operator: Operator) -> tuple[Severity, str] | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinyseg import progress
+from tinyseg.errors import InputError
 from tinyseg.runtime import Runner
 from tinyseg.runtime.backends import ParallelEngine
 from tinyseg.runtime.device import DeviceRunner
@@ -143,6 +144,11 @@ class Trial:
             tflm: list[np.ndarray],
             origin: Callable[[int], Origin],
         ) -> None:
+            if any(one.shape != two.shape for one, two in zip(outputs, tflm, strict=True)):
+                raise InputError(
+                    f"{self._model.path}: {who} give outputs of different shapes; damaged: convert "
+                    "or download it again"
+                )
             for differs, one, two in zip(apart, outputs, tflm, strict=True):
                 differs[: len(one)] |= one != two
             if found := compare(self._results, tflm, outputs, origin):
