@@ -153,6 +153,15 @@ def test_steps_that_lead_nowhere(findings_after, option, value):
     assert all("damaged" in str(error) for error in errors)
 
 
+def test_a_scale_without_a_zero_point(findings_after):
+    def change(model):
+        graph = model.subgraphs[0]
+        graph.tensors[graph.outputs[0]].quantization.zeroPoint = []
+
+    errors = [finding for finding in findings_after(change) if finding.severity == "error"]
+    assert any("no zero point; damaged" in str(error) for error in errors)
+
+
 @pytest.mark.parametrize("change", [-1, 1])
 def test_wrong_buffer_length(findings_after, change):
     def edit(model):

@@ -188,6 +188,8 @@ def _check_tensor(tensor: Tensor, encoded: bool) -> list[Finding]:
         # TFLM's compressor leaves the scales of the weights with their packed form.
         if not encoded and not _scales_fit(tensor):
             return error("number of scales differs from the channels; damaged")
+        if not encoded and not tensor.zero_points.size:
+            return error("has a scale but no zero point; damaged")
     return []
 
 

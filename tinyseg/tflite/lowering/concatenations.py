@@ -58,9 +58,9 @@ def divide_concatenation(graph: Graph, position: int) -> list[str]:
     (operator,) = readers
     joined = _concatenation(graph, operator)
     (target,) = operator.outputs
-    height = target.shape[1]
-    if joined is None or height < _PARTS:
+    if joined is None or len(target.shape) != 4 or target.shape[1] < _PARTS:
         return []
+    height = target.shape[1]
     made: list[Operator] = []
     results: list[Tensor] = []
     for part in range(_PARTS):
