@@ -31,6 +31,7 @@ _UINT8 = (
     "uint8 activations (quantization of TensorFlow 1), for which TensorFlow Lite Micro has no "
     f"kernels; {_QUANTIZE}"
 )
+_WITH_STEPS = ("Conv2DOptions", "DepthwiseConv2DOptions", "TransposeConvOptions", "Pool2DOptions")
 # Options that are at least 1 where an operator has them.
 _STEPS = (
     *("strideH", "strideW", "dilationHFactor", "dilationWFactor"),
@@ -233,6 +234,9 @@ def _check_support(operator: Operator) -> tuple[Severity, str] | None:
 
 
 def _check_steps(operator: Operator) -> tuple[Severity, str] | None:
+    needed = op_of(operator).options in _WITH_STEPS
+    if needed and operator.options is None:
+        return "error", "lacks its options; damaged"
     if any(getattr(operator.options, name, 1) < 1 for name in _STEPS):
         return "error", "has a stride, dilation or window below 1; damaged"
     return None
