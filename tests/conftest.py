@@ -27,15 +27,20 @@ def seeded():
         keras.utils.set_random_seed(0)
 
 
+def need_tools(tools):
+    """Leave out a test whose tools are missing; in CI, where ``make toolchain`` ran, fail it."""
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    if missing:
+        # Nobody reads a skip there: a check that never runs must not look passed.
+        end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        end(f"{', '.join(missing)} missing: make toolchain")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Leave out what this machine cannot run, before any fixture starts to build."""
     if item.get_closest_marker("arm"):
-        missing = [tool for tool in ARM_TOOLS if not shutil.which(tool)]
-        if missing:
-            # Nobody reads a skip there: a check that never runs must not look passed.
-            end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-            end(f"{', '.join(missing)} missing: make toolchain")
+        need_tools(ARM_TOOLS)
     if item.get_closest_marker("slurm") and (missing := slurm_here.missing()):
         pytest.skip(f"{', '.join(missing)} missing: make slurm")
     if item.get_closest_marker("tflm"):
@@ -57,10 +62,7 @@ def browser():
     """A browser without a window."""
     from selenium import webdriver
 
-    missing = [tool for tool in ("chromium", "chromedriver") if not shutil.which(tool)]
-    if missing:
-        end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        end(f"{', '.join(missing)} missing: make toolchain")
+    need_tools(("chromium", "chromedriver"))
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     # Chromium's own sandbox does not work for root, as whom containers run.

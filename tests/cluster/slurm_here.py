@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tinyseg.cluster.launching import free_ports
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
 _SETTINGS = """
 ClusterName=here
@@ -55,7 +57,7 @@ def slurm(folder: Path) -> Iterator[Path]:
     """Run SLURM; its commands find it by SLURM_CONF, which is set meanwhile."""
     (folder / "state").mkdir(parents=True)
     (folder / "spool").mkdir()
-    host, ports = socket.gethostname().partition(".")[0], _ports(2)
+    host, ports = socket.gethostname().partition(".")[0], free_ports(2)
     conf = folder / "slurm.conf"
     conf.write_text(_SETTINGS.format(host=host, folder=folder, controller=ports[0], node=ports[1]))
     before = os.environ.get("SLURM_CONF")
@@ -95,16 +97,6 @@ def _munge() -> subprocess.Popen | None:
     own = subprocess.Popen(["runuser", "-u", "munge", "--", munged, "-F"])
     wait_for(lambda: not subprocess.run(["munge", "-n"], capture_output=True).returncode, 30)
     return own
-
-
-def _ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def output(*command: str) -> str:

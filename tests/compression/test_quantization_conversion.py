@@ -24,17 +24,18 @@ L = keras.layers
 # Neither square nor of three channels.
 SHAPE = (8, 12, 2)
 IMAGES = np.random.default_rng(4).random((5, *SHAPE), np.float32)
+PREPROCESSING = {
+    "height": 8,
+    "width": 12,
+    "channels": 1,
+    "scale": 0.02,
+    "offset": -1.5,
+    "threshold": 0.35,
+}
 PLAN = plans.from_mapping(
     {
         "model": {"name": "lw_unet"},
-        "preprocessing": {
-            "height": 8,
-            "width": 12,
-            "channels": 1,
-            "scale": 0.02,
-            "offset": -1.5,
-            "threshold": 0.35,
-        },
+        "preprocessing": PREPROCESSING,
     }
 )
 
@@ -137,14 +138,7 @@ def test_file_carries_the_plan_and_the_names(network, form):
     file = TfliteModel.parse(content)
     stored = {key: value for key, value in file.plan.items() if key != "checksum"}
     assert stored == {
-        "preprocessing": {
-            "height": 8,
-            "width": 12,
-            "channels": 1,
-            "scale": 0.02,
-            "offset": -1.5,
-            "threshold": 0.35,
-        },
+        "preprocessing": PREPROCESSING,
         "model": "lw_unet",
         "recipe": recipe,
     }
@@ -231,7 +225,5 @@ def test_file_names_what_decides_beside_the_threshold_only_where_something_does(
         TfliteModel.parse(convert_float(network, plan), "").plan["preprocessing"]
         for plan in (PLAN, careful)
     ]
-    assert stored[0] == {
-        "height": 8, "width": 12, "channels": 1, "scale": 0.02, "offset": -1.5, "threshold": 0.35,
-    }  # fmt: skip
+    assert stored[0] == PREPROCESSING
     assert stored[1] == dataclasses.asdict(careful.preprocessing)

@@ -59,7 +59,7 @@ def start_here(count: int, arguments: Sequence[str], folder: str) -> int:
     Raises:
         LostWorker: the chief was killed.
     """
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     with tempfile.TemporaryFile("w+") as words:
         processes = [_start(arguments, addresses, index, words) for index in range(count)]
 
@@ -118,7 +118,7 @@ def _wait(processes: Sequence[subprocess.Popen]) -> list[int]:
     return [process.returncode for process in processes]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports that were free a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:

@@ -105,17 +105,10 @@ def attention_animation(
     """
     base = _square(grey(image))
     first = (np.repeat(base[..., None], 3, axis=-1), "image")
-    frames = [
-        np.vstack(
-            [
-                _frame(
-                    [first, *((_heat(base, gate), name) for name, gate in gates.items())], epoch
-                ),
-                _scale(_TILE * (1 + len(gates))),
-            ]
-        )
-        for epoch, gates in ((_when(number), gates) for number, gates in maps)
-    ]
+    frames = []
+    for epoch, gates in maps:
+        tiles = [first, *((_heat(base, gate), name) for name, gate in gates.items())]
+        frames.append(np.vstack([_frame(tiles, _when(epoch)), _scale(_TILE * len(tiles))]))
     return animate(frames, _SECOND // 2)
 
 

@@ -61,7 +61,7 @@ class Ends:
         planned = self.plan.preprocessing
         if not self.is_file:
             return self.stated.over(planned)
-        return settle_input(self.model, planned, self._is_stored, self.stated)
+        return settle_input(self.model, planned, self.is_stored, self.stated)
 
     @functools.cached_property
     def meaning(self) -> Meaning:
@@ -71,7 +71,7 @@ class Ends:
             InputError: it is not known, or is not what the user says.
         """
         if self.is_file:
-            return settle_output(self.integers, self._is_stored, self.stated)
+            return settle_output(self.integers, self.is_stored, self.stated)
         from tinyseg.runtime.keras import keras_meaning
 
         return keras_meaning(self.network, None if self._of_zoo else self.stated.head)
@@ -123,6 +123,6 @@ class Ends:
         return task
 
     @property
-    def _is_stored(self) -> bool:
+    def is_stored(self) -> bool:
         """Whether a plan came with a ``.tflite`` file, beside it or in it."""
         return self.trained is not None or "preprocessing" in self.model.plan

@@ -108,10 +108,8 @@ def _float_twins(
 def _confirmed(session: Session, verdict: Verification) -> Verification:
     """Take back that a network's answers are trivial if they are so on a few images alone.
 
-    The engine has seen all of them.
-
-    All test images decide, on TensorFlow Lite's fast kernels: whether anything is found at all
-    does not depend on the last place.
+    All test images decide: the engine has seen them, without it TensorFlow Lite's fast kernels do.
+    Whether anything is found at all does not depend on the last place.
     """
     if verdict.engine_images:
         return verdict
@@ -130,8 +128,7 @@ def _confirmed(session: Session, verdict: Verification) -> Verification:
 
 def _from_elsewhere(session: Session) -> bool:
     """Whether a file of others, which tell nothing of its images, meets generated ones."""
-    stored = session.trained is not None or "preprocessing" in session.model.plan
-    return not stored and session.plan.data.source.startswith("phantom")
+    return not session.is_stored and session.plan.data.source.startswith("phantom")
 
 
 def _noted(verdict: Verification) -> Verification:

@@ -214,8 +214,8 @@ def _scales_fit(tensor: Tensor) -> bool:
 
 def _check_operator(operator: Operator) -> list[Finding]:
     own = op_of(operator).checks
-    first: list[Check] = [_check_support, _check_steps, *own]
-    checks = [*first, _check_options, _check_scales, _check_rule]
+    checks: list[Check] = [_check_support, _check_steps, *own]
+    checks += [_check_options, _check_scales, _check_rule]
     try:
         # Whoever counts work later needs the same tensors, dimensions and options.
         cost(operator)
@@ -234,9 +234,6 @@ def _check_support(operator: Operator) -> tuple[Severity, str] | None:
 
 
 def _check_steps(operator: Operator) -> tuple[Severity, str] | None:
-    needed = op_of(operator).options in _WITH_STEPS
-    if needed and operator.options is None:
-        return "error", "lacks its options; damaged"
     if any(getattr(operator.options, name, 1) < 1 for name in _STEPS):
         return "error", "has a stride, dilation or window below 1; damaged"
     return None
@@ -250,7 +247,7 @@ def _check_options(operator: Operator) -> tuple[Severity, str] | None:
     if len(needed) < len(op.inputs) or None in needed or not operator.outputs:
         return "error", "lacks an input or output; damaged"
     if operator.options is None:
-        return None
+        return ("error", "lacks its options; damaged") if op.options in _WITH_STEPS else None
     if type(operator.options).__name__ == f"{op.options}T":
         return None
     return "error", "has the options of another operator; damaged"
