@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import logging
 import os
 import shutil
 import sys
@@ -25,6 +26,17 @@ def seeded():
     """Random initial weights are the same in every run, where Keras is in use at all."""
     if keras := sys.modules.get("tf_keras"):
         keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def untouched_log():
+    """No test sets up the log for those after it; ``tests.in_process`` runs commands without."""
+    yield
+    log = logging.getLogger("tinyseg")
+    touched = not log.propagate or log.handlers or log.level
+    log.propagate, log.handlers = True, []
+    log.setLevel(logging.NOTSET)
+    assert not touched, "the log is set up for good; run the command by tests.in_process"
 
 
 def need_tools(tools):

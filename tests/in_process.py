@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import sys
 from typing import NamedTuple
 from unittest import mock
@@ -31,8 +30,6 @@ def tinyseg(*arguments: object) -> Result:
     with (
         mock.patch.object(sys, "argv", ["tinyseg", *map(str, arguments)]),
         mock.patch.object(terminal, "quiet"),
-        # Of a command that set it up before; it writes where that one's words went.
-        mock.patch.object(logging.getLogger("tinyseg"), "handlers", []),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -5,16 +5,13 @@ finds sound can be divided and learned from, and nothing else can.
 """
 
 import re
-import sys
-import tempfile
-from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
 
 from tests.data.mutated import mutate
 from tests.fixtures import convert
-from tinyseg.cli import main
+from tests.in_process import tinyseg
 
 SIZE = ("--set", "preprocessing.height=16", "--set", "preprocessing.width=16")
 # Too few or too many-coloured for the network are no matter of files.
@@ -32,46 +29,30 @@ def network(tmp_path_factory):
     return path
 
 
-def run(monkeypatch, *arguments):
-    """Exit code and what is printed, as of the command line; any other exception is a failure."""
-    # Otherwise the command line would move this process's own stderr.
-    monkeypatch.setattr(sys, "argv", ["tinyseg", "--verbose", *map(str, arguments)])
-    code = 0
-    with tempfile.TemporaryFile("w+") as out:
-        with redirect_stdout(out), redirect_stderr(out):
-            try:
-                main()
-            except SystemExit as stop:
-                code = stop.code or 0
-        out.seek(0)
-        return code, out.read()
-
-
-def try_folder(tmp_path, seed, network, monkeypatch):
+def try_folder(tmp_path, seed, network):
     root = tmp_path / "set"
     root.mkdir()
     done = mutate(root, seed)
-    checked, said = run(monkeypatch, "data", "check", root)
-    assert checked in (0, 1, 2), done
-    split, told = run(monkeypatch, "data", "split", root, "-o", tmp_path / "split.json", *SIZE)
-    assert split in (0, 2), done
-    if not OTHER_REASONS.search(told):
-        assert (checked == 0) == (split == 0), f"{done}\n{said}\n{told}"
+    checked = tinyseg("data", "check", root)
+    assert checked.returncode in (0, 1, 2), done
+    split = tinyseg("data", "split", root, "-o", tmp_path / "split.json", *SIZE)
+    assert split.returncode in (0, 2), done
+    if not OTHER_REASONS.search(split.stderr):
+        assert (checked.returncode == 0) == (split.returncode == 0), f"{done}\n{checked}\n{split}"
     places = [root, *sorted(path for path in root.rglob("*") if path.is_dir())]
-    predicted, lines = run(monkeypatch, "predict", network, places[-1], "-o", tmp_path / "out")
-    assert predicted in (0, 2), f"{done}\n{lines}"
-    assert "Traceback" not in said + told + lines, done
+    predicted = tinyseg("predict", network, places[-1], "-o", tmp_path / "out")
+    assert predicted.returncode in (0, 2), f"{done}\n{predicted}"
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_mutated_folder(tmp_path, seed, network, monkeypatch):
-    try_folder(tmp_path, seed, network, monkeypatch)
+def test_mutated_folder(tmp_path, seed, network):
+    try_folder(tmp_path, seed, network)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hundred", range(20))
-def test_two_thousand_mutated_folders(tmp_path, hundred, network, monkeypatch):
+def test_two_thousand_mutated_folders(tmp_path, hundred, network):
     for seed in range(100 * hundred, 100 * hundred + 100):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        try_folder(folder, seed, network, monkeypatch)
+        try_folder(folder, seed, network)
