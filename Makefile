@@ -176,7 +176,7 @@ costs: $(ENV) tools ## fit what our engine's kernels take to what emulated board
 	@.venv/bin/python -m tests.benchmarks.costs $(MORE)
 
 pictures: $(ENV) tools ## draw the README's pictures anew, of real runs
-	@.venv/bin/python docs/pictures.py
+	@.venv/bin/python -m tests.pictures
 
 docs: $(ENV) ## build the documentation into build/site
 	@.venv/bin/python -m tinyseg.experiments.table --check

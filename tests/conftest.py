@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import browsing
 from tests.cluster import slurm_here
 
 # Machines are noisy: how long an example takes tells nothing of the code. In CI the examples are
@@ -72,14 +73,6 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser():
     """A browser without a window."""
-    from selenium import webdriver
-
-    need_tools(("chromium", "chromedriver"))
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    # Chromium's own sandbox does not work for root, as whom containers run.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    need_tools(browsing.TOOLS)
+    with browsing.chromium() as started:
+        yield started

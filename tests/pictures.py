@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,12 +21,14 @@ from PIL import Image
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-DOCS = Path(__file__).parent
+from tests.browsing import chromium
+
+DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = 100
+WINDOW = ("--hide-scrollbars", "--window-size=1000,900")
 NETWORK = "attention_unet_ds_256k"
 # Name of the picture and what is run for it.
 COMMANDS = {
@@ -82,7 +83,7 @@ def terminal(arguments: tuple[str, ...]) -> str:
 
 def demo_page(path: Path) -> None:
     """Write a picture (JPEG) of the demo page with an image that the person chose."""
-    with _server() as address, _browser() as browser:
+    with _server() as address, chromium(*WINDOW) as browser:
         browser.get(address)
         browser.find_elements(By.CSS_SELECTOR, "#samples img")[0].click()
         WebDriverWait(browser, 60).until(lambda page: page.execute_script(_DRAWN))
@@ -106,24 +107,6 @@ def _server() -> Iterator[str]:
             yield server.stdout.readline().split()[0]
         finally:
             server.send_signal(signal.SIGINT)
-
-
-@contextmanager
-def _browser() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--hide-scrollbars",
-        "--window-size=1000,900",
-    ):
-        options.add_argument(argument)
-    options.binary_location = shutil.which("chromium") or ""
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 if __name__ == "__main__":
