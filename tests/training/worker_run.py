@@ -58,7 +58,12 @@ def run(workers: Workers, folder: Path) -> None:
 
 def assert_same(one: Path, other: Path, name: str, bound: float) -> None:
     """Compare what two of these runs have learned: weights, statistics of normalization."""
-    expected, found = (_numbers(folder / name / "weights.h5") for folder in (one, other))
+    assert_same_weights(*(folder / name / "weights.h5" for folder in (one, other)), bound)
+
+
+def assert_same_weights(one: Path, other: Path, bound: float) -> None:
+    """Compare two weights files of one network."""
+    expected, found = map(_numbers, (one, other))
     assert expected.keys() == found.keys()
     for key in expected:
         np.testing.assert_allclose(found[key], expected[key], rtol=0, atol=bound, err_msg=key)

@@ -30,4 +30,5 @@ def sagemaker_train(root: Path, as_json: bool) -> None:
     """
     from tinyseg.cloud.sagemaker import run_job
 
-    print_trained(run_job(root), as_json)
+    if trained := run_job(root):
+        print_trained(trained, as_json)

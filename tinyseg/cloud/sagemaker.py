@@ -101,11 +101,11 @@ def read_job(root: Path) -> Job:
     )
 
 
-def run_job(root: Path = ROOT) -> Trained:
+def run_job(root: Path = ROOT) -> Trained | None:
     """Train, quantize for the endpoint, and leave the model where the service takes it.
 
     Returns:
-        The trained network.
+        The trained network; None on a host that leaves it to another to write it.
 
     Raises:
         TinysegError: what went wrong, which is also the text of ``output/failure``.
@@ -120,7 +120,7 @@ def run_job(root: Path = ROOT) -> Trained:
         raise
 
 
-def _run(job: Job) -> Trained:
+def _run(job: Job) -> Trained | None:
     place = place_of_host(job.hosts, job.host)
     if place and job.stop_on:
         raise InputError("hyperparameter stop_on: is for one host; leave it out, or take one")
@@ -129,7 +129,7 @@ def _run(job: Job) -> Trained:
     plan = training_plan(job.model, job.changes)
     trained = train(plan, job.run, hooks=hooks, workers=workers)
     if workers and not workers.chief:
-        return trained
+        return None
     model = job.root / "model"
     model.mkdir(parents=True, exist_ok=True)
     for path in sorted(path for path in job.run.iterdir() if path.is_file()):
