@@ -43,7 +43,7 @@ def overview(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return the README's table: one row a published network."""
     header = (
         "network", "input", "parameters", "MACs", "trained and tested on", "Dice float32",
-        "Dice int8", "file (kB)", "tensor arena (kB)", "fits",
+        "Dice int8", "missed lesions", "false alarms", "file (kB)", "tensor arena (kB)", "fits",
     )  # fmt: skip
     rows = []
     for run in runs:
@@ -57,6 +57,7 @@ def overview(runs: Sequence[Mapping[str, Any]]) -> str:
                 f"{run['data']['name']}, {tested['integer']['images']} held out",
                 score(tested["float"]["dice"]),
                 score(tested["integer"]["dice"]),
+                *_missed_and_alarms(run, "integer"),
                 _kilobytes(run["file_bytes"]),
                 _kilobytes(run["verification"]["arena_bytes"]),
                 _fits(run["boards"]),
