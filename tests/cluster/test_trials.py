@@ -6,13 +6,20 @@ import pytest
 
 from tinyseg import plan as plans
 from tinyseg.cluster.space import Axis
-from tinyseg.cluster.trials import FINISHED, Outcome, Search, importance, scores_of
+from tinyseg.cluster.trials import FINISHED, Epoch, Outcome, Search, epochs_of, importance
 from tinyseg.errors import InputError
 
 AXES = (
     Axis("training.learning_rate", "log", (1e-4, 1e-2)),
     Axis("training.augment", "choice", (True, False)),
 )
+
+
+HISTORY = """epoch,loss,val_lesion_dice,val_false_alarms,val_missed_lesions
+1,3,0.25,4.0,3.0
+2,2,0.75,2.0,1.0
+3,1,0.5,3.0,2.0
+"""
 
 
 def search(folder):
@@ -33,7 +40,7 @@ def test_outcome_is_what_is_on_disk(tmp_path):
     assert one.outcome(0).best is None
     run = one.run_of(0)
     run.mkdir(parents=True)
-    (run / "history.csv").write_text("epoch,loss,val_lesion_dice\n1,3,0.25\n2,2,0.75\n3,1,0.5\n")
+    (run / "history.csv").write_text(HISTORY)
     assert one.outcome(0).scores == (0.25, 0.75, 0.5)
     assert one.outcome(0).state == ""
     one.mark(0, FINISHED)
@@ -42,6 +49,8 @@ def test_outcome_is_what_is_on_disk(tmp_path):
         "state": "finished",
         "epochs": 3,
         "score": 0.75,
+        "missed_lesions": 1,
+        "false_alarms": 2,
         "values": one.values(0),
         "error": "",
     }
@@ -49,10 +58,10 @@ def test_outcome_is_what_is_on_disk(tmp_path):
 
 def test_classifiers_are_compared_by_accuracy(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,val_accuracy\n1,0.5\n")
-    assert scores_of(tmp_path) == (0.5,)
+    assert epochs_of(tmp_path) == (Epoch(0.5),)
     (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n")
     with pytest.raises(InputError, match="no scores of validation images"):
-        scores_of(tmp_path)
+        epochs_of(tmp_path)
 
 
 def test_folder_of_another_search_is_refused(tmp_path):
@@ -68,7 +77,9 @@ def test_folder_of_another_search_is_refused(tmp_path):
 
 
 def outcomes(rows):
-    return [Outcome(i, values, (score,), FINISHED, "") for i, (values, score) in enumerate(rows)]
+    return [
+        Outcome(i, values, (Epoch(score),), FINISHED, "") for i, (values, score) in enumerate(rows)
+    ]
 
 
 def test_importance_follows_what_the_scores_follow():

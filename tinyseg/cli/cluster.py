@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from tinyseg.cli.options import (
     parse_settings,
     size_changes,
 )
+
+if TYPE_CHECKING:
+    from tinyseg.cluster.trials import Outcome
 
 
 @click.command()
@@ -82,19 +86,20 @@ def tune(
     if as_json:
         terminal.print_json(found.as_dict())
         return
-    rows = [
-        [
-            str(one.trial),
-            one.state,
-            str(len(one.scores)),
-            "" if one.best is None else f"{one.best:.4f}",
-            *(f"{value:.4g}" if isinstance(value, float) else str(value)
-              for value in one.values.values()),
-        ]
-        for one in sorted(found.outcomes, key=lambda one: -(one.best or 0))
-    ]  # fmt: skip
-    terminal.print_table(["trial", "ended", "epochs", "score", *found.best.values], rows)
+    known = sorted(found.outcomes, key=lambda one: -(one.best or 0))
+    header = ["trial", "ended", "epochs", "score", "missed", "false alarms", *found.best.values]
+    terminal.print_table(header, [_row(one) for one in known])
     click.echo(f"best plan: {found.plan} (trial {found.best.trial}, {found.best.best:.4f})")
+
+
+def _row(one: Outcome) -> list[str]:
+    values = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in one.values.values())
+    facts = [str(one.trial), one.state, str(len(one.epochs))]
+    if one.best_epoch is None:
+        return [*facts, "", "", "", *values]
+    score, *counts = one.best_epoch
+    shown = ("-" if count is None else str(count) for count in counts)
+    return [*facts, f"{score:.4f}", *shown, *values]
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -7,7 +7,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class Search:
         """Return what is known of a trial."""
         path = self.run_of(trial).with_suffix(".json")
         mark = files.read_json(path) if path.is_file() else {"state": "", "error": ""}
-        return Outcome(trial, self.values(trial), scores_of(self.run_of(trial)), **mark)
+        return Outcome(trial, self.values(trial), epochs_of(self.run_of(trial)), **mark)
 
     def claim(self) -> None:
         """Make sure that the folder holds this search, or none yet.
@@ -86,6 +86,20 @@ class Search:
             )
 
 
+class Epoch(NamedTuple):
+    """What an epoch makes of the validation images.
+
+    Attributes:
+        score: Dice of images with a lesion, or accuracy.
+        missed: lesions of which nothing is found; None of classes.
+        alarms: healthy images that are marked; None of classes.
+    """
+
+    score: float
+    missed: int | None = None
+    alarms: int | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """A trial.
@@ -93,36 +107,49 @@ class Outcome:
     Attributes:
         trial: number, from 0.
         values: that it tried, by dotted name.
-        scores: of its epochs.
+        epochs: what each has made.
         state: how it ended; empty if it did not yet.
         error: why it failed; empty otherwise.
     """
 
     trial: int
     values: Mapping[str, Any]
-    scores: tuple[float, ...]
+    epochs: tuple[Epoch, ...]
     state: str
     error: str
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The score of each epoch."""
+        return tuple(epoch.score for epoch in self.epochs)
 
     @property
     def best(self) -> float | None:
         """The best score; None before the first epoch."""
         return max(self.scores, default=None)
 
+    @property
+    def best_epoch(self) -> Epoch | None:
+        """The first epoch with the best score; None before the first."""
+        return max(self.epochs, key=lambda epoch: epoch.score, default=None)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
+        found = self.best_epoch
         return {
             "trial": self.trial,
             "state": self.state,
-            "epochs": len(self.scores),
+            "epochs": len(self.epochs),
             "score": self.best,
+            "missed_lesions": found.missed if found else None,
+            "false_alarms": found.alarms if found else None,
             "values": dict(self.values),
             "error": self.error,
         }
 
 
-def scores_of(run: Path) -> tuple[float, ...]:
-    """Return the score of each epoch of a training run: Dice of images with a lesion, or accuracy.
+def epochs_of(run: Path) -> tuple[Epoch, ...]:
+    """Return what each epoch of a training run has made of the validation images.
 
     Raises:
         InputError: the run has no validation images.
@@ -135,7 +162,14 @@ def scores_of(run: Path) -> tuple[float, ...]:
     key = next((key for key in _GOALS if key in rows[0]), None)
     if key is None:
         raise InputError(f"{path}: has no scores of validation images; give them a share")
-    return tuple(float(row[key]) for row in rows)
+    return tuple(
+        Epoch(float(row[key]), _count(row, "val_missed_lesions"), _count(row, "val_false_alarms"))
+        for row in rows
+    )
+
+
+def _count(row: Mapping[str, str], key: str) -> int | None:
+    return round(float(row[key])) if row.get(key) else None
 
 
 def importance(outcomes: Sequence[Outcome]) -> dict[str, float]:

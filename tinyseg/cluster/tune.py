@@ -329,8 +329,10 @@ def _report(search: Search, outcomes: Sequence[Outcome]) -> Found:
 def _table(outcomes: Sequence[Outcome]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["trial", "state", "epochs", "score", *outcomes[0].values, "error"])
-    for outcome in outcomes:
-        facts = (outcome.trial, outcome.state, len(outcome.scores), outcome.best)
-        writer.writerow([*facts, *outcome.values.values(), outcome.error])
+    for number, outcome in enumerate(outcomes):
+        facts = outcome.as_dict()
+        values, error = facts.pop("values"), facts.pop("error")
+        if not number:
+            writer.writerow([*facts, *values, "error"])
+        writer.writerow([*facts.values(), *values.values(), error])
     return stream.getvalue()
