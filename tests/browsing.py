@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 TOOLS = ("chromium", "chromedriver")
+# Of a phone, a tablet and a desk.
+WIDTHS = (390, 800, 1440)
 
 
 @contextmanager
@@ -30,3 +33,10 @@ def chromium(*arguments: str) -> Iterator[Chrome]:
         yield browser
     finally:
         browser.quit()
+
+
+def visit(browser: Chrome, page: Path, wide: int) -> None:
+    """Open a page that is so wide; a window has a least width, the page's own is what counts."""
+    size = {"width": wide, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.browsing import WIDTHS, visit
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
-WIDTHS = (390, 800, 1440)
 # What sticks out of the page, if it cannot be scrolled to; and pictures that are not there.
 CLIPPED = """
 const width = document.documentElement.clientWidth, found = [];
@@ -39,11 +40,9 @@ def site(tmp_path_factory):
 
 @pytest.mark.parametrize("wide", WIDTHS)
 def test_nothing_is_clipped(wide, site, browser):
-    size = {"width": wide, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     found = {}
     for page in sorted(site.rglob("*.html")):
-        browser.get(page.as_uri())
+        visit(browser, page, wide)
         if clipped := browser.execute_script(CLIPPED):
             found[str(page.relative_to(site))] = clipped
     assert not found

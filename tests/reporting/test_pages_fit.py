@@ -5,12 +5,12 @@ import os
 import pytest
 
 from tests import fixtures
+from tests.browsing import WIDTHS, visit
 from tinyseg.reporting import pages, run_report
 from tinyseg.steps.engine_memory import engine_memory
 from tinyseg.steps.memory import memory
 from tinyseg.tflite import TfliteModel
 
-WIDTHS = (390, 800, 1440)
 LONG = "attention_unet_ds_256k/attention3_upsample/resize/ResizeNearestNeighbor/channels" * 2
 # What sticks out of the page, of what is shown; a table may scroll inside itself.
 CLIPPED = """
@@ -49,12 +49,7 @@ def shown(tmp_path_factory):
 
 
 def widths(browser, page, wide):
-    # A window has a least width; the page's own is what counts.
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": wide, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
-    browser.get(page.as_uri())
+    visit(browser, page, wide)
     found = browser.execute_script(CLIPPED)
     if folder := os.environ.get("TINYSEG_SCREENSHOTS"):
         browser.save_screenshot(f"{folder}/{page.stem}_{wide}.png")
