@@ -9,7 +9,8 @@ from tests import fixtures
 from tests.in_process import tinyseg
 from tinyseg import boards
 from tinyseg.engine.compiled import compiled
-from tinyseg.steps.engine_fit import Space, fit_own
+from tinyseg.engine.cores import Core
+from tinyseg.steps.engine_fit import Space, fit_own, fits_own
 from tinyseg.steps.fit_board import Limits, fit_board
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import predict_arena
@@ -110,6 +111,21 @@ def test_memories_of_a_board_count_together(model):
     assert space.flash > board.budget().model
     assert sum(space.regions) > board.budget().arena
     assert fit_own(model, space, board.name).fits
+
+
+@pytest.mark.parametrize("core", [Core.PORTABLE, Core.DSP, Core.MVE])
+def test_a_quick_look_says_what_a_plan_says(core, path, model):
+    made = compiled(model, core=core)
+    ram, flash = made.ram, len(made.content)
+    least = ram // 2
+    regions = [(), (100,), (least,), (ram - 256,), (ram,), (ram // 2, ram // 2 + 512), (8 * ram,)]
+    spaces = [Space(sizes, flash + 4096, core) for sizes in regions]
+    spaces += [Space((8 * ram,), flash // 2, core), Space((ram - 256,), flash // 2, core)]
+    looks = fits_own(model, spaces)
+    assert looks == [fit_own(model, space, "here").fits for space in spaces]
+    assert looks[:2] == [False, False]
+    assert looks[4]
+    assert looks[-2:] == [False, False]
 
 
 def test_lowering_for_ours_leaves_out_what_helps_tflm_alone(path, model):

@@ -9,7 +9,7 @@ from tinyseg.engine import cost
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
 from tinyseg.engine.cores import SLACK, Core, specialize
-from tinyseg.engine.placement import DoesNotFitError, Placement, place
+from tinyseg.engine.placement import DoesNotFitError, Placement, other_bytes, place
 from tinyseg.engine.program import Node, Program
 from tinyseg.engine.recompute import Costs, choose, front, macs
 from tinyseg.engine.schedule import Schedule, simulate
@@ -141,7 +141,9 @@ def _placed(
     if max_work > 1:
         variants = front(once.program, regions, max_work, costs=costs)
         return choose(variants, work=max_work).placement
-    try:
-        return place(once, regions)
-    except InputError:
-        return choose(front(once.program, regions, costs=costs)).placement
+    if regions is None or once.peak + other_bytes(once) <= sum(regions):
+        try:
+            return place(once, regions)
+        except InputError:
+            pass
+    return choose(front(once.program, regions, costs=costs)).placement

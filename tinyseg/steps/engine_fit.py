@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from tinyseg.boards.board import Board
 from tinyseg.boards.firmware import OWN, room
 from tinyseg.engine.blob import pack
-from tinyseg.engine.compiled import compiled
+from tinyseg.engine.compiled import compiled, costs_on
 from tinyseg.engine.compiler import compile_model
 from tinyseg.engine.cores import SLACK, Core, core_of, specialize
-from tinyseg.engine.placement import DoesNotFitError, data_bytes, other_bytes, place
-from tinyseg.engine.schedule import simulate
+from tinyseg.engine.placement import (
+    DoesNotFitError,
+    Placement,
+    data_bytes,
+    other_bytes,
+    place,
+)
+from tinyseg.engine.recompute import front
+from tinyseg.engine.schedule import Schedule, simulate
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 
@@ -72,18 +81,89 @@ def taken_once(model: TfliteModel, space: Space) -> tuple[int, int, bool]:
         InputError: the engine cannot run it.
     """
     schedule = simulate(specialize(compile_model(model), space.core))
-    least = schedule.peak + other_bytes(schedule)
-    slack = SLACK[space.core]
-    regions = [max(size - slack, 0) for size in space.regions]
-    if least > sum(regions):
-        return least, data_bytes(schedule.program), False
-    try:
-        placed = place(schedule, regions, effort=0)
-    except DoesNotFitError:
-        return least, data_bytes(schedule.program), False
+    placed = _placed(schedule, space)
+    if placed is None:
+        return _least(schedule), data_bytes(schedule.program), False
     flash = len(pack(schedule.program, placed))
-    ram = placed.ram + slack * sum(size > 0 for size in placed.regions)
+    ram = placed.ram + SLACK[space.core] * sum(size > 0 for size in placed.regions)
     return ram, flash, flash <= space.flash
+
+
+def _least(schedule: Schedule) -> int:
+    return schedule.peak + other_bytes(schedule)
+
+
+def _placed(schedule: Schedule, space: Space) -> Placement | None:
+    """Return the first good places of all rows; None if that finds none."""
+    regions = [max(size - SLACK[space.core], 0) for size in space.regions]
+    if _least(schedule) > sum(regions):
+        return None
+    try:
+        return place(schedule, regions, effort=0)
+    except DoesNotFitError:
+        return None
+
+
+def fits_own(model: TfliteModel, spaces: Sequence[Space]) -> list[bool]:
+    """Tell which of several memories a file fits into, in less time than plans for all take.
+
+    Args:
+        model: parsed file.
+        spaces: what it may take.
+
+    Raises:
+        InputError: the engine cannot run it.
+    """
+    program = compile_model(model)
+    forms = {
+        core: _Forms(simulate(specialize(program, core)), core)
+        for core in {space.core for space in spaces}
+    }
+    found = []
+    for space in spaces:
+        fits = forms[space.core].fit(space)
+        found.append(fit_own(model, space, "").fits if fits is None else fits)
+    return found
+
+
+class _Forms:
+    """A program of a class of cores, and those that compute some of its rows again."""
+
+    def __init__(self, once: Schedule, core: Core) -> None:
+        self._once, self._core = once, core
+        self._data = data_bytes(once.program)
+
+    def fit(self, space: Space) -> bool | None:
+        """Tell whether one of them fits; None where only a whole plan tells."""
+        if not space.regions or self._data > space.flash:
+            return False
+        most = max(space.regions) - SLACK[self._core]
+        if _least(self._once) <= most and self._ample.ram <= most and _stored(self._ample, space):
+            return True
+        if any(_stored(_placed(form, space), space) for form in self._forms()):
+            return True
+        # Other kernels need other scratch, and the same rows.
+        return None if self._less[0].peak <= sum(space.regions) else False
+
+    def _forms(self) -> Iterator[Schedule]:
+        yield self._once
+        yield from self._less
+
+    @cached_property
+    def _ample(self) -> Placement:
+        return place(self._once, effort=0)
+
+    @cached_property
+    def _less(self) -> list[Schedule]:
+        """The forms, the one that needs least memory first."""
+        costs = costs_on(self._once.program, self._core)
+        variants = front(self._once.program, costs=costs)
+        return [variant.schedule for variant in reversed(variants)]
+
+
+def _stored(placed: Placement | None, space: Space) -> bool:
+    """Tell whether there are places, and flash for the program that has them."""
+    return placed is not None and len(pack(placed.schedule.program, placed)) <= space.flash
 
 
 def fit_own(model: TfliteModel, space: Space, where: str) -> EngineFit:

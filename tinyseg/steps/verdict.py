@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinyseg.boards.board import board_names, load_board
-from tinyseg.engine.compiled import Compiled, compiled
-from tinyseg.engine.cores import Core
 from tinyseg.errors import InputError
 from tinyseg.reporting.numbers import count, score, size
 from tinyseg.scoring.scores import SCORES, lesions
 from tinyseg.steps.budget import boards_that_hold
-from tinyseg.steps.engine_fit import Space, fit_own
+from tinyseg.steps.engine_fit import Space, fits_own
 from tinyseg.steps.run import Run
 from tinyseg.tflite import TfliteModel
 
@@ -55,23 +53,12 @@ def boards_of_own(model: TfliteModel) -> list[str]:
     Args:
         model: parsed file; one that the engine does not hold fits none.
     """
-    programs: dict[Core, Compiled] = {}
-    found = []
-    for board in map(load_board, board_names()):
-        space = Space.of(board, model) if board.machine is None else None
-        # Programs are about as large as files; planning would not change that.
-        if space is None or not space.regions or len(model.content) > 2 * space.flash:
-            continue
-        try:
-            if space.core not in programs:
-                programs[space.core] = compiled(model, None, core=space.core)
-        except InputError:
-            return []
-        made = programs[space.core]
-        whole = made.ram <= max(space.regions) and len(made.content) <= space.flash
-        if whole or fit_own(model, space, board.name).fits:
-            found.append(board.name)
-    return found
+    boards = [board for board in map(load_board, board_names()) if board.machine is None]
+    try:
+        fits = fits_own(model, [Space.of(board, model) for board in boards])
+    except InputError:
+        return []
+    return [board.name for board, fit in zip(boards, fits, strict=True) if fit]
 
 
 def _on_board(device: Mapping[str, Any]) -> str:
