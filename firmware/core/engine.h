@@ -8,7 +8,7 @@
 
 namespace tinyseg {
 
-enum class ElementType : uint8_t { kInt8 = 1, kInt16 = 2, kFloat32 = 3 };
+enum class ElementType : uint8_t { kInt8 = 1, kInt16 = 2, kFloat32 = 3, kInt32 = 4 };
 
 constexpr size_t ElementSize(ElementType type) {
   return type == ElementType::kInt8 ? 1 : type == ElementType::kInt16 ? 2 : 4;
@@ -25,10 +25,12 @@ struct ModelDescription {
   uint32_t input_channels;
   ElementType output_type;
   uint32_t output_elements;
-  const void* input_table;     // The input element of each pixel value 0..255.
+  const void* input_table;     // The input element of each pixel value 0..255, of each table.
   const void* mask_threshold;  // Output elements above this one are foreground.
   // What decides on an int8 output instead; null where the threshold alone does.
   const OperatingPoint* point = nullptr;
+  uint32_t input_tables = 1;    // One for all channels, or one for each.
+  bool channels_first = false;  // Whether the input is one channel after the other.
 };
 
 // Bytes of tensor arena.

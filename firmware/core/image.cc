@@ -20,20 +20,24 @@ bool Above(const ModelDescription& model, ByteView tensor, uint32_t index) {
 }  // namespace
 
 Status PixelsToTensor(const ModelDescription& model, ByteView pixels, MutableBytes tensor) {
-  const uint32_t grey = model.input_elements / model.input_channels;
-  if (pixels.size != model.input_elements && pixels.size != grey) {
+  const uint32_t positions = model.input_elements / model.input_channels;
+  if (pixels.size != model.input_elements && pixels.size != positions) {
     return {Code::kWrongLength, model.input_elements, "image has another number of pixels"};
   }
   const size_t width = ElementSize(model.input_type);
-  const size_t repeats = model.input_elements / pixels.size;
+  const bool first = model.channels_first;
+  const bool grey = pixels.size != model.input_elements;
   const uint8_t* table = static_cast<const uint8_t*>(model.input_table);
+  const size_t rows = first ? model.input_channels : positions;
+  const size_t columns = first ? positions : model.input_channels;
   // From the end, for both may begin at the same place.
-  uint8_t* out = tensor.data + pixels.size * repeats * width;
-  for (size_t i = pixels.size; i > 0; --i) {
-    const uint8_t* element = table + pixels.data[i - 1] * width;
-    for (size_t repeat = 0; repeat < repeats; ++repeat) {
-      out -= width;
-      std::memcpy(out, element, width);
+  size_t index = model.input_elements;
+  for (size_t row = rows; row-- > 0;) {
+    for (size_t column = columns; column-- > 0;) {
+      --index;
+      const uint8_t pixel = pixels.data[!grey ? index : first ? column : row];
+      const size_t channel = model.input_tables == 1 ? 0 : first ? row : column;
+      std::memcpy(tensor.data + index * width, table + (256 * channel + pixel) * width, width);
     }
   }
   return {};
@@ -48,6 +52,8 @@ bool IsForeground(const ModelDescription& model, ByteView tensor, uint32_t index
       return Above<int16_t>(model, tensor, index);
     case ElementType::kFloat32:
       return Above<float>(model, tensor, index);
+    case ElementType::kInt32:
+      return Above<int32_t>(model, tensor, index);
   }
   return false;
 }

@@ -8,7 +8,8 @@ namespace tinyseg {
 
 // Looks up each 8-bit pixel in the model's table, which holds normalisation and quantization.
 //
-// `pixels` has one value per input element, or one per pixel: grey, repeated to all channels.
+// `pixels` has one value per input element, in the order of the tensor, or one per pixel: grey,
+// repeated to all channels.
 // They may lie where the tensor begins.
 Status PixelsToTensor(const ModelDescription& model, ByteView pixels, MutableBytes tensor);
 

@@ -16,15 +16,16 @@ template <typename T>
 constexpr ElementType TypeOf() {
   return sizeof(T) == 1   ? ElementType::kInt8
          : sizeof(T) == 2 ? ElementType::kInt16
-                          : ElementType::kFloat32;
+         : T{1} / 2 > 0   ? ElementType::kFloat32
+                          : ElementType::kInt32;
 }
 
 template <typename T>
 class ImageTest : public ::testing::Test {
  protected:
   ImageTest() {
-    for (int i = 0; i < 256; ++i) {
-      table_[i] = static_cast<T>(sizeof(T) == 1 ? i - 128 : 100 * i - 9999);
+    for (int i = 0; i < 3 * 256; ++i) {
+      table_[i] = static_cast<T>(sizeof(T) == 1 ? i * (1 + i / 256) - 128 : 100 * i - 9999);
     }
   }
 
@@ -49,11 +50,11 @@ class ImageTest : public ::testing::Test {
     return {reinterpret_cast<const uint8_t*>(tensor.data()), tensor.size() * sizeof(T)};
   }
 
-  T table_[256];
+  T table_[3 * 256];  // One for each channel, where there are several.
   T threshold_ = T{3};
 };
 
-using ElementTypes = ::testing::Types<int8_t, int16_t, float>;
+using ElementTypes = ::testing::Types<int8_t, int16_t, float, int32_t>;
 TYPED_TEST_SUITE(ImageTest, ElementTypes);
 
 TYPED_TEST(ImageTest, LooksUpEveryPixelValue) {
@@ -76,6 +77,39 @@ TYPED_TEST(ImageTest, RepeatsGreyToAllChannels) {
   std::vector<TypeParam> tensor;
   ASSERT_TRUE(this->Convert(this->Model(12, 3, 1), pixels, &tensor).ok());
   for (size_t i = 0; i < 12; ++i) EXPECT_EQ(tensor[i], this->table_[pixels[i / 3]]) << i;
+}
+
+TYPED_TEST(ImageTest, LooksUpEachChannelInItsTable) {
+  const Bytes pixels = {0, 1, 2, 253, 254, 255};
+  for (const bool first : {false, true}) {
+    ModelDescription model = this->Model(6, 3, 1);
+    model.input_tables = 3;
+    model.channels_first = first;
+    std::vector<TypeParam> tensor;
+    ASSERT_TRUE(this->Convert(model, pixels, &tensor).ok());
+    for (size_t i = 0; i < 6; ++i) {
+      const size_t channel = first ? i / 2 : i % 3;
+      EXPECT_EQ(tensor[i], this->table_[256 * channel + pixels[i]]) << i << first;
+    }
+  }
+}
+
+TYPED_TEST(ImageTest, RepeatsGreyToChannelsInEitherOrderWhereThePixelsLie) {
+  const Bytes pixels = {7, 0, 255, 128};
+  for (const bool first : {false, true}) {
+    ModelDescription model = this->Model(12, 3, 1);
+    model.input_tables = 3;
+    model.channels_first = first;
+    std::vector<TypeParam> tensor(12);
+    std::memcpy(tensor.data(), pixels.data(), pixels.size());
+    uint8_t* memory = reinterpret_cast<uint8_t*>(tensor.data());
+    ASSERT_TRUE(PixelsToTensor(model, {memory, 4}, {memory, 12 * sizeof(TypeParam)}).ok());
+    for (size_t i = 0; i < 12; ++i) {
+      const size_t channel = first ? i / 4 : i % 3;
+      const uint8_t pixel = pixels[first ? i % 4 : i / 3];
+      EXPECT_EQ(tensor[i], this->table_[256 * channel + pixel]) << i << first;
+    }
+  }
 }
 
 TYPED_TEST(ImageTest, RefusesAnotherNumberOfPixelsAndLeavesTheTensor) {
@@ -167,7 +201,8 @@ TYPED_TEST(ImageTest, WritesNothingBehindTheTensor) {
 
 // A network may take one type and give another.
 TYPED_TEST(ImageTest, TakesInputsAndOutputsOfDifferentTypes) {
-  for (const ElementType other : {ElementType::kInt8, ElementType::kInt16, ElementType::kFloat32}) {
+  for (const ElementType other :
+       {ElementType::kInt8, ElementType::kInt16, ElementType::kFloat32, ElementType::kInt32}) {
     ModelDescription model = this->Model(4, 2, 3);
     model.output_type = other;
     std::vector<TypeParam> inputs;

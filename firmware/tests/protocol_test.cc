@@ -79,12 +79,14 @@ TEST(ElementTypeTest, NumbersTypes) {
   EXPECT_EQ(NumberOf(ElementType::kInt8), 1);
   EXPECT_EQ(NumberOf(ElementType::kInt16), 2);
   EXPECT_EQ(NumberOf(ElementType::kFloat32), 3);
+  EXPECT_EQ(NumberOf(ElementType::kInt32), 4);
 }
 
 TEST(ElementTypeTest, TellsBytesOfAnElement) {
   EXPECT_EQ(ElementSize(ElementType::kInt8), 1u);
   EXPECT_EQ(ElementSize(ElementType::kInt16), 2u);
   EXPECT_EQ(ElementSize(ElementType::kFloat32), 4u);
+  EXPECT_EQ(ElementSize(ElementType::kInt32), 4u);
 }
 
 TEST(ArenaReportTest, IsEmptyByDefault) {

@@ -23,6 +23,7 @@ const tinyseg::ModelDescription kModel = {
     kModelInputChannels,  kOutputType,
     kModelOutputElements, kModelInputTable,
     &kModelMaskThreshold, kModelHasPoint ? &kPoint : nullptr,
+    kModelInputTables,    kModelInputChannelsFirst,
 };
 
 __attribute__((section(".arena"), aligned(16))) uint8_t arena[kModelArenaSize];

@@ -34,6 +34,8 @@ ElementType TypeOf(const TfLiteTensor& tensor) {
       return ElementType::kInt16;
     case kTfLiteFloat32:
       return ElementType::kFloat32;
+    case kTfLiteInt32:
+      return ElementType::kInt32;
     default:
       return ElementType::kInt8;
   }

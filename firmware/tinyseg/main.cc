@@ -23,6 +23,7 @@ const tinyseg::ModelDescription kModel = {
     kModelInputChannels,  kOutputType,
     kModelOutputElements, kModelInputTable,
     &kModelMaskThreshold, kModelHasPoint ? &kPoint : nullptr,
+    kModelInputTables,    kModelInputChannelsFirst,
 };
 
 // A request's body becomes the input tensor in its place.

@@ -14,6 +14,7 @@ from tinyseg.boards.c_source import MARGIN, ArenaSize, export
 from tinyseg.data.images import pixels_of
 from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
+from tinyseg.runtime.meaning import Head, MapLayout, Meaning
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.annotate import annotate
 
@@ -129,15 +130,53 @@ def test_type_that_the_firmware_lacks_is_told_with_those_it_has(tmp_path):
         with pytest.raises(InputError) as caught:
             export(model, PreprocessingPlan(), ARENA, tmp_path, "one")
         assert str(caught.value) == (
-            "one.tflite: input or output of type uint8; the firmware takes int8, int16, float32; "
-            "'tinyseg lower' turns uint8 into int8"
+            "one.tflite: input or output of type uint8; the firmware takes int8, int16, float32, "
+            "int32; 'tinyseg lower' turns uint8 into int8"
         )
 
 
-def test_numbers_of_classes_have_a_cure_of_their_own(tmp_path):
-    model = model_of("CAST", [Draft((1, 2, 2, 1))], Draft((1, 4), "int32"))
-    with pytest.raises(InputError, match=r"type int32; .* end the network before the operator"):
+def test_truths_have_a_cure_of_their_own(tmp_path):
+    model = model_of("CAST", [Draft((1, 2, 2, 1))], Draft((1, 4), "bool"))
+    with pytest.raises(InputError, match=r"type bool; .* end the network before the operator"):
         export(model, PreprocessingPlan(), ARENA, tmp_path, "one")
+
+
+def test_numbers_of_classes_above_the_first_are_foreground(tmp_path):
+    target = Draft((1, 2, 2), "int32", scale=None)
+    model = model_of("CAST", [Draft((1, 2, 2, 1))], target)
+    meaning = Meaning(Head.LABELS, MapLayout(2, 2, 1), classes=3)
+    export(model, PreprocessingPlan(), ARENA, tmp_path, "one", meaning)
+    text = (tmp_path / "model_data.h").read_text()
+    assert constant(text, "kModelOutputType") == "4"
+    assert "constexpr int32_t kModelMaskThreshold = 0;" in text
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_channels_have_a_table_each_where_each_has_a_scale(tmp_path, first):
+    shape = (1, 3, 4, 5) if first else (1, 4, 5, 3)
+    model = model_of("RELU", [Draft(shape, scale=0.02, zero_point=-14)], Draft((1, 4)))
+    scales, offsets = (1 / 58.395, 1 / 57.12, 1 / 57.375), (-2.118, -2.036, -1.804)
+    text = exported(tmp_path, model, PreprocessingPlan(scale=scales, offset=offsets))
+    text = text["model_data.h"]
+    for name, side in (("Height", "4"), ("Width", "5"), ("Channels", "3")):
+        assert constant(text, f"kModelInput{name}") == side
+    assert constant(text, "kModelInputChannelsFirst") == str(first).lower()
+    assert constant(text, "kModelInputTables") == "3"
+    table = np.array(numbers(text, "kModelInputTable[768]")).reshape(3, 256)
+    real = np.arange(256) * np.array(scales)[:, None] + np.array(offsets)[:, None]
+    expected = np.clip(np.round(real / 0.02) - 14, -128, 127)
+    np.testing.assert_allclose(table, expected, atol=1)
+    assert np.mean(table == expected) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("shape", "first"), [((1, 3, 4, 5), True), ((1, 4, 5, 3), False), ((1, 1, 4, 5), False)]
+)
+def test_one_scale_is_one_table_in_any_order_of_channels(tmp_path, shape, first):
+    text = exported(tmp_path, model_of("RELU", [Draft(shape)], Draft((1, 4))))["model_data.h"]
+    assert constant(text, "kModelInputTables") == "1"
+    assert len(numbers(text, "kModelInputTable[256]")) == 256
+    assert constant(text, "kModelInputChannelsFirst") == str(first).lower()
 
 
 def test_output_may_be_a_single_score(tmp_path):

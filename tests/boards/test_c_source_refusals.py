@@ -69,7 +69,7 @@ def test_our_own_operator_is_included(tmp_path):
         ([Draft((2, 4, 4, 1))], Draft((2, 4, 4, 1)), "is a batch of 2; export with a batch of 1"),
         ([Draft((1, 4, 4, 1))] * 2, Draft((1, 4, 4, 1)), "2 inputs and 1 outputs"),
         ([Draft((1, 4, 4, 1), "uint8")], Draft((1, 4, 4, 1)), "type uint8"),
-        ([Draft((1, 4, 4, 1))], Draft((1, 4, 4, 1), "int32"), "type int32"),
+        ([Draft((1, 4, 4, 1))], Draft((1, 4, 4, 1), "int64"), "type int64"),
     ],
 )
 def test_files_that_are_no_image_to_mask(tmp_path, inputs, output, reason):

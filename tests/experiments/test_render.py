@@ -110,3 +110,22 @@ def test_files_that_were_not_scored_as_boards_run_them_are_left_out(tmp_path):
     assert text.count("their scores are left out until the round is run again") == 2
     render.busi_small(result(), tmp_path)
     assert "left out" not in (tmp_path / "busi_small.md").read_text()
+
+
+def test_the_chain_says_which_scores_are_left_out(tmp_path):
+    steps = ("teacher", "scratch", "scratch_long", "student", "binarized", "packed")
+    chain = {
+        "mean": dict.fromkeys(steps, 0.75),
+        "deviation": dict.fromkeys(steps, 0.01),
+        **dict.fromkeys(("loss", "packed_loss", "gain", "gain_long"), 0.02),
+        "bytes": 1000,
+        "seconds": 60,
+    }
+    told = {}
+    for name, more in (("old", {}), ("new", {"kernels": "TFLite reference kernels"})):
+        render.write_table({"nuclei": {**chain, **more}}, 3, tmp_path / name)
+        told[name] = (tmp_path / name).read_text()
+    assert "optimised kernels" in told["old"]
+    assert "packed int8 file, lost" not in told["old"]
+    assert "optimised kernels" not in told["new"]
+    assert "packed int8 file, lost" in told["new"]

@@ -3,13 +3,17 @@
 import contextlib
 import json
 
+import numpy as np
 import pytest
+from flatbuffers import flexbuffers
 
 from tests import fixtures
 from tests.in_process import tinyseg
+from tests.tflite.drafts import File
 from tinyseg import boards
 from tinyseg.engine.compiled import compiled
 from tinyseg.engine.cores import Core
+from tinyseg.runtime.tflm import measured
 from tinyseg.steps.engine_fit import Space, fit_own, fits_own
 from tinyseg.steps.fit_board import Limits, fit_board
 from tinyseg.tflite import TfliteModel
@@ -141,3 +145,25 @@ def test_lowering_for_ours_leaves_out_what_helps_tflm_alone(path, model):
     result = tinyseg("lower", path, "--engine", "tinyseg", "--patches")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "--max-work" in result.stderr
+
+
+def test_what_nobody_counted_is_measured(tmp_path):
+    """Each window of TFLM's signal library keeps 16 bytes that no prediction knows."""
+    draft, count = File(), 24
+    source = last = draft.tensor((1, 16), "int16")
+    window = draft.constant(np.full(16, 4096), "int16")
+    for _ in range(count):
+        last = draft.operator("CUSTOM", [last, window], draft.tensor((1, 16), "int16"))
+    draft.model.operatorCodes[0].customCode = "SignalWindow"
+    for operator in draft.graph.operators:
+        operator.customOptions = np.frombuffer(flexbuffers.Dumps({"shift": 12}), np.uint8)
+    file = tmp_path / "windows.tflite"
+    file.write_bytes(draft.content([source], [last]))
+    model = TfliteModel.read(file)
+    assert measured(model).total == predict_arena(model).total + 16 * count
+    need = predict_arena(model).needed + 16 * count
+    for room in (need, need - 16):
+        limits = Limits(ram=str(room), flash="1M", engine="tflm")
+        (fit,) = fit_board(str(file), limits, folder=tmp_path).engines
+        assert (fit.fits, fit.ram_bytes) == (room == need, need)
+    assert f"needs {need:,} bytes of arena of {room:,}" in fit.why

@@ -28,6 +28,31 @@ def test_a_name_is_parted_once():
     assert parted(f"{NETWORK}/a/b") == (NETWORK, "a/b")
     with pytest.raises(InputError, match=r"^runs: no such network"):
         parted("runs/mine")
+    with pytest.raises(InputError, match=r"^/a/mine: no such network"):
+        parted("/a/mine")
+
+
+@pytest.mark.parametrize("verb", ["train", "publish", "report"])
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("a/mine.keras", "'tinyseg quantize a/mine.keras --recipe qat_wi8_ai8'"),
+        ("mine.h5", "'tinyseg quantize mine.h5 --recipe qat_wi8_ai8'"),
+        ("/a/mine.tflite", "is a .tflite file; give the network that it was made of"),
+    ],
+)
+def test_verbs_on_networks_of_the_zoo_say_what_takes_others(verb, name, cure):
+    run = tinyseg(verb, name)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"tinyseg: {name}: ")
+    assert cure in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_quantize_takes_no_integers():
+    run = tinyseg("quantize", "/a/mine.tflite")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "/a/mine.tflite: is a .tflite file; give the network" in run.stderr
 
 
 @pytest.mark.parametrize("data", ["busi", "phantom"])

@@ -112,6 +112,25 @@ def test_file_itself_is_scored_and_predicts(arrays, tmp_path):
         _ = Session.open("mine.keras").images
 
 
+def test_what_quantize_was_told_of_the_range_holds_for_the_file_itself(caplog):
+    unet(keras3).save("mine.keras")
+    changes = {"preprocessing.scale": 1 / 127.5, "preprocessing.offset": -1.0}
+    caplog.set_level(logging.INFO)
+    assert Session.open("mine.keras", MASKS).preprocessing.offset == 0
+    assert "no layer says the range of its input; taking pixels / 255" in caplog.text
+    quantized("mine.keras", MASKS, **changes)
+    told = Session.open("mine.keras").preprocessing
+    assert (told.scale, told.offset) == (1 / 127.5, -1)
+    assert "as 'tinyseg quantize' was told" in caplog.text
+    # What is said now goes first, and another file of the name was not spoken of.
+    other = Session.open("mine.keras", changes={"preprocessing.offset": -0.5})
+    assert (other.preprocessing.scale, other.preprocessing.offset) == (1 / 255, -0.5)
+    changed = unet(keras3)
+    changed.set_weights([weight + 0.01 for weight in changed.get_weights()])
+    changed.save("mine.keras")
+    assert Session.open("mine.keras").preprocessing.offset == 0
+
+
 def test_names_of_the_zoo_are_not_taken():
     unet(keras3).save("unet.keras")
     session = Session.open("unet.keras", MASKS)

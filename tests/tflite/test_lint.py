@@ -194,6 +194,13 @@ def test_operators_out_of_order(findings_after):
     assert "before it is computed" in str(findings[0])
 
 
+def test_what_vela_made_is_named():
+    draft = fixtures.Draft((1, 4, 4, 1))
+    content = fixtures.one_operator("CUSTOM", [draft] * 2, draft, custom="ethos-u")
+    (finding,) = lint(TfliteModel.parse(content))
+    assert str(finding).startswith("model: compiled by Vela")
+
+
 def test_several_subgraphs(findings_after):
     line = only(findings_after(lambda model: model.subgraphs.append(model.subgraphs[0])), "error")
     assert "2 subgraphs" in line

@@ -21,7 +21,7 @@ from tinyseg.errors import InputError
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
 from tinyseg.runtime.meaning import Head, Meaning
-from tinyseg.runtime.runner import TensorSpec, border
+from tinyseg.runtime.runner import TensorSpec, border, has_channels_first
 from tinyseg.tflite import Operator, TfliteModel
 from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.border import image_shape
@@ -32,7 +32,12 @@ FILES = ("model_data.h", "model_data.cc", "model_ops.h")
 # For what differs between two runs of the allocator: alignment of the arena itself.
 MARGIN = 1024
 _NAME_LENGTH = 64
-_TYPES = {"int8": (1, "int8_t"), "int16": (2, "int16_t"), "float32": (3, "float")}
+_TYPES = {
+    "int8": (1, "int8_t"),
+    "int16": (2, "int16_t"),
+    "float32": (3, "float"),
+    "int32": (4, "int32_t"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,8 +218,6 @@ def _border(
     shape = image_shape(source.shape)
     if shape is None:
         raise InputError(f"{model.path}: the input is not one image (1, height, width, channels)")
-    if source.shape[1:] != shape and shape[2] > 1:
-        raise InputError(f"{model.path}: its input has channels first; convert it with them last")
     return dataclasses.replace(source, shape=(1, *shape)), target
 
 
@@ -227,6 +230,7 @@ def _image_values(
 ) -> dict[str, Any]:
     """Return the input of each pixel value and what is foreground, with comments."""
     threshold = 0.5 if preprocessing is None else preprocessing.threshold
+    table = input_table(model, source, preprocessing)
     bound = meaning.bound(threshold)
     point = PointSource.of(model.path, preprocessing, meaning, target)
     return {
@@ -237,7 +241,9 @@ def _image_values(
         else f"pixel * {preprocessing.scale} + {preprocessing.offset}, quantized",
         "threshold_text": "none" if bound is None else f"{meaning.head} > {bound}",
         "image_white": _image_white(model),
-        "input_table": numbers(input_table(model, source, preprocessing).tolist()),
+        "input_table": numbers(table.ravel().tolist()),
+        "input_tables": table.size // 256,
+        "channels_first": preprocessing is not None and has_channels_first(border(model)[0]),
         "mask_threshold": mask_threshold(model, target, bound),
     }
 
@@ -254,17 +260,15 @@ def input_table(
 ) -> np.ndarray:
     """Return the stored input of each pixel value 0..255.
 
-    Raises:
-        InputError: each channel has a scale of its own, for which one table will not do.
+    Returns:
+        ``(256,)``; ``(channels, 256)`` where each channel has a scale or an offset of its own.
     """
     if preprocessing is None:
         return np.arange(256).astype(np.uint8).view(np.int8).astype(source.dtype)
+    pixels = np.arange(256, dtype=np.uint8)
     if np.ndim(preprocessing.scale) or np.ndim(preprocessing.offset):
-        raise InputError(
-            f"{model.path}: each channel has a scale and offset of its own, firmware has one table "
-            "for all; put the normalization into the network"
-        )
-    return source.quantize(normalise(np.arange(256, dtype=np.uint8), preprocessing))
+        return source.quantize(normalise(pixels[:, None], preprocessing)).T
+    return source.quantize(normalise(pixels, preprocessing))
 
 
 def mask_threshold(model: TfliteModel, target: TensorSpec, bound: float | None) -> float | int:
@@ -278,6 +282,8 @@ def mask_threshold(model: TfliteModel, target: TensorSpec, bound: float | None) 
     limits = np.iinfo(target.dtype)
     if bound is None:
         return int(limits.max)
+    if target.dtype == "int32":
+        return math.floor(bound / target.scale) + target.zero_point
     stored = np.arange(limits.min, limits.max + 1).astype(target.dtype)
     below = stored[~(target.dequantize(stored) > bound)]
     if not below.size:

@@ -98,7 +98,7 @@ class DeviceInfo:
     Attributes:
         protocol: version of the protocol.
         code: ``Code.OK``, or why the device cannot run its network.
-        input_type, output_type: 1 int8, 2 int16, 3 float32.
+        input_type, output_type: 1 int8, 2 int16, 3 float32, 4 int32.
         detail: number that goes with ``code``, such as bytes of arena needed.
         clock_hz: frequency of its ticks.
         arena_size, arena_used, stack_size, stack_used: bytes.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyseg.errors import InputError
 from tinyseg.tflite import Tensor, TfliteModel
-from tinyseg.tflite.border import batched
+from tinyseg.tflite.border import batched, image_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +92,12 @@ def stored(source: TensorSpec, images: np.ndarray) -> np.ndarray:
         first = np.moveaxis(images, -1, 1)
         images = first if first.shape[1:] == wanted else first.reshape(len(images), *wanted)
     return source.quantize(images)
+
+
+def has_channels_first(source: TensorSpec) -> bool:
+    """Return whether an input takes one channel of an image after the other."""
+    shape = image_shape(source.shape)
+    return shape is not None and shape[2] > 1 and source.shape[1:] != shape
 
 
 def random_inputs(source: TensorSpec, count: int, seed: int = 0) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -20,6 +21,10 @@ from tinyseg.tflite.border import batched
 from tinyseg.tflite.host import for_host
 
 T = TypeVar("T")
+_MISSING = re.compile(r"unresolved custom op: (\S+)\.")
+_ALONE = (
+    "no kernels of this machine can check its bytes; 'tinyseg memory --measure' runs it on TFLM"
+)
 
 
 class TfliteRunner:
@@ -49,6 +54,7 @@ class TfliteRunner:
     ) -> None:
         self._sealed, self._keep = is_sealed(model), keep_tensors
         model = for_host(model)
+        _need_kernels(model)
         self._model, self._reference = model, reference
         self.kernels = f"TFLite {'reference' if reference else 'optimised'} kernels"
         self.input, self.output = border(model, output)
@@ -118,6 +124,8 @@ class TfliteRunner:
 
     def _refused(self, what: str, error: Exception) -> InputError:
         reason = " ".join(str(error).split())[:200]
+        if missing := _MISSING.search(reason):
+            return InputError(f"{self._model.path}: TensorFlow Lite has no {missing[1]}; {_ALONE}")
         return InputError(
             f"{self._model.path}: TensorFlow Lite cannot {what} it ({reason}); convert it again"
         )
@@ -147,6 +155,17 @@ class TfliteRunner:
             return isolated(call, self._progress)
         except CrashedError as error:
             raise InputError(
-                f"{self._model.path}: damaged: TensorFlow Lite crashes on it ({error}); convert or "
-                "download it again"
+                f"{self._model.path}: damaged, or of a kind that TensorFlow Lite cannot bear: it "
+                f"crashes on it ({error}); convert or download it again"
             ) from None
+
+
+def _need_kernels(model: TfliteModel) -> None:
+    """Refuse SVDF with 8 bits of state: TensorFlow Lite takes it for 16 and writes beyond it."""
+    for operator in model.operators:
+        state = operator.inputs[4] if len(operator.inputs) > 4 else None
+        if operator.opcode == "SVDF" and state is not None and state.dtype == "int8":
+            raise InputError(
+                f"{model.path}: operator {operator.index} SVDF: TensorFlow Lite has no kernel for "
+                f"a state of int8; {_ALONE}"
+            )

@@ -18,7 +18,7 @@ from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
 from tinyseg.runtime.meaning import Meaning
-from tinyseg.runtime.runner import network_outputs
+from tinyseg.runtime.runner import has_channels_first, network_outputs
 from tinyseg.steps.predict import refuse_same_names, whites_of
 from tinyseg.steps.session import Session
 
@@ -98,7 +98,8 @@ def run_images(
         for path, image in progress.track(
             zip(images, pixels, strict=True), f"images on {info.board}", len(images)
         ):
-            bits, ticks = device.run_image(image)
+            first = has_channels_first(host.input)
+            bits, ticks = device.run_image(np.moveaxis(image, -1, 0) if first else image)
             expected = _host_masks(host, image, preprocessing, meaning)
             mask = _masks(bits[: math.prod(host.output.shape)], meaning)
             target = folder / f"{path.stem}_mask.png"

@@ -34,9 +34,10 @@ from tinyseg.steps.run import Run
 from tinyseg.steps.session import Session
 from tinyseg.steps.train import train
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.lint import deployable
 from tinyseg.tflite.lowering import Lowered, lower
-from tinyseg.tflite.ops.registry import FIRMWARE_OPS
+from tinyseg.tflite.ops.registry import FIRMWARE_OPS, op_of
 from tinyseg.zoo import network
 
 # Strips have not saved more than this, times the budget.
@@ -248,11 +249,17 @@ def _fit_tflm(fitted: Fitted, source: TfliteModel, limits: Limits, folder: Path)
     why = "" if fits else _excess(source.path, str(limits), arena, len(content), budget)
     if fits and not any(op.opcode in FIRMWARE_OPS for op in lowered.model.operators):
         try:
-            tflm.measured(lowered.model)  # What it refuses fits nowhere.
+            taken = tflm.measured(lowered.model).total  # What it refuses fits nowhere.
         except InputError as error:
             if not other:
                 raise
             fits, why = False, str(error)
+        else:
+            if not all(op_of(op).counted for op in lowered.model.operators):
+                arena += taken - predict_arena(lowered.model).total
+            if arena > budget.ram:
+                fits = False
+                why = _excess(source.path, str(limits), arena, len(content), budget)
     work = lowered.steps[-1].macs / max(lowered.steps[0].macs, 1)
     fit = EngineFit(TFLM, fits, arena, len(content), work, why)
     fitted = dataclasses.replace(fitted, engines=(*fitted.engines, fit), lowered=lowered)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
-from tinyseg import plan as plans
 from tinyseg import presets
 from tinyseg.errors import InputError
-from tinyseg.keras_files.description import OptionError, fingerprint, looks_like_model
+from tinyseg.keras_files.description import OptionError, looks_like_model
 from tinyseg.steps.names import find_tflite
-from tinyseg.steps.own_file import name_of
+from tinyseg.steps.own_file import made_of
 from tinyseg.tflite import TfliteModel
 
 log = logging.getLogger(__name__)
@@ -50,23 +48,15 @@ def find_integers(
     path = Path(name_or_file)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    name, digest = name_of(name_or_file), fingerprint(path)
     data = presets.slug(source) if source else "*"
-    made = (presets.BUILD / name).glob(f"{data}/{recipe}/{name}.tflite")
-    for file in _newest_first(made):
-        plan = plans.beside(file)
-        if plan is not None and plan.weights == digest:
-            return file
+    for file, _ in made_of(path, data, recipe):
+        return file
     if source is None:
         raise InputError(
             f"{path}: a Keras model, whose integer file is not there yet; run 'tinyseg quantize "
             f"{path} --data IMAGES'"
         )
     return _convert(path, source, recipe, unsafe)
-
-
-def _newest_first(paths: Iterable[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: (-path.stat().st_mtime, path))
 
 
 def _convert(path: Path, source: str, recipe: str, unsafe: bool) -> Path:

@@ -22,7 +22,8 @@ def parted(name: str) -> tuple[str, str | None]:
         InputError: no such network.
     """
     network, _, data = name.partition("/")
-    zoo.network(network)
+    whole = not network or name.endswith(".tflite")
+    zoo.network(name if whole else network)
     return network, data or None
 
 

@@ -16,7 +16,7 @@ from tinyseg.plan import ModelPlan, Plan, PreprocessingPlan
 from tinyseg.steps.images import Images
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.border import image_shape
-from tinyseg.zoo import build, builder, need_arguments, network
+from tinyseg.zoo import build, builder, names, need_arguments, network
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -80,6 +80,10 @@ def successor(trained: Plan, name: str, changes: Mapping[str, Any]) -> Plan:
     Raises:
         InputError: unknown network or value.
     """
+    if trained.model.name not in names():
+        raise InputError(
+            f"{trained.model.name}: only networks of 'tinyseg zoo' teach or follow others"
+        )
     for one in (trained.model.name, name):
         if network(one).task != "segmentation":
             raise InputError(f"{one}: only networks for segmentation teach or follow others")

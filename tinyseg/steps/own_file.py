@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyseg import plan as plans
 from tinyseg import presets, zoo
 from tinyseg.errors import InputError
 from tinyseg.keras_files.description import (
@@ -38,6 +40,21 @@ def name_of(title: str) -> str:
     return f"{name}_own" if name in zoo.names() else name
 
 
+def made_of(path: Path, data: str = "*", recipe: str = "*") -> Iterator[tuple[Path, Plan]]:
+    """Yield the integer files that were made here of a Keras file as it is now, newest first.
+
+    Args:
+        path: of the Keras file.
+        data, recipe: of folders, or patterns of them.
+    """
+    name, digest = name_of(str(path)), fingerprint(path)
+    found = (presets.BUILD / name).glob(f"{data}/{recipe}/{name}.tflite")
+    for file in sorted(found, key=lambda file: (-file.stat().st_mtime, file)):
+        plan = plans.beside(file)
+        if plan is not None and plan.weights == digest:
+            yield file, plan
+
+
 def plan_of(opened: Opened, changes: Mapping[str, Any], file: str = "") -> Plan:
     """Return the plan of a network of the user's: its size, and the range of its input.
 
@@ -64,14 +81,32 @@ def plan_of(opened: Opened, changes: Mapping[str, Any], file: str = "") -> Plan:
         taken = "pixels 0..255" if scale == 1 else "pixels / 255"
         log.info("%s: takes %s, as its layer %s says", opened.path, taken, layer)
     elif not any(changes.get(f"preprocessing.{key}") is not None for key in ("scale", "offset")):
-        log.info(
-            "%s: no layer says the range of its input; taking pixels / 255. If it learned from "
-            "others, --set preprocessing.scale=... --set preprocessing.offset=...",
-            opened.path,
-        )
+        preprocessing = _said_before(opened.path, preprocessing) if file else preprocessing
+        if preprocessing == PreprocessingPlan(*shape):
+            log.info(
+                "%s: no layer says the range of its input; taking pixels / 255. If it learned from "
+                "others, tell 'tinyseg quantize': --set preprocessing.scale=... --set "
+                "preprocessing.offset=...",
+                opened.path,
+            )
     return Plan(
         ModelPlan(name_of(opened.path), file=file), DataPlan(source=""), preprocessing=preprocessing
     )
+
+
+def _said_before(path: str, plain: PreprocessingPlan) -> PreprocessingPlan:
+    """Return what 'tinyseg quantize' was told of the range of a file's input, else as it is."""
+    file, plan = next(made_of(Path(path)), (None, None))
+    if plan is None:
+        return plain
+    known = plan.preprocessing
+    told = dataclasses.replace(plain, scale=known.scale, offset=known.offset)
+    if told != plain:
+        log.info(
+            "%s: input = pixel * %s + %s, as 'tinyseg quantize' was told for %s",
+            *(path, known.scale, known.offset, file),
+        )
+    return told
 
 
 def _shape(opened: Opened, asked: list[int | None]) -> tuple[int, int, int]:

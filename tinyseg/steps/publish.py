@@ -23,6 +23,7 @@ from tinyseg.steps.networks import load_trained
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.session import Session
 from tinyseg.tflite import TfliteModel
+from tinyseg.zoo import network
 from tinyseg.zoo.weights import save_weights
 
 _KEPT = ("{name}.tflite", "{name}.tflite-profiling-results.txt", "split.json")
@@ -30,7 +31,12 @@ _PICTURES = {"segmentation": "dice.png", "classification": "confusion.png"}
 
 
 def newest_run(name: str, source: str | None = None) -> Path:
-    """Return the folder where a network's training run lies unless the user says otherwise."""
+    """Return the folder where a network's training run lies unless the user says otherwise.
+
+    Raises:
+        InputError: no such network.
+    """
+    network(name)
     return presets.BUILD / name / presets.slug(source or "phantom") / "float"
 
 

@@ -31,6 +31,7 @@ _UINT8 = (
     "uint8 activations (quantization of TensorFlow 1), for which TensorFlow Lite Micro has no "
     f"kernels; {_QUANTIZE}"
 )
+_VELA = "compiled by Vela for an Ethos-U, which alone runs it; give the file that Vela was given"
 _WITH_STEPS = ("Conv2DOptions", "DepthwiseConv2DOptions", "TransposeConvOptions", "Pool2DOptions")
 # Options that are at least 1 where an operator has them.
 _STEPS = (
@@ -68,6 +69,8 @@ def lint(model: TfliteModel) -> list[Finding]:
     Returns:
         Findings, errors first.
     """
+    if "ethos-u" in model.opcodes:
+        return [Finding("error", "model", _VELA)]
     findings = _check_graph(model) + _check_kind(model)
     decoders = [operator for operator in model.operators if op_of(operator).decodes]
     encoded = {t.index for op in decoders for t in op.inputs if t is not None}

@@ -108,11 +108,26 @@ def network(name: str) -> Network:
     """
     entry = NETWORKS.get(name) or extensions.registered(GROUP, name, Network)
     if entry is None:
-        raise InputError(
-            f"{name}: no such network or Keras file; choose from {', '.join(names())}, or give a "
-            f"file that ends in .keras or .h5, or the folder of a SavedModel{meant(name, names())}"
-        )
+        raise InputError(f"{name}: {_reason(name)}")
     return entry
+
+
+def _reason(name: str) -> str:
+    """Return why a name is that of no network, and the cure."""
+    if name.endswith(".tflite"):
+        return (
+            "is a .tflite file; give the network that it was made of, a Keras model or one of "
+            "'tinyseg zoo'"
+        )
+    if name.endswith((".keras", ".h5")):
+        return (
+            "a network of the zoo is wanted here, see 'tinyseg zoo'; to go on training one of "
+            f"yours, run 'tinyseg quantize {name} --recipe qat_wi8_ai8'"
+        )
+    return (
+        f"no such network or Keras file; choose from {', '.join(names())}, or give a file that "
+        f"ends in .keras or .h5, or the folder of a SavedModel{meant(name, names())}"
+    )
 
 
 def builder(name: str) -> Callable[..., keras.Model]:

@@ -27,12 +27,14 @@ constexpr uint32_t kModelArenaSize = {{ arena_size }};
 
 {% endif -%}
 // Input {{ input.shape }} {{ input.dtype }}, output {{ output.shape }} {{ output.dtype }};
-// types: 1 int8, 2 int16, 3 float32. real = (stored - zero point) * scale.
+// types: 1 int8, 2 int16, 3 float32, 4 int32. real = (stored - zero point) * scale.
 constexpr int kModelInputType = {{ input.code }};
 constexpr uint32_t kModelInputElements = {{ input.elements }};
 constexpr uint32_t kModelInputHeight = {{ input.shape[1] }};
 constexpr uint32_t kModelInputWidth = {{ input.shape[2] }};
 constexpr uint32_t kModelInputChannels = {{ input.shape[3] }};
+// Whether the input is one channel after the other, not one pixel after the other.
+constexpr bool kModelInputChannelsFirst = {{ channels_first | lower }};
 constexpr float kModelInputScale = {{ input.scale }}f;
 constexpr int32_t kModelInputZeroPoint = {{ input.zero_point }};
 constexpr int kModelOutputType = {{ output.code }};
@@ -44,7 +46,11 @@ constexpr int32_t kModelOutputZeroPoint = {{ output.zero_point }};
 // pixel = (255 * value + kModelImageWhite / 2) / kModelImageWhite.
 constexpr uint32_t kModelImageWhite = {{ image_white }};
 // The stored input of each pixel value 0..255: {{ table_text }}.
-constexpr {{ input.ctype }} kModelInputTable[256] = {
+{% if input_tables > 1 -%}
+// A table for each channel, one after the other.
+{% endif -%}
+constexpr uint32_t kModelInputTables = {{ input_tables }};
+constexpr {{ input.ctype }} kModelInputTable[{{ 256 * input_tables }}] = {
 {{ input_table }}
 };
 // Outputs above this one are foreground: {{ threshold_text }}.

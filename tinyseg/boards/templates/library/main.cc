@@ -18,6 +18,22 @@
 
 namespace {
 
+{% if input_tables > 1 -%}
+bool Pull(void*, uint32_t, uint32_t number, uint8_t* to) {
+  for (uint32_t i = 0; i < kModelInputRow; ++i) {
+    const int pixel = std::getchar();
+    if (pixel == EOF) return false;
+{%- if channels_first %}
+    const uint32_t element = number * kModelInputRow + i;
+    const uint32_t channel = element / (kModelInputHeight * kModelInputWidth);
+{%- else %}
+    const uint32_t channel = (number * kModelInputRow + i) % kModelInputChannels;
+{%- endif %}
+    to[i] = static_cast<uint8_t>(kModelInputTable[256 * channel + pixel]);
+  }
+  return true;
+}
+{%- else -%}
 bool Pull(void*, uint32_t, uint32_t, uint8_t* to) {
   for (uint32_t i = 0; i < kModelInputRow; ++i) {
     const int pixel = std::getchar();
@@ -26,6 +42,7 @@ bool Pull(void*, uint32_t, uint32_t, uint8_t* to) {
   }
   return true;
 }
+{%- endif %}
 
 {% if point.units -%}
 constexpr tinyseg::OperatingPoint kPoint = {
