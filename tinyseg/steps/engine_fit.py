@@ -9,9 +9,10 @@ from tinyseg.boards.firmware import OWN, room
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiled import compiled
 from tinyseg.engine.compiler import compile_model
-from tinyseg.engine.cores import SLACK, Core, core_of, specialize
+from tinyseg.engine.cores import SLACK, Core, core_of
 from tinyseg.engine.placement import DoesNotFitError, data_bytes, other_bytes, place
 from tinyseg.engine.schedule import simulate
+from tinyseg.engine.selection import specialize
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 
