@@ -22,7 +22,7 @@ from tinyseg import files
 from tinyseg.boards import board as boards
 from tinyseg.engine import cost, cost_terms
 from tinyseg.engine.compiled import Compiled, compiled
-from tinyseg.engine.cores import core_of
+from tinyseg.engine.cores import Core, core_of
 from tinyseg.engine.schedule import Schedule
 from tinyseg.tflite import TfliteModel
 
@@ -33,6 +33,9 @@ _BATCH, MEMORY = 700 << 10, 250 << 10
 # Of so many files one runs on portable kernels, too: networks still have some of them, of which
 # the other files tell too little.
 _PORTABLE = 3
+# And one on kernels for the DSP extension, where there are others for vectors: the compiler is to
+# choose between them.
+_DSP = 2
 # Terms that are less than this share of an operator, where they matter most, are left out.
 _SMALL = 1e-4
 
@@ -49,8 +52,11 @@ def measure(board: str, folder: Path) -> Measured:
 
     core = CoreRunner(board, folder)
     contents = list(cost_files.contents())
-    made = [core.compiled(content) for content in contents]
-    made += [compiled(TfliteModel.parse(content)) for content in contents[::_PORTABLE]]
+    models = [TfliteModel.parse(content) for content in contents]
+    made = [compiled(model, core=core.core, price=_first) for model in models]
+    made += [compiled(model) for model in models[::_PORTABLE]]
+    if core.core is Core.MVE:
+        made += [compiled(model, core=Core.DSP, price=_first) for model in models[::_DSP]]
     made = [one for one in made if one.ram < MEMORY]
     found = []
     for batch in batches(made):
@@ -59,6 +65,11 @@ def measure(board: str, folder: Path) -> Measured:
             schedule = one.placement.schedule
             found += equations(schedule, answer.instructions, answer.by_operator)
     return found
+
+
+def _first(*_: object) -> float:
+    """Let the first kernel that can compute a node be taken: prices are what is looked for."""
+    return 0.0
 
 
 def batches(made: Sequence[Compiled]) -> Iterator[list[Compiled]]:

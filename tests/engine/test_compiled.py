@@ -29,7 +29,7 @@ def test_kernels_whose_scratch_does_not_fit_give_way_to_portable_ones(model, pla
     def hungry(_, node):
         return dataclasses.replace(node, scratch=100_000)
 
-    monkeypatch.setitem(cores.RULES, cores.Core.DSP, {Kernel.CONVOLUTION: hungry})
+    monkeypatch.setitem(cores.RULES, cores.Core.DSP, {Kernel.CONVOLUTION: [hungry]})
     roomy = compiled(model, [plain.ram + 100_000], core=cores.Core.DSP)
     assert (roomy.core, roomy.placement.scratch_bytes) == (cores.Core.DSP, 100_000)
     tight = compiled(model, [plain.ram], core=cores.Core.DSP)

@@ -1,12 +1,18 @@
 """Kernels of each class of cores, on emulated boards, against TensorFlow Lite Micro."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine import cases, on_core
-from tests.tflite.drafts import on_tflm, random_inputs
+from tests.tflite.drafts import File, conv, on_tflm, options, random_inputs
+from tinyseg.engine.compiled import compiled
+from tinyseg.engine.compiler import compile_model
+from tinyseg.engine.selection import candidates
+from tinyseg.tflite import TfliteModel
 
 pytestmark = pytest.mark.arm
 
@@ -33,11 +39,46 @@ def check(core, drawn):
             np.testing.assert_array_equal(found, expected.reshape(found.shape))
 
 
+def pixels():
+    """A convolution of single pixels from one channel to eight."""
+    file = File()
+    source = file.tensor((1, 6, 72, 1), scale=0.1, zero_point=-3)
+    return file.content([source], [conv(file, source, 8)])
+
+
+def elements():
+    """A sum of two tensors."""
+    file = File()
+    shape = (1, 6, 18, 16)
+    inputs = [file.tensor(shape, scale=scale, zero_point=-3) for scale in (0.1, 0.07)]
+    target = file.tensor(shape, scale=0.12, zero_point=-4)
+    file.operator("ADD", inputs, target, options("Add"))
+    return file.content(inputs, [target])
+
+
+def unless(kernel, _program, node, _core):
+    """A price with which a kernel is chosen wherever it can be."""
+    return float(node.kernel != kernel)
+
+
 @settings(max_examples=2)
 @given(st.data())
 def test_operators(core, data):
     """Several of each kind in one boot."""
     check(core, [data.draw(kind()) for kind in cases.KINDS.values() for _ in range(2)])
+
+
+@pytest.mark.parametrize("make", [pixels, elements])
+def test_chosen_kernel_takes_the_fewest_instructions(core, make):
+    model = TfliteModel.parse(make())
+    program = compile_model(model)
+    (node,) = (node for node in program.nodes if node.kernel is not None)
+    kernels = [made.kernel for made in candidates(program, node, core.core)]
+    made = [compiled(model, core=core.core, price=partial(unless, kernel)) for kernel in kernels]
+    values = random_inputs(model.content)
+    requests = [on_core.Request(one, values) for one in (*made, compiled(model, core=core.core))]
+    *answers, chosen = core.run(requests)
+    assert chosen.instructions == min(answer.instructions for answer in answers)
 
 
 @pytest.mark.slow

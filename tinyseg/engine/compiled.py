@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from tinyseg.engine import cost
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiler import compile_model, integer
-from tinyseg.engine.cores import SLACK, Core, specialize
+from tinyseg.engine.cores import SLACK, Core
 from tinyseg.engine.placement import DoesNotFitError, Placement, other_bytes, place
 from tinyseg.engine.program import Node, Program
 from tinyseg.engine.recompute import Costs, choose, front, macs
 from tinyseg.engine.schedule import Schedule, simulate
+from tinyseg.engine.selection import Price, specialize
 from tinyseg.errors import InputError
 from tinyseg.tflite.model import TfliteModel
 
@@ -56,6 +57,7 @@ def compiled(
     regions: Sequence[int] | None = None,
     max_work: float = 1.0,
     core: Core = Core.PORTABLE,
+    price: Price = cost.of_row,
 ) -> Compiled:
     """Compile a file.
 
@@ -69,11 +71,12 @@ def compiled(
         core: class of cores that it will run on; kernels for this machine are the portable ones.
             Where the scratch of the class's kernels does not fit, the portable ones are taken,
             which are slower and need next to none.
+        price: by which it is chosen among kernels of the class.
 
     Raises:
         InputError: the engine cannot run it, or it does not fit.
     """
-    once = simulate(specialize(compile_model(model), core))
+    once = simulate(specialize(compile_model(model), core, price))
     costs = costs_on(once.program, core)
     try:
         placement = _placed(once, regions, max_work, SLACK[core], costs)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tinyseg.engine.cores import Core
 from tinyseg.engine.cost_terms import OUTPUT, border_terms, parts
 from tinyseg.engine.cost_windows import Parts
-from tinyseg.engine.program import Program
+from tinyseg.engine.program import Node, Program
 from tinyseg.engine.schedule import Schedule
 
 FILE = Path(__file__).with_name("cost.json")
@@ -64,6 +64,17 @@ def row_costs(program: Program, core: Core) -> list[float] | None:
     factors = stored().get(core.value, {})
     found = [dot(factors, loops(program, index)) for index in range(len(program.nodes))]
     return None if None in found else [cost for cost in found if cost is not None]
+
+
+def of_row(program: Program, node: Node, core: Core) -> float | None:
+    """Return the instructions of a row of a node; None where nobody has measured its kernel.
+
+    Args:
+        program: the nodes that it reads.
+        node: with a kernel for a class of cores.
+        core: that class.
+    """
+    return dot(stored().get(core.value, {}), parts(program, node))
 
 
 def loops(program: Program, index: int) -> Parts:

@@ -11,7 +11,7 @@ from tinyseg.boards.firmware import OWN, room
 from tinyseg.engine.blob import pack
 from tinyseg.engine.compiled import compiled, costs_on
 from tinyseg.engine.compiler import compile_model
-from tinyseg.engine.cores import SLACK, Core, core_of, specialize
+from tinyseg.engine.cores import SLACK, Core, core_of
 from tinyseg.engine.placement import (
     DoesNotFitError,
     Placement,
@@ -21,6 +21,7 @@ from tinyseg.engine.placement import (
 )
 from tinyseg.engine.recompute import front
 from tinyseg.engine.schedule import Schedule, simulate
+from tinyseg.engine.selection import specialize
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
 

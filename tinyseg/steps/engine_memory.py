@@ -15,10 +15,11 @@ from tinyseg.boards.board import load_board
 from tinyseg.boards.firmware import OWN, booted, compile_for
 from tinyseg.engine.compiled import Compiled, compiled, costs_on
 from tinyseg.engine.compiler import compile_model
-from tinyseg.engine.cores import Core, specialize
+from tinyseg.engine.cores import Core
 from tinyseg.engine.memory_report import memory_report
 from tinyseg.engine.placement import place
 from tinyseg.engine.recompute import Variant, front
+from tinyseg.engine.selection import specialize
 from tinyseg.errors import InputError
 from tinyseg.progress import counter
 from tinyseg.runtime.engine import HostProgram

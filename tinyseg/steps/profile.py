@@ -14,10 +14,11 @@ from tinyseg.engine import cost
 from tinyseg.engine import cycles as engine_cycles
 from tinyseg.engine.compiled import Compiled, compiled
 from tinyseg.engine.compiler import compile_model, integer
-from tinyseg.engine.cores import core_of, specialize
+from tinyseg.engine.cores import core_of
 from tinyseg.engine.cost import Counted
 from tinyseg.engine.cycles import Wait
 from tinyseg.engine.schedule import simulate
+from tinyseg.engine.selection import specialize
 from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
 from tinyseg.profiling.counted import profile_by_count

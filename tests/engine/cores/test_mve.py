@@ -5,9 +5,10 @@ import pytest
 
 from tests.tflite.drafts import File, options
 from tinyseg.engine.compiled import compiled
-from tinyseg.engine.cores import SLACK, Core, specialize
+from tinyseg.engine.cores import SLACK, Core
 from tinyseg.engine.cores.mve.packing import product, starts
 from tinyseg.engine.program import Data, Kernel, Link, Node, Program
+from tinyseg.engine.selection import specialize
 from tinyseg.tflite import TfliteModel
 
 
@@ -21,7 +22,8 @@ def convolution(weights, shift=-7, kernel=Kernel.CONVOLUTION, constant=None, own
     depthwise = kernel == Kernel.DEPTHWISE
     channels = weights.shape[-1] if depthwise else weights.shape[0]
     height, width = weights.shape[:2] if depthwise else weights.shape[1:3]
-    depth = weights.shape[-1]
+    # A depthwise one may make several channels of each.
+    depth = weights.shape[-1] // (own[0] if own else 1)
     facts = np.tile([100, 1 << 30, shift], (channels, 1)).astype("<i4")
     source = Node(None, (), height + 3, width + 3, depth, constant=constant)
     params = (

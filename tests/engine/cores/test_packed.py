@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tinyseg.engine.cores import Core, specialize
+from tinyseg.engine.cores import Core
 from tinyseg.engine.packed_weights import pack_weights
 from tinyseg.engine.program import Data, Kernel, Link, Node, Program
+from tinyseg.engine.selection import specialize
 
 HEADER, SLACK = 32, 12
 

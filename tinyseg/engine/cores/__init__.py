@@ -1,19 +1,17 @@
 """Classes of cores: which nodes a faster kernel computes there, with parameters packed for it.
 
 A class has a module here with its ``RULES``, and its kernels in ``firmware/engine/kernels/NAME``.
+Where several apply to a node, ``selection`` chooses.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from tinyseg.engine.cores import dsp, mve
-from tinyseg.engine.program import Kernel, Node, Program
-
-# What a rule returns: the node with a kernel of the class, or None to keep the portable one.
-Rule = Callable[[Program, Node], Node | None]
+from tinyseg.engine.cores.rule import Rule
+from tinyseg.engine.program import Kernel
 
 
 class Core(enum.StrEnum):
@@ -24,7 +22,7 @@ class Core(enum.StrEnum):
     MVE = "mve"
 
 
-RULES: Mapping[Core, Mapping[Kernel, Rule]] = {
+RULES: Mapping[Core, Mapping[Kernel, Sequence[Rule]]] = {
     Core.PORTABLE: {},
     Core.DSP: dsp.RULES,
     Core.MVE: mve.RULES,
@@ -45,15 +43,3 @@ _PROCESSORS = {
 def core_of(processor: str) -> Core:
     """Return the class of a processor such as ``cortex-m7``; portable where it is unknown."""
     return _PROCESSORS.get(processor, Core.PORTABLE)
-
-
-def specialize(program: Program, core: Core) -> Program:
-    """Return a program whose nodes have the fastest kernels of a class of cores."""
-    rules = RULES[core]
-
-    def special(node: Node) -> Node:
-        if node.kernel is None or node.kernel not in rules:
-            return node
-        return rules[node.kernel](program, node) or node
-
-    return dataclasses.replace(program, nodes=tuple(map(special, program.nodes))).pruned()

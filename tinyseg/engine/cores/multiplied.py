@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 
-from tinyseg.engine.program import Data, Kernel, Node
+from tinyseg.engine.cores.rule import Rule
+from tinyseg.engine.program import Data, Kernel, Node, Program
 
 # Of the input. Weights of products that a depthwise convolution lacks are zeros.
 _MOST_DEPTH = 4
 
 
-def as_convolution(node: Node) -> Node | None:
-    """Return a DEPTHWISE node as a CONVOLUTION; None where that would not be fast.
+def as_convolution(rules: Iterable[Rule]) -> list[Rule]:
+    """Return rules of convolutions as rules of depthwise ones of few channels."""
+
+    def of(rule: Rule) -> Rule:
+        def apply(program: Program, node: Node) -> Node | None:
+            ordinary = _ordinary(node)
+            return ordinary and rule(program, ordinary)
+
+        return apply
+
+    return [of(rule) for rule in rules]
+
+
+def _ordinary(node: Node) -> Node | None:
+    """Return a DEPTHWISE node as a CONVOLUTION; None where its weights would be many times more.
 
     Args:
         node: with portable parameters.

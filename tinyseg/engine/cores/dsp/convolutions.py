@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from tinyseg.engine.cores.dsp.narrow import narrow
 from tinyseg.engine.cores.dsp.packing import Border, packed, pairs_of, windows
 from tinyseg.engine.cores.dsp.parts import parts
-from tinyseg.engine.cores.dsp.pixels import dot, pixel_table
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 TILE = 4
@@ -19,12 +17,6 @@ _PANEL_SLACK = 24
 _BLOCK_BYTES = 6 << 10
 _LEAST_BLOCK = 2
 _WINDOWED = (Kernel.CONVOLUTION, Kernel.PACKED_CONVOLUTION, Kernel.TRANSPOSED)
-
-
-def convolution(program: Program, node: Node) -> Node | None:
-    """Return a convolution as a table, a product of vectors or of matrices."""
-    alone = pixel_table(program, node) or dot(program, node)
-    return alone or (narrow if node.width < TILE else product)(program, node)
 
 
 def product(program: Program, node: Node) -> Node | None:

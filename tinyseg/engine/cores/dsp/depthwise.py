@@ -6,10 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from tinyseg.engine.cores.dsp.convolutions import convolution
 from tinyseg.engine.cores.dsp.finish import finishes
 from tinyseg.engine.cores.dsp.parts import parts
-from tinyseg.engine.cores.multiplied import as_convolution
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
 _MOST_ROWS = 12
@@ -24,12 +22,7 @@ _BIAS, _MULTIPLIER, _ROUNDING, _SHIFT = range(4)
 
 
 def depthwise(program: Program, node: Node) -> Node | None:
-    """Return a depthwise convolution with its weights in pairs, or as a product of matrices."""
-    ordinary = as_convolution(node)
-    return (ordinary and convolution(program, ordinary)) or _in_pairs(program, node)
-
-
-def _in_pairs(program: Program, node: Node) -> Node | None:
+    """Return a depthwise convolution with its weights in pairs."""
     numbers, weights, channels = parts(node)
     window = numbers[:8]
     input_zero, zero, least, most, multiplier = numbers[8:]

@@ -7,9 +7,14 @@ import dataclasses
 from tinyseg.engine.cores.dsp.packing import packed, pairs_of, windows
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
+# Pixels of a row, for each number of which there is a loop.
+_MOST_PIXELS = 3
+
 
 def narrow(program: Program, node: Node) -> Node | None:
     """Return a convolution of one to three pixels a row, whose weights are read where they lie."""
+    if node.width > _MOST_PIXELS:
+        return None
     found = windows(program, node)
     border = found.border
     # Sums below zero are rounded as such: no other form of it is worth its code.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from tinyseg.engine.cores import dsp
+from tinyseg.engine.cores.multiplied import as_convolution
 from tinyseg.engine.cores.mve.convolutions import convolution, transposed
 from tinyseg.engine.cores.mve.depthwise import depthwise
 from tinyseg.engine.cores.mve.elementwise import (
@@ -16,33 +17,23 @@ from tinyseg.engine.cores.mve.elementwise import (
     resize_nearest,
     table,
 )
-from tinyseg.engine.program import Kernel, Node, Program
+from tinyseg.engine.cores.rule import Rule
+from tinyseg.engine.program import Kernel
 
-Rule = Callable[[Program, Node], Node | None]
-
-# Rules for Helium. These cores have the DSP extension, too: its kernels take what is left.
-_OWN: Mapping[Kernel, Rule] = {
-    Kernel.CONVOLUTION: convolution,
-    Kernel.DEPTHWISE: depthwise,
-    Kernel.TRANSPOSED: transposed,
-    Kernel.ADD: add,
-    Kernel.MULTIPLY: multiply,
-    Kernel.TABLE: table,
-    Kernel.MAX_POOL: max_pool,
-    Kernel.AVERAGE_POOL: average_pool,
-    Kernel.RESIZE_NEAREST: resize_nearest,
-    Kernel.COPY_ROWS: copy_rows,
+_OWN: Mapping[Kernel, Sequence[Rule]] = {
+    Kernel.CONVOLUTION: [convolution],
+    Kernel.DEPTHWISE: [*as_convolution([convolution]), depthwise],
+    Kernel.TRANSPOSED: [transposed],
+    Kernel.ADD: [add],
+    Kernel.MULTIPLY: [multiply],
+    Kernel.TABLE: [table],
+    Kernel.MAX_POOL: [max_pool],
+    Kernel.AVERAGE_POOL: [average_pool],
+    Kernel.RESIZE_NEAREST: [resize_nearest],
+    Kernel.COPY_ROWS: [copy_rows],
 }
 
-
-def _or_dsp(kernel: Kernel) -> Rule:
-    rules = [of[kernel] for of in (_OWN, dsp.RULES) if kernel in of]
-
-    def rule(program: Program, node: Node) -> Node | None:
-        made = (rule(program, node) for rule in rules)
-        return next((found for found in made if found is not None), None)
-
-    return rule
-
-
-RULES: Mapping[Kernel, Rule] = {kernel: _or_dsp(kernel) for kernel in {**_OWN, **dsp.RULES}}
+# These cores have the DSP extension, too.
+RULES: Mapping[Kernel, Sequence[Rule]] = {
+    kernel: [*_OWN.get(kernel, ()), *dsp.RULES.get(kernel, ())] for kernel in {**_OWN, **dsp.RULES}
+}

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinyseg.engine.cores.multiplied import as_convolution
-from tinyseg.engine.cores.mve.convolutions import convolution
 from tinyseg.engine.cores.mve.packing import VECTOR, Layer, sources
 from tinyseg.engine.program import Data, Kernel, Node, Program
 
@@ -30,9 +28,6 @@ _LANES = (0, 2, 1, 3)
 
 def depthwise(program: Program, node: Node) -> Node | None:
     """Return a DEPTHWISE node for Helium; None for many taps and what its sums do not hold."""
-    ordinary = as_convolution(node)
-    if ordinary is not None:
-        return convolution(program, ordinary)
     layer, read = Layer.of(node), sources(program.nodes, node)
     height, width = layer.window[:2]
     taps = height * width
