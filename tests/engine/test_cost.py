@@ -21,7 +21,10 @@ from tinyseg.tflite import TfliteModel
 
 MODELS = Path(__file__).parents[2] / "models"
 NETWORKS = ["attention_unet_ds_256k/busi", "attention_unet_ds_256k/phantom", "lw_unet/busi"]
-MACHINES = {"mps2_an500": "cortex-m7", "mps3_an547": "cortex-m55"}
+MACHINES = {
+    **{"mps2_an386": "cortex-m4", "mps2_an500": "cortex-m7"},
+    **{"mps2_an505": "cortex-m33", "mps3_an547": "cortex-m55"},
+}
 # What the model is made for.
 MOST_ERROR = 0.05
 

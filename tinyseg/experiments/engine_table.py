@@ -128,8 +128,9 @@ def page(results: Figures) -> str:
         "be in use; the stack comes on top of it. Code is the whole firmware's, that of its serial "
         "protocol (about 8 kB) included; data are the program with its weights, or the `.tflite` "
         "file. Instructions are no cycles, see [Cycles](#cycles). *Less memory* computes rows "
-        "again, up to 1.15 times the work, rather than keep them. Output "
-        "bytes are compared with those of the `tflite-micro` package on random inputs.",
+        "again, up to 1.15 times the work, rather than keep them. Figures without code and stack "
+        "are of an image that has all kernels. Output bytes are compared with those of the "
+        "`tflite-micro` package on random inputs.",
         "![RAM and instructions of each network](engine.png)",
         overview(results),
     ]
