@@ -16,6 +16,7 @@ from tinyseg.scoring.scores import lesions
 
 # The row that the others are held against.
 REFERENCE = "all"
+UNSCORED = "by the validation images it is no better than the first"
 
 
 class Paired(NamedTuple):
@@ -51,7 +52,7 @@ def write(result: Mapping[str, Any], path: Path) -> None:
         "Made by `make experiment NAME=busi_clinic` on BUSI by the [protocol](../protocol.md) in "
         f"{hours / 3600:.1f} hours of a core. All choices, the operating points among them, were "
         "made on the validation images of fold 0. The final networks learned from all that is not "
-        "of the test part, which was scored once for each of them.",
+        "of the test part, which was scored once for each that has figures of it.",
         "",
         *_rounds(result["rounds"]),
         "",
@@ -77,11 +78,12 @@ def _rounds(rounds: Mapping[str, Any]) -> list[str]:
                 f"{chosen['false_alarms']} of {chosen['healthy_images']}",
             ]
         )
-        for title, key in (("float32", "float"), ("int8", "integers")):
+        for title, key in (("float32", "float"), ("int8", "integers")) if found["tests"] else ():
             table += _tested(f"{name} round, test part, {title}", [t[key] for t in found["tests"]])
         lines.append(
             f"* {name} round: {count(first['bytes'])} bytes, tensor arena "
             f"{count(first['arena_bytes'])}; operating point {_point(chosen['point'])}"
+            + ("" if found["tests"] else "; not scored on the test part, for " + UNSCORED)
         )
     header = ["images", "Dice with a lesion", "Dice of all", "lesions missed", "healthy marked"]
     return [*lines, "", markdown_table(header, table)]
