@@ -20,6 +20,7 @@ from tinyseg.experiments.clinic_plans import (
     TRIALS,
     first_final_plan,
     first_student_plan,
+    fourth_plan,
     lever_plan,
     student_plan,
     teacher_plan,
@@ -34,14 +35,14 @@ from tinyseg.zoo import build
 def test_plans_keep_the_test_part_apart_and_the_student_is_small():
     made = [teacher_plan(name, FOLD) for name in TEACHERS]
     made += [lever_plan(name) for name in LEVERS]
-    made += [third_plan(FOLD)]
-    finals = [student_plan(NONE, FINAL), first_final_plan(), third_plan(NONE)]
+    made += [third_plan(FOLD), fourth_plan(FOLD)]
+    finals = [student_plan(NONE, FINAL), first_final_plan(), third_plan(NONE), fourth_plan(NONE)]
     made += [first_student_plan(), *finals]
     for plan in made:
         assert (plan.data.split_seed, plan.data.folds, plan.data.fractions[2]) == (0, 5, 0.2)
-    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 3) + [NONE] * 3
+    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 4) + [NONE] * 4
     assert len({(plan.seed, plan.training) for plan in made[: len(TEACHERS)]}) == len(TEACHERS)
-    for plan in made[-5:]:
+    for plan in made[-7:]:
         assert "teacher_mixed" in plan.distillation.teacher
         assert len(plan.distillation.ensemble) == 1
         assert build(*plan.network).count_params() <= 60_000
@@ -61,6 +62,8 @@ def test_the_third_round_starts_from_what_saw_the_training_images_of_the_fold_al
     assert start.model == final.model
     assert final.training == third_plan(FOLD).training
     assert str(weights(trial_role(START))) == final.training.initial_weights
+    going_on = [fourth_plan(fold).training.initial_weights for fold in (FOLD, NONE)]
+    assert going_on == [str(weights(role)) for role in ("third_student", "third_final")]
 
 
 @pytest.mark.parametrize(

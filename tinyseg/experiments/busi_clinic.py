@@ -3,13 +3,14 @@
 Teachers on an encoder that learned ImageNet teach a student of at most 60,000 parameters, on
 images that are changed at random and mixed. All choices, that of the operating point among them,
 are made on the validation images of one fold, on which levers are taken away or added one by one
-too. There were three rounds. In the first the student goes on at a lower rate with all that is not
-the test part. In the second labels are balanced and presence counts more, and final networks learn
-from the start with all that is not of the test part, their last weights being kept as those of the
-fold's student are. In the third a network without an encoder learns from the same teachers, and the
-final one starts from where the fold's student does and learns for as many epochs. The test part is
-scored once for each final network, of the third round only if its student is better on the
-validation images than the first one; ``docs/protocol.md``.
+too. There were four rounds. In the first the student goes on at a lower rate with all that is not
+of the test part. In the second labels are balanced and presence counts more, and final networks
+learn from the start with all that is not of the test part, their last weights being kept as those
+of the fold's student are. In the third a network without an encoder learns from the same teachers;
+the final one starts from where the fold's student does and learns for as many epochs. In the fourth
+both go on, with labels balanced and more presence. The test part is scored once for each final
+network, of the last two rounds only if the student is better on the validation images than the
+first one; ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tinyseg.experiments.clinic_plans import (
     FINAL,
     FIRST_LONG,
     FOLD,
+    FOURTH,
     LEVERS,
     LONG,
     NONE,
@@ -43,6 +45,7 @@ from tinyseg.experiments.clinic_plans import (
     WORK,
     first_final_plan,
     first_student_plan,
+    fourth_plan,
     lever_plan,
     student_plan,
     teacher_plan,
@@ -166,7 +169,8 @@ def trials(jobs: Jobs) -> dict[str, Any]:
     students = {
         "first student, its best epoch": (FIRST_LONG, "student"),
         "second student": (LONG, f"student {POINT_SEEDS[0]}"),
-        "third student, from the next row": (THIRD, "third student"),
+        "third student: lw_unet, 112 x 112": (THIRD, "third student"),
+        "fourth student: the third goes on": (FOURTH, "fourth student"),
     }
     judged = jobs.run(
         {f"judged {name}": (judge_point, (_role(name),)) for _, name in students.values()}
@@ -255,13 +259,14 @@ def rounds(jobs: Jobs) -> dict[str, Any]:
         {f"final {seed}": student_plan(NONE, FINAL, seed) for seed in SEEDS},
     )
     jobs.run({f"trial {START}": (try_plan, (START,))})
-    third = run_round(
-        jobs,
-        {"third student": third_plan(FOLD)},
-        {"third final": third_plan(NONE)},
-        first["point"]["chosen"],
-    )
-    done = {"first": first, "second": second, "third": third}
+    done = {"first": first, "second": second}
+    for name, plan_for in (("third", third_plan), ("fourth", fourth_plan)):
+        done[name] = run_round(
+            jobs,
+            {f"{name} student": plan_for(FOLD)},
+            {f"{name} final": plan_for(NONE)},
+            first["point"]["chosen"],
+        )
     return {
         "teachers": {name: run["validation"] for name, run in taught.items()},
         "rounds": done,

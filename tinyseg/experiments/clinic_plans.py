@@ -20,8 +20,8 @@ FIRST_LONG, FIRST_FINAL = 80, 16
 # Epochs of the second student, of a final one, which has a quarter more images and takes half as
 # many steps, and of a row of the ablation.
 LONG, FINAL, SHORT = 50, 22, 20
-# Epochs of the third student and of its final network.
-THIRD = 100
+# Epochs of the third student and of its final network, and of both going on.
+THIRD, FOURTH = 100, 30
 # What the third round starts from, see ``TRIALS``: it saw the training images of the fold alone.
 START = "lw_unet, no teachers, 96 x 96"
 # Of the fold's students, whose images choose the point, and of the final ones.
@@ -198,6 +198,21 @@ def third_plan(fold: int) -> Plan:
         "training.initial_weights": str(weights(trial_role(START))),
     }
     return plans.override(student_plan(fold, THIRD), changes)
+
+
+def fourth_plan(fold: int) -> Plan:
+    """Return the plan by which networks of the third round go on: healthy images count more."""
+    changes = {
+        "training.epochs": FOURTH,
+        "training.patience": FOURTH,
+        "training.learning_rate": 1e-3,
+        "training.presence_weight": 1.0,
+        "training.balance": True,
+        "training.initial_weights": str(
+            weights("third_student" if fold == FOLD else "third_final")
+        ),
+    }
+    return plans.override(third_plan(fold), changes)
 
 
 def trial_role(name: str) -> str:
