@@ -16,7 +16,7 @@ from tinyseg.scoring.scores import lesions
 
 # The row that the others are held against.
 REFERENCE = "all"
-UNSCORED = "by the validation images it is no better than the first"
+UNSCORED = "its student does not have more Dice of both kinds than that of the first round"
 
 
 class Paired(NamedTuple):
