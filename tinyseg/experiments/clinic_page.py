@@ -198,8 +198,8 @@ def _ablation(result: Mapping[str, Any]) -> list[str]:
     return [
         f"## One lever less, or one more\n\n{result['short']} epochs each of the "
         "first student, fold 0, one seed, threshold 0.5, float32. Differences are means over the "
-        "same images ± their standard error; they say nothing of other seeds. Each row is of the epoch "
-        "with most Dice of all, where Dice with a lesion can be lower than in the last one.",
+        "same images ± their standard error; they say nothing of other seeds. Each row is of the "
+        "epoch with most Dice of all, where Dice with a lesion can be lower than in the last one.",
         "",
         markdown_table(header, table),
     ]
