@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tinyseg.experiments.busi_clinic import better
 from tinyseg.experiments.clinic_page import paired, write
 from tinyseg.experiments.clinic_plans import (
     FINAL,
@@ -14,14 +15,19 @@ from tinyseg.experiments.clinic_plans import (
     LONG,
     NONE,
     SHORT,
+    START,
     TEACHERS,
     TRIALS,
     first_final_plan,
     first_student_plan,
+    fourth_plan,
     lever_plan,
     student_plan,
     teacher_plan,
+    third_plan,
     trial_plan,
+    trial_role,
+    weights,
 )
 from tinyseg.zoo import build
 
@@ -29,12 +35,14 @@ from tinyseg.zoo import build
 def test_plans_keep_the_test_part_apart_and_the_student_is_small():
     made = [teacher_plan(name, FOLD) for name in TEACHERS]
     made += [lever_plan(name) for name in LEVERS]
-    made += [first_student_plan(), student_plan(NONE, FINAL), first_final_plan()]
+    made += [third_plan(FOLD), fourth_plan(FOLD)]
+    finals = [student_plan(NONE, FINAL), first_final_plan(), third_plan(NONE), fourth_plan(NONE)]
+    made += [first_student_plan(), *finals]
     for plan in made:
         assert (plan.data.split_seed, plan.data.folds, plan.data.fractions[2]) == (0, 5, 0.2)
-    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 2) + [NONE] * 2
+    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 4) + [NONE] * 4
     assert len({(plan.seed, plan.training) for plan in made[: len(TEACHERS)]}) == len(TEACHERS)
-    for plan in made[-3:]:
+    for plan in made[-7:]:
         assert "teacher_mixed" in plan.distillation.teacher
         assert len(plan.distillation.ensemble) == 1
         assert build(*plan.network).count_params() <= 60_000
@@ -46,6 +54,25 @@ def test_trials_differ_and_are_small_too():
         plan = trial_plan(name)
         assert plan != base
         assert build(*plan.network).count_params() <= 60_000
+
+
+def test_the_third_round_starts_from_what_saw_the_training_images_of_the_fold_alone():
+    start, final = trial_plan(START), third_plan(NONE)
+    assert start.data == third_plan(FOLD).data
+    assert start.model == final.model
+    assert final.training == third_plan(FOLD).training
+    assert str(weights(trial_role(START))) == final.training.initial_weights
+    going_on = [fourth_plan(fold).training.initial_weights for fold in (FOLD, NONE)]
+    assert going_on == [str(weights(role)) for role in ("third_student", "third_final")]
+
+
+@pytest.mark.parametrize(
+    ("lesion", "everything", "expected"),
+    [(0.72, 0.74, True), (0.73, 0.73, False), (0.7, 0.8, False)],
+)
+def test_a_better_network_has_more_dice_of_both_kinds(lesion, everything, expected):
+    found = {"lesion_dice": lesion, "dice": everything}
+    assert better(found, {"lesion_dice": 0.71, "dice": 0.73}) == expected
 
 
 def test_every_lever_but_the_reference_changes_something():
@@ -92,7 +119,11 @@ def test_page(tmp_path):
     result = {
         "seconds": 3600,
         "short": 30,
-        "rounds": {"first": found([first]), "second": found([first, second])},
+        "rounds": {
+            "first": found([first]),
+            "second": found([first, second]),
+            "third": found([]),
+        },
         "failures": {"missed": ["benign/benign (1)", "benign/benign (2)"], "false_alarms": []},
         "trials": {
             "160 x 160": {
@@ -113,6 +144,9 @@ def test_page(tmp_path):
     spread = 0.02 / 2**0.5
     assert "| second round, test part, int8, seed 1 | 0.7200 | 0.7450 | 7 | 5 of 23 |" in page
     assert f"int8, mean ± spread | 0.7300 ± {spread:.4f} | 0.7500 ± {spread / 2:.4f}" in page
+    assert "third round: 139,000 bytes" in page
+    assert "blank_below 0.7; not scored on the test part" in page
+    assert "third round, test part" not in page
     gains = (-0.1, 0.0)
     error = statistics.stdev(gains) / 2**0.5
     assert f"| without mixing | 0.6500 | 0.4333 | -0.050 ± {error:.3f} |" in page

@@ -3,10 +3,14 @@
 Teachers on an encoder that learned ImageNet teach a student of at most 60,000 parameters, on
 images that are changed at random and mixed. All choices, that of the operating point among them,
 are made on the validation images of one fold, on which levers are taken away or added one by one
-too. There were two rounds. In the first the student goes on at a lower rate with all that is not of
-the test part. In the second labels are balanced and presence counts more, and final networks learn
-from the start with all that is not of the test part, their last weights being kept as those of the
-fold's student are. The test part is scored once for each final network; ``docs/protocol.md``.
+too. There were four rounds. In the first the student goes on at a lower rate with all that is not
+of the test part. In the second labels are balanced and presence counts more, and final networks
+learn from the start with all that is not of the test part, their last weights being kept as those
+of the fold's student are. In the third a network without an encoder learns from the same teachers;
+the final one starts from where the fold's student does and learns for as many epochs. In the fourth
+both go on, with labels balanced and more presence. The test part is scored once for each final
+network, of the last two rounds only if the student is better on the validation images than the
+first one; ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -27,22 +31,28 @@ from tinyseg.experiments.clinic_plans import (
     FINAL,
     FIRST_LONG,
     FOLD,
+    FOURTH,
     LEVERS,
     LONG,
     NONE,
     POINT_SEEDS,
     SEEDS,
     SHORT,
+    START,
     TEACHERS,
+    THIRD,
     TRIALS,
     WORK,
     first_final_plan,
     first_student_plan,
+    fourth_plan,
     lever_plan,
     student_plan,
     teacher_plan,
     teacher_role,
+    third_plan,
     trial_plan,
+    trial_role,
     weights,
 )
 from tinyseg.experiments.jobs import Jobs
@@ -149,7 +159,7 @@ def judge_point(role: str) -> dict[str, Any]:
 
 def try_plan(name: str) -> dict[str, Any]:
     """Train what else was tried, and judge it at its best operating point."""
-    plan, role = trial_plan(name), f"trial_{presets.slug(name)}"
+    plan, role = trial_plan(name), trial_role(name)
     train_student(plan, role)
     return {"epochs": plan.training.epochs, **judge_point(role)}
 
@@ -159,6 +169,8 @@ def trials(jobs: Jobs) -> dict[str, Any]:
     students = {
         "first student, its best epoch": (FIRST_LONG, "student"),
         "second student": (LONG, f"student {POINT_SEEDS[0]}"),
+        "third student: lw_unet, 112 x 112": (THIRD, "third student"),
+        "fourth student: the third goes on": (FOURTH, "fourth student"),
     }
     judged = jobs.run(
         {f"judged {name}": (judge_point, (_role(name),)) for _, name in students.values()}
@@ -190,8 +202,16 @@ def _role(name: str) -> str:
     return name.replace(" ", "_")
 
 
+def better(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether a network has more Dice with a lesion and over all, each at its point."""
+    return all(one[key] > other[key] for key in ("lesion_dice", "dice"))
+
+
 def run_round(
-    jobs: Jobs, students: Mapping[str, Plan], finals: Mapping[str, Plan]
+    jobs: Jobs,
+    students: Mapping[str, Plan],
+    finals: Mapping[str, Plan],
+    bar: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train students of the fold, then final ones; choose the point and score the test part.
 
@@ -199,6 +219,8 @@ def run_round(
         jobs: keeps what each run returns.
         students: plans by name; their integer files choose the point.
         finals: plans of the networks that get it.
+        bar: scores of an earlier student at its point, without which the test part stays unseen;
+            None if it is scored anyway.
     """
     trained: dict[str, Any] = {}
     for group in (students, finals):
@@ -210,10 +232,11 @@ def run_round(
     job = f"point of {next(iter(students))}"
     point = jobs.run({job: (settle_point, (paths, tuple(map(_role, finals))))})[job]
     of_finals = jobs.run({f"file {name}": (make_file, (_role(name),)) for name in finals})
+    scored = finals if bar is None or better(point["chosen"], bar) else {}
     tested = jobs.run(
         {
             f"test of {name}": (test_final, (_role(name), of_finals[f"file {name}"]["path"]))
-            for name in finals
+            for name in scored
         }
     )
     runs = (*trained.values(), *made.values(), *of_finals.values())
@@ -221,13 +244,13 @@ def run_round(
         "validation": {name: run["validation"] for name, run in trained.items()},
         "files": [of_finals[f"file {name}"] for name in finals],
         "point": point,
-        "tests": [tested[f"test of {name}"] for name in finals],
+        "tests": [tested[f"test of {name}"] for name in scored],
         "seconds": sum(run["seconds"] for run in runs),
     }
 
 
 def rounds(jobs: Jobs) -> dict[str, Any]:
-    """Train the teachers and run both rounds; the first one's network is the published one."""
+    """Train the teachers and run all rounds; the first one's network is the published one."""
     taught = jobs.run({f"teacher {name}": (train_teacher, (name,)) for name in TEACHERS})
     first = run_round(jobs, {"student": first_student_plan()}, {"final": first_final_plan()})
     second = run_round(
@@ -235,10 +258,19 @@ def rounds(jobs: Jobs) -> dict[str, Any]:
         {f"student {seed}": student_plan(FOLD, LONG, seed) for seed in POINT_SEEDS},
         {f"final {seed}": student_plan(NONE, FINAL, seed) for seed in SEEDS},
     )
+    jobs.run({f"trial {START}": (try_plan, (START,))})
+    done = {"first": first, "second": second}
+    for name, plan_for in (("third", third_plan), ("fourth", fourth_plan)):
+        done[name] = run_round(
+            jobs,
+            {f"{name} student": plan_for(FOLD)},
+            {f"{name} final": plan_for(NONE)},
+            first["point"]["chosen"],
+        )
     return {
         "teachers": {name: run["validation"] for name, run in taught.items()},
-        "rounds": {"first": first, "second": second},
-        "seconds": sum(run["seconds"] for run in (*taught.values(), first, second)),
+        "rounds": done,
+        "seconds": sum(run["seconds"] for run in (*taught.values(), *done.values())),
     }
 
 

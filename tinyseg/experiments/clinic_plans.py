@@ -20,6 +20,10 @@ FIRST_LONG, FIRST_FINAL = 80, 16
 # Epochs of the second student, of a final one, which has a quarter more images and takes half as
 # many steps, and of a row of the ablation.
 LONG, FINAL, SHORT = 50, 22, 20
+# Epochs of the third student and of its final network, and of both going on.
+THIRD, FOURTH = 100, 30
+# What the third round starts from, see ``TRIALS``: it saw the training images of the fold alone.
+START = "lw_unet, no teachers, 96 x 96"
 # Of the fold's students, whose images choose the point, and of the final ones.
 POINT_SEEDS, SEEDS = (0,), (0,)
 
@@ -63,7 +67,7 @@ _FIRST: Mapping[str, Any] = MappingProxyType(
 # What else was tried on the fold: how it differs from the second student.
 TRIALS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "lw_unet, no teachers, 96 x 96": {
+        START: {
             "model.name": "lw_unet",
             "model.arguments": {"base_width": 7, "depth": 4},
             "preprocessing.height": 96,
@@ -176,6 +180,44 @@ def first_final_plan() -> Plan:
         "training.learning_rate": 1e-3,
     }
     return plans.override(student_plan(NONE, FIRST_FINAL), {**_FIRST, **changes})
+
+
+def third_plan(fold: int) -> Plan:
+    """Return the plan of the third round: a network without an encoder that learned before.
+
+    It starts from what the same network learned on the fold's training images without teachers.
+    """
+    changes = {
+        "model.name": "lw_unet",
+        "model.arguments": {"base_width": 7, "depth": 4},
+        "preprocessing.height": 112,
+        "preprocessing.width": 112,
+        "training.learning_rate": 2e-3,
+        "training.presence_weight": 0.5,
+        "training.balance": False,
+        "training.initial_weights": str(weights(trial_role(START))),
+    }
+    return plans.override(student_plan(fold, THIRD), changes)
+
+
+def fourth_plan(fold: int) -> Plan:
+    """Return the plan by which networks of the third round go on: healthy images count more."""
+    changes = {
+        "training.epochs": FOURTH,
+        "training.patience": FOURTH,
+        "training.learning_rate": 1e-3,
+        "training.presence_weight": 1.0,
+        "training.balance": True,
+        "training.initial_weights": str(
+            weights("third_student" if fold == FOLD else "third_final")
+        ),
+    }
+    return plans.override(third_plan(fold), changes)
+
+
+def trial_role(name: str) -> str:
+    """Return the role of what else was tried, see ``TRIALS``."""
+    return f"trial_{presets.slug(name)}"
 
 
 def trial_plan(name: str) -> Plan:
