@@ -207,7 +207,7 @@ def _image_shape(path: str | Path, shape: tuple[int | None, ...]) -> Shape:
             f"keras.layers.Permute((3, 1, 2))(image))) of image = keras.Input(({width}, "
             f"{channels}, {height}))"
         )
-    if channels > _MOST_CHANNELS:
+    if channels is not None and channels > _MOST_CHANNELS:
         raise InputError(
             f"{path}: takes images of {channels} channels; those that are read have at most "
             f"{_MOST_CHANNELS}"
