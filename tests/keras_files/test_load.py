@@ -63,6 +63,16 @@ def test_encoders_of_keras_applications(keras):
     same(model, flat(model), images(channels=3))
 
 
+def test_layers_of_keras_3_may_have_names_of_any_letters():
+    x = image = L3.Input((8, 8, 1), name="ein bild")
+    for name in ("über alles", "_1", "a b", "a_b"):
+        x = L3.Conv2D(2, 3, padding="same", name=name)(x)
+    model = keras3.Model(image, L3.Conv2D(1, 1, activation="sigmoid", name="m>1")(x))
+    network = flat(model)
+    assert len({layer.name for layer in network.layers}) == len(network.layers)
+    same(model, network, images(size=8))
+
+
 def test_half_precision_becomes_float32():
     policy = keras3.dtype_policies.DTypePolicy("mixed_float16")
     image = L3.Input((32, 32, 1))
@@ -164,6 +174,11 @@ class Argmax:
         return keras3.ops.argmax(scores, -1)
 
 
+def two_inputs():
+    pair = [L3.Input((8, 8, 1)), L3.Input((8, 8, 1))]
+    return keras3.Model(pair, L3.Conv2D(1, 1)(L3.Add()(pair)))
+
+
 def two_outputs():
     image = L3.Input((8, 8, 1))
     return keras3.Model(image, [L3.Conv2D(1, 1)(image), L3.Conv2D(2, 1)(image)])
@@ -180,7 +195,7 @@ def ending(*layers):
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (two_outputs, "1 inputs and 2 outputs"),
+        (two_outputs, r"has 2 outputs \(conv2d"),
         (lambda: ending(L3.Conv2D(2, 1)), "2 channels of scores"),
         (lambda: ending(L3.Conv2D(1, 1, activation="relu")), "ends in relu"),
         (lambda: ending(L3.Conv2D(2, 3), Argmax()), r"ends in int32 \(6, 6\), neither a mask"),
@@ -188,6 +203,8 @@ def ending(*layers):
         (lambda: ending(L3.Conv2D(2, 1), L3.Flatten()), r"\(128,\), neither a mask"),
         (lambda: ending(L3.Conv2D(2, 1), L3.Permute((3, 1, 2))), r"end it in .*Permute"),
         (lambda: keras3.Sequential([L3.Input((3, 8, 8)), L3.Flatten()]), "channels first"),
+        (lambda: keras3.Sequential([L3.Input((8, 8, 5)), L3.Flatten()]), "images of 5 channels"),
+        (two_inputs, r"has 2 inputs \(.*channels of one"),
         (lambda: keras3.Sequential([L3.Input((8,)), L3.Dense(2)]), "one image"),
         (lambda: keras3.Sequential([L3.Conv2D(1, 1)]), "layers are not known"),
     ],

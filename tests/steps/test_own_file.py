@@ -16,7 +16,9 @@ from tinyseg.errors import InputError
 from tinyseg.steps import marks
 from tinyseg.steps.evaluate import evaluate
 from tinyseg.steps.firmware import export_c
+from tinyseg.steps.inspect import inspect
 from tinyseg.steps.integer_file import find_integers
+from tinyseg.steps.own_file import name_of
 from tinyseg.steps.predict import predict
 from tinyseg.steps.quantize import quantize
 from tinyseg.steps.session import Session
@@ -129,6 +131,20 @@ def test_what_quantize_was_told_of_the_range_holds_for_the_file_itself(caplog):
     changed.set_weights([weight + 0.01 for weight in changed.get_weights()])
     changed.save("mine.keras")
     assert Session.open("mine.keras").preprocessing.offset == 0
+
+
+def test_inside_of_a_softmax_with_background(tmp_path):
+    unet(keras2, 4, "softmax", 32, 4).save("mine.h5")
+    make_brats_h5(tmp_path / "brats")
+    found = inspect(Session.open("mine.h5", str(tmp_path / "brats")), "all", 2)
+    assert len(found["images"]) == 2
+    with pytest.raises(InputError, match=r"^mine.h5: it has 3 regions, the images 1"):
+        inspect(Session.open("mine.h5", "phantom:count=24,size=32"), "all", 2)
+
+
+def test_names_of_files_become_names_of_networks():
+    for title, name in (("a/b c.keras", "b_c"), ("über.h5", "ber"), ("é.keras", "network")):
+        assert name_of(title) == name
 
 
 def test_names_of_the_zoo_are_not_taken():

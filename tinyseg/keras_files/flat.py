@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from tinyseg.errors import InputError
 from tinyseg.keras_files.operation import Hole, KerasOperation
 
 log = logging.getLogger(__name__)
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.-]")
 
 # At inference they give what they get.
 _IDLE = {
@@ -223,8 +226,9 @@ class _Builder:
         return made(tensors if len(tensors) > 1 else tensors[0])
 
     def _free(self, name: str) -> str:
-        """Return a name that no layer has yet."""
-        name, number = name.replace("/", "_"), 1
+        """Return a name that no layer has yet, of letters that TensorFlow takes in names."""
+        name, number = _FOREIGN.sub("_", name), 1
+        name = name if name[:1].isalnum() else f"layer{name}"
         free = name
         while free in self._names:
             number += 1

@@ -18,6 +18,8 @@ from tinyseg.keras_files.graph import read_graph
 from tinyseg.keras_files.operation import keras3
 from tinyseg.keras_files.output import need_answer, with_probabilities
 
+_MOST_CHANNELS = 4
+
 log = logging.getLogger(__name__)
 
 Shape = tuple[int | None, int | None, int | None]
@@ -80,11 +82,16 @@ def opened(model: Any, path: str) -> Opened:
             f"{path}: its layers are not known (a subclassed model, or one without an Input); "
             "build it from keras.Input and layers"
         )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
+    if len(model.inputs) != 1:
+        names = ", ".join(getattr(tensor, "name", "?") for tensor in model.inputs)
+        raise InputError(
+            f"{path}: has {len(model.inputs)} inputs ({names}); one image is supported: let it "
+            "take them as channels of one"
+        )
+    if len(model.outputs) != 1:
         names = ", ".join(str(name) for name in getattr(model, "output_names", ()))
         raise InputError(
-            f"{path}: has {counts} ({names}); one of each is supported: save "
+            f"{path}: has {len(model.outputs)} outputs ({names}); one is supported: save "
             "keras.Model(model.inputs[0], model.outputs[0])"
         )
     return Opened(model, _image_shape(path, tuple(model.inputs[0].shape)), path)
@@ -199,5 +206,10 @@ def _image_shape(path: str | Path, shape: tuple[int | None, ...]) -> Shape:
             f"{path}: takes {shape[1:]}, channels first; save keras.Model(image, model("
             f"keras.layers.Permute((3, 1, 2))(image))) of image = keras.Input(({width}, "
             f"{channels}, {height}))"
+        )
+    if channels is not None and channels > _MOST_CHANNELS:
+        raise InputError(
+            f"{path}: takes images of {channels} channels; those that are read have at most "
+            f"{_MOST_CHANNELS}"
         )
     return height, width, channels

@@ -175,7 +175,10 @@ def store(session: Session, point: OperatingPoint) -> None:
         files.write_bytes(path, with_plan(session.model.content, values))
     if plan is None:
         if not session.is_file:
-            raise InputError(f"{path}: has no plan beside it to hold an operating point")
+            raise InputError(
+                f"{path}: has no plan beside it to hold an operating point; calibrate the integer "
+                "file that 'tinyseg quantize' makes of it"
+            )
         return
     plan = dataclasses.replace(
         plan,

@@ -13,11 +13,13 @@ from tinyseg.errors import InputError
 from tinyseg.plan import Plan
 from tinyseg.reporting import inside, pages
 from tinyseg.runtime.keras import KerasRunner
+from tinyseg.runtime.meaning import enlarge
 from tinyseg.runtime.runner import network_outputs
-from tinyseg.scoring.scores import decide, score_each
+from tinyseg.scoring.scores import score_each
 from tinyseg.steps.images import sample
 from tinyseg.steps.session import Session
 from tinyseg.training.attention_maps import FOLDER, attention_maps, gate_layers, stored_maps
+from tinyseg.verification.scored import decided, mismatch
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -62,7 +64,7 @@ def inspect(
     chosen = sample(images.filled(part), count)
     drawn = {"filters.png": inside.filters(first_kernel(model))}
     if not chosen.classes:
-        drawn["panels.jpg"] = inside.panels(_panels(model, chosen, plan))
+        drawn["panels.jpg"] = inside.panels(_panels(session, chosen))
     gates, epochs = gate_layers(model), []
     if gates:
         # Training followed an image of its own data: of other data there are no stored maps.
@@ -72,7 +74,7 @@ def inspect(
         drawn["attention.gif"] = inside.attention_animation(shown, maps)
     slices = _slices(images.store, images.filled(part), patient)
     if slices is not None and not slices.classes:
-        masks = decide(_outputs(model, slices, plan), plan.preprocessing)
+        masks, _ = _made(session, slices)
         drawn["volume.gif"] = inside.volume_animation(
             slices.images, slices.masks.astype(bool), masks, slices.samples[0].group
         )
@@ -111,20 +113,30 @@ def first_kernel(model: keras.Model) -> np.ndarray:
     raise InputError(f"{model.name}: has no convolution to show")
 
 
-def _outputs(model: keras.Model, images: ImageStore, plan: Plan) -> np.ndarray:
-    return network_outputs(KerasRunner(model), images.inputs(plan.preprocessing))
+def _made(session: Session, images: ImageStore) -> tuple[np.ndarray, np.ndarray]:
+    """Return the masks that a network makes of images, and the probabilities of their regions.
+
+    Raises:
+        InputError: its output has other regions than the images.
+    """
+    preprocessing = session.preprocessing
+    outputs = network_outputs(KerasRunner(session.network), images.inputs(preprocessing))
+    if reason := mismatch(session.reading, images):
+        raise InputError(f"{session.path}: {reason}")
+    reading, size = session.reading.marking(images.masks.shape[-1]), images.masks.shape[1:3]
+    maps = np.stack([enlarge(one, size) for one in reading.probabilities(outputs)])
+    return decided(reading, outputs, images, preprocessing), reading.without_background(maps)
 
 
-def _panels(model: keras.Model, images: ImageStore, plan: Plan) -> list[inside.Panel]:
-    outputs = _outputs(model, images, plan)
-    masks = decide(outputs, plan.preprocessing)
+def _panels(session: Session, images: ImageStore) -> list[inside.Panel]:
+    masks, probabilities = _made(session, images)
     dice = score_each(images, masks)
     return [
         inside.Panel(
             name,
             images.images[row],
             images.masks[row].any(-1),
-            outputs[row].max(-1),
+            probabilities[row].max(-1),
             masks[row].any(-1),
             float(dice[row]),
         )

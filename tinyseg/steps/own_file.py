@@ -36,7 +36,7 @@ def name_of(title: str) -> str:
     """
     path = Path(title)
     stem = path.stem if looks_like_model(title) and not path.is_dir() else path.name
-    name = re.sub(r"[^\w-]+", "_", stem).strip("_") or "network"
+    name = re.sub(r"[^\w-]+", "_", stem, flags=re.ASCII).strip("_") or "network"
     return f"{name}_own" if name in zoo.names() else name
 
 
