@@ -252,6 +252,19 @@ def test_softmax(width, classes, scale, beta):
     check(file, [source], [target])
 
 
+@pytest.mark.parametrize("classes", [511, 512, 1024, 2000])
+def test_softmax_of_many_equal_values(classes):
+    """A share below half of the output's scale; the reference kernel ends the program there."""
+    file = File()
+    source = file.tensor((1, 1, 1, classes), scale=0.1)
+    target = file.tensor((1, 1, 1, classes), scale=1 / 256, zero_point=-128)
+    file.operator("SOFTMAX", [source], target, options("Softmax", beta=1.0))
+    content = file.content([source], [target])
+    runner = HostProgram(compiled(TfliteModel.parse(content)))
+    (made,) = runner.run([np.full((1, 1, 1, classes), 5, np.int8)])
+    assert set(made.ravel()) == ({-127} if classes < 512 else {-128})
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_products_of_matrices(transposed):
     file = File()

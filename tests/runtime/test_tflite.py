@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from tests import fixtures
+from tests.tflite import drafts
+from tinyseg.errors import InputError
 from tinyseg.runtime.tflite import TfliteRunner
 from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.annotate import annotate
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,19 @@ def test_progress_comes_after_each_image(model, inputs):
     )  # fmt: skip
     runner.run(inputs)
     np.testing.assert_array_equal(np.concatenate(seen), inputs)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_softmax_that_the_reference_kernel_cannot_bear_is_named(own):
+    """It checks its shift, and ends the process: also for a file of our own making."""
+    draft = fixtures.Draft((1, 1, 1, 600))
+    target = fixtures.Draft((1, 1, 1, 600), scale=1 / 256, zero_point=-128)
+    content = fixtures.one_operator("SOFTMAX", [draft], target, drafts.options("Softmax", beta=1.0))
+    if own:
+        content = annotate(content, {}, "a network", "image", "classes")
+    runner = TfliteRunner(TfliteModel.parse(content, "wide.tflite"))
+    peaked = np.full((1, 1, 1, 600), -128, np.int8)
+    peaked[..., 7] = 127
+    assert runner.run(peaked).argmax() == 7
+    with pytest.raises(InputError, match=r"wide\.tflite: operator 0 SOFTMAX over 600 values"):
+        runner.run(np.zeros((1, 1, 1, 600), np.int8))

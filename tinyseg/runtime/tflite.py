@@ -21,6 +21,8 @@ from tinyseg.tflite.border import batched
 from tinyseg.tflite.host import for_host
 
 T = TypeVar("T")
+# Values of a SOFTMAX, equal ones, that its reference kernel cannot bear.
+_WIDE = 512
 _MISSING = re.compile(r"unresolved custom op: (\S+)\.")
 _ALONE = (
     "no kernels of this machine can check its bytes; 'tinyseg memory --measure' runs it on TFLM"
@@ -52,7 +54,9 @@ class TfliteRunner:
         progress: Callable[[], None] = lambda: None,
         output: int = 0,
     ) -> None:
-        self._sealed, self._keep = is_sealed(model), keep_tensors
+        self._wide = _wide_softmax(model) if reference else ""
+        # What we made ourselves does not crash, but for that.
+        self._sealed, self._keep = is_sealed(model) and not self._wide, keep_tensors
         model = for_host(model)
         _need_kernels(model)
         self._model, self._reference = model, reference
@@ -154,10 +158,29 @@ class TfliteRunner:
         try:
             return isolated(call, self._progress)
         except CrashedError as error:
+            if self._wide:
+                raise InputError(f"{self._model.path}: {self._wide}") from None
             raise InputError(
                 f"{self._model.path}: damaged, or of a kind that TensorFlow Lite cannot bear: it "
                 f"crashes on it ({error}); convert or download it again"
             ) from None
+
+
+def _wide_softmax(model: TfliteModel) -> str:
+    """Say which SOFTMAX of integers may end the reference kernels; empty for none.
+
+    They shift by more than 31 bits, which they check for, where the exponentials add up to as much.
+    """
+    for operator in model.operators:
+        if operator.opcode == "SOFTMAX" and operator.outputs[0].dtype == "int8":
+            values = operator.outputs[0].shape[-1]
+            if values >= _WIDE:
+                return (
+                    f"operator {operator.index} SOFTMAX over {values:,} values: the reference "
+                    f"kernel ends the program where {_WIDE} of them are about equal; let fewer "
+                    "take part"
+                )
+    return ""
 
 
 def _need_kernels(model: TfliteModel) -> None:

@@ -54,7 +54,8 @@ void SoftmaxPixel(const int8_t* from, uint32_t channels, const int32_t* exponent
   const int32_t shift = kSumBits - zeros + 31 - 8;
   for (uint32_t c = 0; c < channels; ++c) {
     const int32_t share = MultiplyHigh(inverse, exponentials[most - from[c]]);
-    to[c] = Saturate(RoundingShiftRight(share, shift) - 128);
+    // Of 512 and more about equal ones each is next to nothing.
+    to[c] = Saturate((shift > 31 ? 0 : RoundingShiftRight(share, shift)) - 128);
   }
 }
 
