@@ -5,37 +5,13 @@ import os
 import pytest
 
 from tests import fixtures
-from tests.browsing import WIDTHS, visit
+from tests.browsing import WIDTHS, clipped, visit
 from tinyseg.reporting import pages, run_report
 from tinyseg.steps.engine_memory import engine_memory
 from tinyseg.steps.memory import memory
 from tinyseg.tflite import TfliteModel
 
 LONG = "attention_unet_ds_256k/attention3_upsample/resize/ResizeNearestNeighbor/channels" * 2
-# What sticks out of the page, of what is shown; a table may scroll inside itself.
-CLIPPED = """
-const width = document.documentElement.clientWidth, found = [];
-if (document.documentElement.scrollWidth > width + 1) found.push("the page is " +
-  document.documentElement.scrollWidth + " wide");
-const inTable = element => element.parentElement && element.parentElement.closest("table");
-for (const element of document.body.querySelectorAll("*")) {
-  const box = element.getBoundingClientRect();
-  if (!box.width || inTable(element)) continue;
-  if (box.right > width + 1 || box.left < -1)
-    found.push(element.tagName + " " + element.textContent.slice(0, 60));
-}
-for (const text of document.querySelectorAll("svg text")) {
-  const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
-  if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 ||
-      box.bottom > frame.bottom + 1) found.push("label " + text.textContent);
-}
-for (const table of document.querySelectorAll("table"))
-  if (table.scrollWidth > table.clientWidth + 1 && getComputedStyle(table).overflowX !== "auto")
-    found.push("table " + table.textContent.slice(0, 40));
-for (const image of document.images)
-  if (!image.complete || !image.naturalWidth) found.push("picture " + image.alt);
-return found;
-"""
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +24,9 @@ def shown(tmp_path_factory):
     return folder
 
 
-def widths(browser, page, wide):
+def lost(browser, page, wide):
     visit(browser, page, wide)
-    found = browser.execute_script(CLIPPED)
+    found = clipped(browser)
     if folder := os.environ.get("TINYSEG_SCREENSHOTS"):
         browser.save_screenshot(f"{folder}/{page.stem}_{wide}.png")
     return found
@@ -59,7 +35,7 @@ def widths(browser, page, wide):
 @pytest.mark.parametrize("wide", WIDTHS)
 @pytest.mark.parametrize("name", ["memory.html", "memory_tinyseg.html"])
 def test_memory(name, wide, browser, shown):
-    assert widths(browser, shown / name, wide) == []
+    assert lost(browser, shown / name, wide) == []
 
 
 @pytest.mark.parametrize("wide", WIDTHS)
@@ -74,11 +50,11 @@ def test_tables_with_long_names(wide, browser, tmp_path):
     page = pages.render("inside.html", title=LONG, pictures=[])
     path = tmp_path / "inside.html"
     path.write_text(page)
-    assert widths(browser, path, wide) == []
+    assert lost(browser, path, wide) == []
     context = {"facts": facts, "tables": [table], "drawing": EMPTY}
     path = tmp_path / "memory.html"
     path.write_text(pages.render("memory.html", **context))
-    assert widths(browser, path, wide) == []
+    assert lost(browser, path, wide) == []
 
 
 EMPTY = {
@@ -93,4 +69,4 @@ def test_report_of_a_run(wide, browser, tmp_path, run, examples):
     run["failures"] = [f"build/{LONG}.tflite: Dice falls by 0.2"]
     lines = ["verdict: missed a gate", f"fits with tinyseg's engine: {', '.join(['board'] * 12)}"]
     page, *_ = run_report.write(run, examples, [], tmp_path, lines)
-    assert widths(browser, page, wide) == []
+    assert lost(browser, page, wide) == []
