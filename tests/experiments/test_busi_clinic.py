@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.zoo.contract import enliven, pictures
+from tinyseg.compression.quantization import convert_post_training
 from tinyseg.experiments.busi_clinic import better
 from tinyseg.experiments.clinic_page import paired, write
 from tinyseg.experiments.clinic_plans import (
@@ -16,6 +18,7 @@ from tinyseg.experiments.clinic_plans import (
     LONG,
     NONE,
     SHORT,
+    SIZES,
     START,
     TEACHERS,
     TRIALS,
@@ -25,6 +28,7 @@ from tinyseg.experiments.clinic_plans import (
     first_student_plan,
     fourth_plan,
     lever_plan,
+    sized_plan,
     student_plan,
     teacher_plan,
     third_plan,
@@ -32,6 +36,9 @@ from tinyseg.experiments.clinic_plans import (
     trial_role,
     weights,
 )
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict_arena
+from tinyseg.tflite.lowering import lower
 from tinyseg.zoo import build
 
 
@@ -51,6 +58,18 @@ def test_plans_keep_the_test_part_apart_and_the_student_is_small():
         assert "teacher_mixed" in plan.distillation.teacher
         assert len(plan.distillation.ensemble) == 1
         assert build(*plan.network).count_params() <= 60_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", SIZES)
+def test_sizes_fit_the_arena_that_they_are_named_after(kilobytes):
+    plan = sized_plan(kilobytes)
+    shape = (plan.preprocessing.height, plan.preprocessing.width, 1)
+    network = enliven(build(*plan.network))
+    content = convert_post_training(network, plan, pictures(2, shape))
+    lowered = lower(TfliteModel.parse(content, "student"), patches=True)
+    assert predict_arena(lowered.model).needed <= 1024 * kilobytes
+    assert kilobytes == 512 or network.count_params() <= 60_000
 
 
 def test_trials_differ_and_are_small_too():

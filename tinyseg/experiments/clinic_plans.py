@@ -42,6 +42,21 @@ TEACHERS: Mapping[str, tuple[int, int, Mapping[str, Any]]] = MappingProxyType(
 )
 
 
+# By the kilobytes of tensor arena that it fits in, how a student differs from the second one. The
+# largest is as large as a teacher.
+SIZES: Mapping[int, Mapping[str, Any]] = MappingProxyType(
+    {
+        128: {
+            "model.arguments": {"encoder": "mobilenet_v1_025", "decoder_width": 8},
+            "preprocessing.height": 112,
+            "preprocessing.width": 112,
+        },
+        256: {"model.arguments": {"encoder": "mobilenet_v1_025", "decoder_width": 8}},
+        512: {"model.arguments": {"encoder": "efficientnet_lite0", "decoder_width": 16}},
+    }
+)
+
+
 def weights(role: str) -> Path:
     """Return the weights file of a network."""
     return WORK / role / presets.WEIGHTS
@@ -233,6 +248,11 @@ def fifth_plan(fold: int) -> Plan:
         "training.average": 0.998,
     }
     return plans.override(third_plan(fold), changes)
+
+
+def sized_plan(kilobytes: int, fold: int = FOLD) -> Plan:
+    """Return the plan of a student that fits so many kilobytes of arena, see ``SIZES``."""
+    return plans.override(student_plan(fold, LONG), SIZES[kilobytes])
 
 
 def trial_role(name: str) -> str:
