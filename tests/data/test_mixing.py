@@ -92,8 +92,18 @@ def test_shares_are_those_of_the_settings(pair):
     assert np.mean(pasted) == pytest.approx(0.25, abs=0.05)
 
 
+def test_either_blends_as_often_as_it_cuts(pair):
+    rng = np.random.default_rng(0)
+    images = [mix(*pair, Mixing(1.0, "either"), rng).image for _ in range(400)]
+    values = set(np.unique([example.image for example in pair]))
+    cut = [set(np.unique(image)) <= values for image in images]
+    assert np.mean(cut) == pytest.approx(0.5, abs=0.1)
+
+
 def test_unknown_method():
-    with pytest.raises(InputError, match=r"training\.mix_by: 'blend' is not mixup or cutmix"):
+    with pytest.raises(
+        InputError, match=r"training\.mix_by: 'blend' is none of mixup, cutmix, either"
+    ):
         Mixing(0.5, "blend")
 
 

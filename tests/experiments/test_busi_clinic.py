@@ -6,22 +6,29 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.zoo.contract import enliven, pictures
+from tinyseg.compression.quantization import convert_post_training
 from tinyseg.experiments.busi_clinic import better
 from tinyseg.experiments.clinic_page import paired, write
 from tinyseg.experiments.clinic_plans import (
     FINAL,
     FOLD,
     LEVERS,
+    LIMIT,
     LONG,
     NONE,
     SHORT,
+    SIZES,
     START,
     TEACHERS,
     TRIALS,
+    WISH,
+    fifth_plan,
     first_final_plan,
     first_student_plan,
     fourth_plan,
     lever_plan,
+    sized_plan,
     student_plan,
     teacher_plan,
     third_plan,
@@ -29,23 +36,40 @@ from tinyseg.experiments.clinic_plans import (
     trial_role,
     weights,
 )
+from tinyseg.tflite import TfliteModel
+from tinyseg.tflite.arena.memory import predict_arena
+from tinyseg.tflite.lowering import lower
 from tinyseg.zoo import build
 
 
 def test_plans_keep_the_test_part_apart_and_the_student_is_small():
     made = [teacher_plan(name, FOLD) for name in TEACHERS]
     made += [lever_plan(name) for name in LEVERS]
-    made += [third_plan(FOLD), fourth_plan(FOLD)]
-    finals = [student_plan(NONE, FINAL), first_final_plan(), third_plan(NONE), fourth_plan(NONE)]
-    made += [first_student_plan(), *finals]
+    later = (third_plan, fourth_plan, fifth_plan)
+    made += [first_student_plan(), *(plan_for(FOLD) for plan_for in later)]
+    finals = [student_plan(NONE, FINAL), first_final_plan()]
+    finals += [plan_for(NONE) for plan_for in later]
+    made += finals
     for plan in made:
         assert (plan.data.split_seed, plan.data.folds, plan.data.fractions[2]) == (0, 5, 0.2)
-    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 4) + [NONE] * 4
+    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 5) + [NONE] * 5
     assert len({(plan.seed, plan.training) for plan in made[: len(TEACHERS)]}) == len(TEACHERS)
-    for plan in made[-7:]:
+    for plan in made[-9:]:
         assert "teacher_mixed" in plan.distillation.teacher
         assert len(plan.distillation.ensemble) == 1
         assert build(*plan.network).count_params() <= 60_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", SIZES)
+def test_sizes_fit_the_arena_that_they_are_named_after(kilobytes):
+    plan = sized_plan(kilobytes)
+    shape = (plan.preprocessing.height, plan.preprocessing.width, 1)
+    network = enliven(build(*plan.network))
+    content = convert_post_training(network, plan, pictures(2, shape))
+    lowered = lower(TfliteModel.parse(content, "student"), patches=True)
+    assert predict_arena(lowered.model).needed <= 1024 * kilobytes
+    assert kilobytes == 512 or network.count_params() <= 60_000
 
 
 def test_trials_differ_and_are_small_too():
@@ -62,6 +86,8 @@ def test_the_third_round_starts_from_what_saw_the_training_images_of_the_fold_al
     assert start.model == final.model
     assert final.training == third_plan(FOLD).training
     assert str(weights(trial_role(START))) == final.training.initial_weights
+    assert fifth_plan(NONE).training.initial_weights == final.training.initial_weights
+    assert fifth_plan(NONE).training == fifth_plan(FOLD).training
     going_on = [fourth_plan(fold).training.initial_weights for fold in (FOLD, NONE)]
     assert going_on == [str(weights(role)) for role in ("third_student", "third_final")]
 
@@ -72,7 +98,10 @@ def test_the_third_round_starts_from_what_saw_the_training_images_of_the_fold_al
 )
 def test_a_better_network_has_more_dice_of_both_kinds(lesion, everything, expected):
     found = {"lesion_dice": lesion, "dice": everything}
-    assert better(found, {"lesion_dice": 0.71, "dice": 0.73}) == expected
+    bar = {"lesion_dice": 0.71, "dice": 0.73}
+    assert better(found, bar) == expected
+    # Where false alarms are limited lesions alone decide.
+    assert better(found, bar, LIMIT) == (lesion > 0.71)
 
 
 def test_every_lever_but_the_reference_changes_something():
@@ -98,10 +127,11 @@ def scores(lesion, everything):
     }  # fmt: skip
 
 
-def found(tests):
+def found(tests, wish=WISH):
     return {
         "files": [{"bytes": 139_000, "arena_bytes": 142_208}],
         "point": {
+            "wish": wish,
             "chosen": {
                 "point": {"threshold": 0.5, "blank_below": 0.7},
                 "lesion_dice": 0.72, "dice": 0.74, "missed_lesions": 3, "false_alarms": 4,
@@ -123,7 +153,9 @@ def test_page(tmp_path):
             "first": found([first]),
             "second": found([first, second]),
             "third": found([]),
+            "fifth": found([], LIMIT),
         },
+        "limited": found([], LIMIT)["point"],
         "failures": {"missed": ["benign/benign (1)", "benign/benign (2)"], "false_alarms": []},
         "trials": {
             "160 x 160": {
@@ -145,7 +177,12 @@ def test_page(tmp_path):
     assert "| second round, test part, int8, seed 1 | 0.7200 | 0.7450 | 7 | 5 of 23 |" in page
     assert f"int8, mean ± spread | 0.7300 ± {spread:.4f} | 0.7500 ± {spread / 2:.4f}" in page
     assert "third round: 139,000 bytes" in page
-    assert "blank_below 0.7; not scored on the test part" in page
+    assert (
+        "blank_below 0.7; not scored on the test part, for its student does not have more" in page
+    )
+    assert f"operating point for {LIMIT}: threshold 0.5" in page
+    assert page.count("by this wish") == 1
+    assert "| first round, the fifth one's wish, validation" in page
     assert "third round, test part" not in page
     gains = (-0.1, 0.0)
     error = statistics.stdev(gains) / 2**0.5

@@ -70,6 +70,19 @@ def test_at_most_so_many_false_alarms(made):
     assert chosen.missed_lesions == 1
 
 
+def test_a_limit_looks_after_the_healthy_and_the_rest_is_for_the_lesions():
+    careful = Candidate(OperatingPoint(blank_below=0.9), 0.60, 0.66, 4, 0, 10)
+    bold = Candidate(OperatingPoint(blank_below=0.7), 0.63, 0.65, 2, 2, 10)
+    rash = Candidate(OperatingPoint(), 0.64, 0.55, 0, 5, 10)
+    made = [careful, bold, rash]
+    assert Wish().best(made) is careful
+    assert Wish(most_false_alarms=20).best(made) is bold
+    assert Wish(most_false_alarms=100).best(made) is rash
+    # Of points that serve the lesions as well, the one with fewer false alarms.
+    quiet = dataclasses.replace(bold, lesion_dice=0.6295, false_alarms=1)
+    assert Wish(most_false_alarms=20).best([*made, quiet]) is quiet
+
+
 def test_no_missed_lesion_comes_before_false_alarms(made):
     chosen = Wish(no_missed_lesion=True).best(made)
     assert (chosen.missed_lesions, chosen.false_alarms) == (0, 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyseg.errors import InputError
 
-METHODS = ("mixup", "cutmix")
+METHODS = ("mixup", "cutmix", "either")
 # Of the share that mixup leaves of an image: most often nearly all or nearly nothing of it.
 _BLEND = 0.4
 # How far a pasted lesion fades into its new surroundings, as a share of the image's width.
@@ -25,7 +25,7 @@ class Mixing:
         share: of the images that are mixed with another one, 0 to 1.
         method: ``mixup`` blends images and masks (H. Zhang et al., 2017, arXiv:1710.09412);
             ``cutmix`` puts a rectangle of the other one in its place (S. Yun et al., 2019,
-            arXiv:1905.04899).
+            arXiv:1905.04899); ``either`` draws one of the two for each image.
         paste: share of the images that get the marked pixels of another one, which fade into
             them (G. Ghiasi et al., "Simple copy-paste", 2020, arXiv:2012.07177).
 
@@ -39,7 +39,7 @@ class Mixing:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise InputError(f"training.mix_by: '{self.method}' is not {' or '.join(METHODS)}")
+            raise InputError(f"training.mix_by: '{self.method}' is none of {', '.join(METHODS)}")
 
 
 class Example(NamedTuple):
@@ -98,5 +98,6 @@ def mix(one: Example, other: Example, mixing: Mixing, rng: np.random.Generator) 
     if mixing.paste and rng.random() < mixing.paste:
         one = paste(one, other)
     if mixing.share and rng.random() < mixing.share:
-        return (blend if mixing.method == "mixup" else cut)(one, other, rng)
+        blended = mixing.method == "mixup" or (mixing.method == "either" and rng.random() < 0.5)
+        return (blend if blended else cut)(one, other, rng)
     return one

@@ -20,10 +20,13 @@ FIRST_LONG, FIRST_FINAL = 80, 16
 # Epochs of the second student, of a final one, which has a quarter more images and takes half as
 # many steps, and of a row of the ablation.
 LONG, FINAL, SHORT = 50, 22, 20
-# Epochs of the third student and of its final network, and of both going on.
-THIRD, FOURTH = 100, 30
-# What the third round starts from, see ``TRIALS``: it saw the training images of the fold alone.
+# Epochs of the third student and of its final network, of both going on, and of the fifth ones.
+THIRD, FOURTH, FIFTH = 100, 30, 120
+# What the third and the fifth round start from, see ``TRIALS``: it saw the training images of the
+# fold alone.
 START = "lw_unet, no teachers, 96 x 96"
+# What points are chosen for, and that of the fifth round, which is judged by Dice with a lesion.
+WISH, LIMIT = "most-dice", "at-most-false-alarms=25"
 # Of the fold's students, whose images choose the point, and of the final ones.
 POINT_SEEDS, SEEDS = (0,), (0,)
 
@@ -35,6 +38,21 @@ TEACHERS: Mapping[str, tuple[int, int, Mapping[str, Any]]] = MappingProxyType(
         "plain": (0, 24, {}),
         # The first of them, of the epoch that is best by the validation images.
         "mixed best": (1, 40, _MIXED),
+    }
+)
+
+
+# By the kilobytes of tensor arena that it fits in, how a student differs from the second one. The
+# largest is as large as a teacher.
+SIZES: Mapping[int, Mapping[str, Any]] = MappingProxyType(
+    {
+        128: {
+            "model.arguments": {"encoder": "mobilenet_v1_025", "decoder_width": 8},
+            "preprocessing.height": 112,
+            "preprocessing.width": 112,
+        },
+        256: {"model.arguments": {"encoder": "mobilenet_v1_025", "decoder_width": 8}},
+        512: {"model.arguments": {"encoder": "efficientnet_lite0", "decoder_width": 16}},
     }
 )
 
@@ -213,6 +231,28 @@ def fourth_plan(fold: int) -> Plan:
         ),
     }
     return plans.override(third_plan(fold), changes)
+
+
+def fifth_plan(fold: int) -> Plan:
+    """Return the plan of the fifth round: the third one's, on images that differ more.
+
+    Labels are balanced, lesions are pasted, and images are blended or cut together by chance.
+    """
+    changes = {
+        "training.epochs": FIFTH,
+        "training.patience": FIFTH,
+        "training.balance": True,
+        "training.mix": 0.6,
+        "training.mix_by": "either",
+        "training.paste": 0.15,
+        "training.average": 0.998,
+    }
+    return plans.override(third_plan(fold), changes)
+
+
+def sized_plan(kilobytes: int, fold: int = FOLD) -> Plan:
+    """Return the plan of a student that fits so many kilobytes of arena, see ``SIZES``."""
+    return plans.override(student_plan(fold, LONG), SIZES[kilobytes])
 
 
 def trial_role(name: str) -> str:

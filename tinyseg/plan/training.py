@@ -25,7 +25,7 @@ class TrainingPlan:
         augment_wide: all of that in wider ranges, and stretching, bending and gamma; for students
             of a teacher's soft masks and for large networks.
         mix: share of the images that are mixed with another one.
-        mix_by: ``mixup`` or ``cutmix``, see :mod:`tinyseg.data.mixing`.
+        mix_by: ``mixup``, ``cutmix`` or ``either``, see :mod:`tinyseg.data.mixing`.
         paste: share of the images that get what is marked in another one.
         keep: whose weights are kept: ``best`` for those of the best epoch by the validation images,
             ``last`` for the last one's, of which patience ends none; the validation images then

@@ -79,8 +79,9 @@ class Wish:
     def best(self, candidates: Sequence[Candidate]) -> Candidate | None:
         """Return the point that serves best, the simplest of equally good ones.
 
-        Most Dice over all images, among those that the wish allows; if no lesion is to be missed,
-        the fewest missed come first, then the fewest false alarms.
+        Most Dice over all images; if a limit looks after the healthy ones, most Dice of the
+        others, and of equally good points the one with the fewest false alarms; if no lesion is to
+        be missed, the fewest missed come first, then the fewest false alarms.
 
         Args:
             candidates: at least one.
@@ -94,10 +95,15 @@ class Wish:
             left = [one for one in left if (one.missed_lesions, one.false_alarms) == fewest]
         if not left:
             return None
-        most = max(one.dice for one in left) - _WORTH
-        return min(
-            (one for one in left if one.dice >= most), key=lambda one: (one._rules, -one.dice)
-        )
+        least = max(map(self._gain, left)) - _WORTH
+        return min((one for one in left if self._gain(one) >= least), key=self._order)
+
+    def _gain(self, one: Candidate) -> float:
+        return one.dice if self.most_false_alarms is None else one.lesion_dice
+
+    def _order(self, one: Candidate) -> tuple:
+        alarms = 0 if self.most_false_alarms is None else one.false_alarms
+        return alarms, one._rules, -self._gain(one)
 
 
 def simplest_kinds(candidates: Sequence[Candidate], wish: Wish) -> list[Candidate]:
