@@ -62,6 +62,8 @@ enum class Kernel : uint8_t {
   kMveResizeNearest = 55,
   kMveCopyRows = 56,
   kMveAveragePool = 57,
+  kMveDepthwiseAny = 58,   // Where vectors do not follow each other by 16 bytes,
+  kMveDepthwiseMany = 59,  // and of windows of more than nine taps.
 };
 constexpr uint32_t kKernelCount = 64;
 

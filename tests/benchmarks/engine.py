@@ -202,7 +202,9 @@ def _kernel_bytes(elf: Path) -> int:
     sizes: dict[str, int] = {}
     for line in listed.stdout.splitlines():
         words = line.split(maxsplit=3) or [""]
-        is_ours = "tinyseg::engine::" in words[-1] or words[-1].startswith("tinyseg_")
+        # Loops in assembly have names of C.
+        is_loop = words[-1].lower().startswith("tinyseg") and "::" not in words[-1]
+        is_ours = is_loop or "tinyseg::engine::" in words[-1]
         if is_ours and len(words) == 4 and words[2] in "tTrRwWV":
             sizes[words[0]] = int(words[1], 16)
     return sum(sizes.values())

@@ -29,6 +29,10 @@ class Case(NamedTuple):
     inputs: list[int]
     outputs: list[int]
 
+    @property
+    def content(self) -> bytes:
+        return self.file.content(self.inputs, self.outputs)
+
 
 def scales(draw: st.DrawFn, random: np.random.Generator, count: int) -> np.ndarray:
     """Factors with shifts from 0 to -26, near each other or not."""

@@ -1,17 +1,20 @@
 """Kernels of each class of cores, on emulated boards, against TensorFlow Lite Micro."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.benchmarks import cost_files
 from tests.engine import cases, on_core
 from tests.tflite.drafts import File, conv, on_tflm, options, random_inputs
+from tinyseg.engine import cost
 from tinyseg.engine.compiled import compiled
 from tinyseg.engine.compiler import compile_model
-from tinyseg.engine.selection import candidates
+from tinyseg.engine.program import Kernel
+from tinyseg.engine.selection import candidates, specialize
 from tinyseg.tflite import TfliteModel
 
 pytestmark = pytest.mark.arm
@@ -26,12 +29,11 @@ def core(request, tmp_path_factory):
     return on_core.CoreRunner(request.param, tmp_path_factory.mktemp(request.param))
 
 
-def check(core, drawn):
+def check(core, contents, **settings):
     """The core's bytes are TFLM's."""
-    contents = [case.file.content(case.inputs, case.outputs) for case in drawn]
     inputs = [random_inputs(content) for content in contents]
     requests = [
-        on_core.Request(core.compiled(content), values)
+        on_core.Request(compiled(TfliteModel.parse(content), core=core.core, **settings), values)
         for content, values in zip(contents, inputs, strict=True)
     ]
     for answer, content, values in zip(core.run(requests), contents, inputs, strict=True):
@@ -56,6 +58,29 @@ def elements():
     return file.content(inputs, [target])
 
 
+def first(*_):
+    """A price with which the first kernel is chosen that can compute a node."""
+    return 0.0
+
+
+def runs(program):
+    """The names of kernels, and of loops that several have or that one has several of."""
+    names = {loop for index in range(len(program.nodes)) for loop in cost.loops(program, index)}
+    return names | {node.kernel.name for node in program.nodes if node.kernel is not None}
+
+
+@cache
+def various(core):
+    """Few files that run all kernels of a class of cores, and all their loops."""
+    found, names = [], set()
+    for content in cost_files.contents():
+        more = runs(specialize(compile_model(TfliteModel.parse(content)), core, first))
+        if not more <= names:
+            found.append(content)
+            names |= more
+    return found, names
+
+
 def unless(kernel, _program, node, _core):
     """A price with which a kernel is chosen wherever it can be."""
     return float(node.kernel != kernel)
@@ -65,7 +90,18 @@ def unless(kernel, _program, node, _core):
 @given(st.data())
 def test_operators(core, data):
     """Several of each kind in one boot."""
-    check(core, [data.draw(kind()) for kind in cases.KINDS.values() for _ in range(2)])
+    drawn = [data.draw(kind()) for kind in cases.KINDS.values() for _ in range(2)]
+    check(core, [case.content for case in drawn])
+
+
+def test_every_kernel(core):
+    contents, names = various(core.core)
+    room = core.core.name
+    assert {kernel.name for kernel in Kernel if kernel.name.split("_")[0] == room} <= names
+    assert {
+        loop for loop in cost.stored()[core.core.value] if loop.split()[0] == room.lower()
+    } <= names
+    check(core, contents, price=first)
 
 
 @pytest.mark.parametrize("make", [pixels, elements])
@@ -86,4 +122,5 @@ def test_chosen_kernel_takes_the_fewest_instructions(core, make):
 @MANY
 @given(st.data())
 def test_many_operators(core, kind, data):
-    check(core, data.draw(st.lists(cases.KINDS[kind](), min_size=12, max_size=12)))
+    drawn = data.draw(st.lists(cases.KINDS[kind](), min_size=12, max_size=12))
+    check(core, [case.content for case in drawn])

@@ -14,7 +14,7 @@ from tinyseg import presets
 from tinyseg.boards import c_source, emulator, program_source
 from tinyseg.boards.board import Board, load_board
 from tinyseg.boards.build import FIRMWARE, compile_firmware
-from tinyseg.boards.c_source import ArenaSize
+from tinyseg.boards.c_source import MARGIN, ArenaSize
 from tinyseg.boards.image import Footprint, Image, footprint, write_uf2
 from tinyseg.boards.pieces import FreeMemory, pieces
 from tinyseg.boards.program_source import Borders
@@ -217,7 +217,7 @@ def _measure(
     Without ``needed`` bytes TFLM cannot plan the arena.
     """
     room = board.region("ARENA").length - model.inputs[0].elements * 4 - 4096
-    size = min(guess.size, room // 16 * 16)
+    size = min(max(guess.size, needed + MARGIN), room) // 16 * 16
     # The host may need more than the board; only what does not even start is too small.
     generous = dataclasses.replace(guess, size=size, measured=min(guess.measured, size))
     image = _compile(model, ends, board, generous)

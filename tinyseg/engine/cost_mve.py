@@ -9,14 +9,15 @@ from tinyseg.engine.cost_windows import FULL, Parts, Reach, Window, numbers
 from tinyseg.engine.program import Kernel, Node, Program
 
 # Bytes of a vector and of a turn that copies several; channels of a product's group; vectors of a
-# pixel that have a loop of their own, and among them with one for outputs without a zero point.
-_VECTOR, _BLOCK, _GROUP, _UNROLLED, _FLOORED = 16, 64, 4, 4, 2
+# pixel that have a loop of their own.
+_VECTOR, _BLOCK, _GROUP, _UNROLLED = 16, 64, 4, 4
 # Where params have the zero point and clamp of the output, whether windows are copied, a product's
 # vectors of a pixel; of depthwise ones the kind, pixels of a vector, vectors of a pixel, and taps.
 _ZERO, _CLAMP, _COPIED, _STEPS, _PHASES = 9, slice(10, 12), 12, 13, slice(12, None)
 _KIND, _PIXELS, _VECTORS, _TAPS = 13, 14, 15, 16
-_MANY = 8
-_PIECE = 8
+_DEPTHWISE = (Kernel.MVE_DEPTHWISE, Kernel.MVE_DEPTHWISE_ANY, Kernel.MVE_DEPTHWISE_MANY)
+# Bytes of pieces that are copied two at a time; bytes between single ones that a vector spreads.
+_PIECE, _SPREAD = 8, 17
 
 
 class _Columns(NamedTuple):
@@ -26,12 +27,12 @@ class _Columns(NamedTuple):
     columns: float
     padded: float
     stride: int
-    apart: bool
+    step: int
 
 
 def parts(program: Program, node: Node) -> Parts:
     """Return the loops of a row; nothing for a kernel that is not among these."""
-    if node.kernel is Kernel.MVE_DEPTHWISE:
+    if node.kernel in _DEPTHWISE:
         return _depthwise(program, node)
     if node.kernel is Kernel.MVE_CONVOLUTION:
         return _convolution(program, node)
@@ -43,28 +44,48 @@ def parts(program: Program, node: Node) -> Parts:
 def _depthwise(program: Program, node: Node) -> Parts:
     window, params = Window.of(node), numbers(node)
     sources = [program.nodes[link.source] for link in node.links]
-    kind, pixels, taps = params[_KIND], params[_PIXELS], params[_TAPS]
-    rest = node.width % pixels != 0
-    vectors = node.width // pixels * params[_VECTORS] + rest
+    taps = params[_TAPS]
+    rest = node.width % params[_PIXELS] != 0
+    vectors = node.width // params[_PIXELS] * params[_VECTORS] + rest
+    runs = {"inside": 1.0} if params[_COPIED] else _runs(node, window, sources[0])
     own = {
         "row": 1.0,
-        "tap": taps,
-        "window's row": window.height,
+        **runs,
+        "tap": runs["inside"] * taps,
+        "border's tap": runs.get("border", 0.0) * taps,
         "rest": rest,
         "rest's tap": rest * taps,
         **_clamped(node, params),
     }
-    loop = {"call": 1.0 + rest, "vector": vectors}
-    name = f"mve depthwise {kind}"
-    if kind == _MANY:
+    is_many = node.kernel is Kernel.MVE_DEPTHWISE_MANY
+    kind = "any " if node.kernel is Kernel.MVE_DEPTHWISE_ANY else ""
+    name = "mve depthwise many" if is_many else f"mve depthwise {kind}{params[_KIND]}"
+    loop = {"call": runs["inside"] + runs.get("border", 0.0) + rest, "vector": vectors}
+    if is_many:
         loop["vector's tap"] = vectors * taps
     found = {"mve_depthwise": own, name: loop}
     if params[_COPIED]:
         columns = node.width + (window.width - 1) * window.dilation_x // window.stride_x
         outside = max(columns * window.stride_x - sources[0].width, 0) / window.stride_x
-        copies = _Columns(window.stride_x, columns, outside, window.stride_x, len(sources) > 1)
+        copies = _Columns(window.stride_x, columns, outside, window.stride_x, node.channels)
         found["mve columns"] = _copied(node, sources, copies)
     return found
+
+
+def _runs(node: Node, window: Window, source: Node) -> dict[str, float]:
+    """Return how often pixels run together or alone, rows of the window, and vectors of padding."""
+    pixels = window.pixels_inside(node.width, source.width)
+    border = node.width - pixels
+    bordered = Reach.of(node, node.links[0], source.rows).bordered
+    pixel = (1.0 - bordered) * (border > 0)
+    filled = bordered * -(-source.row_bytes // _VECTOR) + pixel * -(-source.channels // _VECTOR)
+    return {
+        "inside": pixels > 0,
+        "border": border,
+        "window's row": window.height,
+        "padded": bordered + pixel,
+        "padded vector": filled,
+    }
 
 
 def _convolution(program: Program, node: Node) -> Parts:
@@ -73,8 +94,8 @@ def _convolution(program: Program, node: Node) -> Parts:
     found = {"mve_convolution": {"row": 1.0, **_clamped(node, params), **_narrowed(node)}}
     if params[_COPIED]:
         columns = (node.width - 1) * window.stride_x + window.width
-        apart = window.height > 1 or len(sources) > 1
-        copies = _Columns(1.0, columns, max(columns - sources[0].width, 0), 1, apart)
+        step = window.height * sum(source.channels for source in sources)
+        copies = _Columns(1.0, columns, max(columns - sources[0].width, 0), 1, step)
         found["mve columns"] = _copied(node, sources, copies)
     name, terms = _product(node, params[_STEPS], params[_ZERO], [node.width])
     return found | {name: terms}
@@ -87,8 +108,8 @@ def _transposed(program: Program, node: Node) -> Parts:
     own = {"row": 1.0, "phase": phases, **_clamped(node, params), **_narrowed(node)}
     border = -(-window.width // phases) - 1
     columns = sources[0].width + 2 * border
-    apart = -(-window.height // window.stride_y) > 1
-    copies = _Columns(1.0, columns, 2 * border, 1, apart)
+    step = -(-window.height // window.stride_y) * sources[0].channels
+    copies = _Columns(1.0, columns, 2 * border, 1, step)
     found = {"mve_transposed": own, "mve columns": _copied(node, sources, copies)}
     widths = [-(-(node.width - phase) // phases) for phase in range(phases)]
     steps = params[_PHASES]
@@ -105,18 +126,20 @@ def _product(
     node: Node, steps: int, zero: int, widths: Sequence[int]
 ) -> tuple[str, dict[str, float]]:
     """Return the loop of products of pixels of so many vectors, and its terms; see ``gemm.S``."""
-    floor = zero == FULL[0] and steps <= _FLOORED
-    name = f"mve product {steps if steps <= _UNROLLED else 'long'}{' floor' if floor else ''}"
+    is_short = steps <= _UNROLLED
+    name = f"mve product {steps if is_short else 'long'}"
+    name += " floor" if is_short and zero == FULL[0] else ""
     groups = -(-node.channels // _GROUP)
-    calls = sum((width > 1) + width % 2 for width in widths)
-    tiles = groups * sum(-(-width // 2) for width in widths)
-    return name, {
-        "call": calls,
-        "group": calls * groups,
-        "tile": tiles,
-        "tile's step": tiles * steps * (steps > _UNROLLED),
-        "tile's turn": tiles * -(-steps // 4) * (steps > _UNROLLED),
-    }
+    # Loops for few steps compute a single pixel as two.
+    widths = [2 if width == 1 and is_short else width for width in widths]
+    tiles, last = groups * sum(width // 2 for width in widths), groups * sum(w % 2 for w in widths)
+    found: dict[str, float] = {}
+    found |= {"call": len(widths), "group": len(widths) * groups, "tile": tiles, "last": last}
+    if not is_short:
+        turns = -(-steps // 4)
+        more = {"tile's step": tiles * steps, "tile's turn": tiles * turns}
+        found |= more | {"last's step": last * steps}
+    return name, found
 
 
 def _copied(node: Node, sources: Sequence[Node], copies: _Columns) -> dict[str, float]:
@@ -130,16 +153,19 @@ def _copied(node: Node, sources: Sequence[Node], copies: _Columns) -> dict[str, 
         "filled": (inside * copies.padded + beyond * copies.columns) * len(sources),
     }
     names = "filled vector", "block", "vector", "long", "long block", "long vector", "short"
-    found |= dict.fromkeys((*names, "eight"), 0.0)
+    found |= dict.fromkeys((*names, "eight", "spread", "spread vector"), 0.0)
     filled = inside * copies.padded + beyond * copies.columns
     for source in sources:
         size = source.channels
         found["filled vector"] += filled * -(-size // _VECTOR)
-        if not copies.apart and copies.stride == 1:
+        if size == copies.step and copies.stride == 1:
             found["block"] += inside * (size * count // _BLOCK)
             found["vector"] += inside * -(-(size * count % _BLOCK) // _VECTOR)
         elif size == _PIECE and copies.stride == 1:
             found["eight"] += inside * count / 2
+        elif size == 1 == copies.stride and copies.step <= _SPREAD:
+            found["spread"] += inside
+            found["spread vector"] += inside * -(-count // _VECTOR)
         elif size > _VECTOR:
             found["long"] += inside * count
             found["long block"] += inside * count * (size // _BLOCK)

@@ -70,6 +70,8 @@ class Kernel(enum.IntEnum):
     MVE_RESIZE_NEAREST = 55
     MVE_COPY_ROWS = 56
     MVE_AVERAGE_POOL = 57
+    MVE_DEPTHWISE_ANY = 58
+    MVE_DEPTHWISE_MANY = 59
 
 
 class Need(NamedTuple):

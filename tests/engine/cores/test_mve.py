@@ -12,12 +12,13 @@ from tinyseg.engine.selection import specialize
 from tinyseg.tflite import TfliteModel
 
 
-def convolution(weights, shift=-7, kernel=Kernel.CONVOLUTION, constant=None, own=()):
-    """A program of one convolution of stride 1 without padding.
+def convolution(weights, shift=-7, kernel=Kernel.CONVOLUTION, constant=None, own=(), pad=0):
+    """A program of one convolution of stride 1.
 
     Args:
         weights: int8 ``(channels out, height, width, channels in)``, of a depthwise one ``(height,
             width, channels)``.
+        pad: rows and columns of padding on each side.
     """
     depthwise = kernel == Kernel.DEPTHWISE
     channels = weights.shape[-1] if depthwise else weights.shape[0]
@@ -27,12 +28,13 @@ def convolution(weights, shift=-7, kernel=Kernel.CONVOLUTION, constant=None, own
     facts = np.tile([100, 1 << 30, shift], (channels, 1)).astype("<i4")
     source = Node(None, (), height + 3, width + 3, depth, constant=constant)
     params = (
-        *(height, width, 1, 1, 1, 1, 0, 0, 0, 0, -128, 127),
+        *(height, width, 1, 1, 1, 1, pad, pad, 0, 0, -128, 127),
         *own,
         Data(weights.astype(np.int8).tobytes()),
         Data(facts.tobytes()),
     )
-    node = Node(kernel, (Link(0),), 4, 4, channels, params=params)
+    side = 4 + 2 * pad
+    node = Node(kernel, (Link(0),), side, side, channels, params=params)
     return Program((source, node), int(constant is None), (1,))
 
 
@@ -87,6 +89,33 @@ def test_taps_are_added_in_groups_that_fit_16_bits(most, expected):
     node = specialize(convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,)), Core.MVE).nodes[1]
     assert node.kernel == Kernel.MVE_DEPTHWISE
     assert node.params[13] == expected
+
+
+@pytest.mark.parametrize(
+    ("window", "channels", "expected"),
+    [
+        ((3, 3), 16, Kernel.MVE_DEPTHWISE),
+        ((3, 3), 8, Kernel.MVE_DEPTHWISE),
+        ((3, 3), 24, Kernel.MVE_DEPTHWISE_ANY),
+        ((5, 5), 16, Kernel.MVE_DEPTHWISE_MANY),
+    ],
+)
+def test_kernels_of_windows_and_vectors(window, channels, expected):
+    program = convolution(np.ones((*window, channels)), kernel=Kernel.DEPTHWISE, own=(1,))
+    assert kernel_of(program) == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "pad", "rows"), [(16, 0, 0), (16, 1, 1), (8, 0, 0), (8, 1, 3)]
+)
+def test_rows_are_read_where_they_lie(channels, pad, rows):
+    """Scratch has a row of padding, or copies of all rows if a vector has several pixels."""
+    weights = np.ones((3, 3, channels))
+    program = convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,), pad=pad)
+    node = specialize(program, Core.MVE).nodes[1]
+    assert node.params[12] == (rows == 3)
+    columns = node.width + 2 if rows == 3 else program.nodes[0].width
+    assert node.scratch == rows * columns * channels + 16
 
 
 def test_taps_whose_sums_do_not_fit_are_left_to_others():

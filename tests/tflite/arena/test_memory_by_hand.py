@@ -238,3 +238,22 @@ def test_align():
     assert [align(size) for size in (0, 1, 15, 16, 17)] == [0, 16, 16, 16, 32]
     assert [align(size, 4) for size in (0, 1, 4, 5)] == [0, 4, 4, 8]
     assert PlannedBuffer(16, 0, 0).offset is None
+
+
+def test_tensors_while_a_kernel_prepares_by_hand():
+    """Scales of each of many channels, in the last operator, take more than planning does."""
+    file = File()
+    source, target = file.tensor((1, 4)), file.tensor((1, 600), scale=0.2)
+    weights = file.constant(np.ones((600, 4)), scale=[0.01] * 600)
+    bias = file.constant(np.ones(600), "int32", scale=[0.0005] * 600)
+    file.operator("FULLY_CONNECTED", [source, weights, bias], target, options("FullyConnected"))
+    model = TfliteModel.parse(file.content([source], [target]))
+    for name, tensor, quantization, pointer in (("host", 64, 24, 8), ("cortex_m", 32, 12, 4)):
+        made = predict_arena(model, name)
+        one, many = ([(tensor, pointer), (quantization, pointer), (4 + 4 * n, 4)] for n in (1, 600))
+        border = grown([(pointer, 16), *one, (pointer, 16), *one])
+        kept = made.tail - border
+        request = 16 if pointer == 8 else 12
+        expected = align(kept) + align(12 * request) + align(grown([*one, *many, *many, *one]))
+        assert made.setup == expected
+        assert made.setup > made.total

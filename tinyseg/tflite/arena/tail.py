@@ -47,10 +47,13 @@ def tail_bytes(model: TfliteModel, build: Target, planned: int) -> tuple[int, in
     for operator in model.operators:
         if size := options_bytes(operator.opcode, build):
             arena.take(size, options_alignment(operator.opcode, build))
+    requests = sum(len(scratch(operator, build)) for operator in model.operators)
+    asked = align(build.request * (requests + _SPARE_REQUESTS))
+    prepared = 0
     for operator in model.operators:
         for size in persistent(operator, build):
             arena.take(size)
-    requests = sum(len(scratch(operator, build)) for operator in model.operators)
+        prepared = max(prepared, align(arena.used) + asked + _temporary(operator, build))
     arena.take(build.pointer * requests, build.pointer)
     variable, offsets = variables(model), offline_offsets(model)
     for index in sorted(variable - offsets.keys()):
@@ -62,7 +65,19 @@ def tail_bytes(model: TfliteModel, build: Target, planned: int) -> tuple[int, in
         arena.take(build.pointer * len(border))
         for tensor in border:
             _take_tensor(arena, tensor, build)
-    return arena.used, setup
+    return arena.used, max(setup, prepared)
+
+
+def _temporary(operator: Operator, build: Target) -> int:
+    """Return the bytes of an operator's tensors while its kernel prepares.
+
+    They lie at the arena's other end. TFLM does not notice if what the kernel keeps runs into them.
+    """
+    tensors = _Tail()
+    for tensor in (*operator.inputs, *operator.outputs):
+        if tensor is not None:
+            _take_tensor(tensors, tensor, build)
+    return align(tensors.used)
 
 
 def _take_tensor(arena: _Tail, tensor: Tensor, build: Target) -> None:

@@ -65,6 +65,24 @@ inline void SpreadEights(int8_t* to, int32_t to_step, const int8_t* from, int32_
   if (count % 2 != 0) Copy(to, from, 8);
 }
 
+// Copies `count` bytes that follow each other, each so many bytes, 17 at most, from the one before.
+inline void SpreadBytes(int8_t* to, int32_t to_step, const int8_t* from, int32_t count) {
+  int32_t first = 0;
+  __asm__ volatile(
+      "vidup.u8 q1, %[first], #1\n"
+      "vmul.i8 q1, q1, %[step]\n"
+      "wlstp.8 lr, %[count], 2f\n"
+      "1:\n"
+      "vldrb.8 q0, [%[from]], #16\n"
+      "vstrb.8 q0, [%[to], q1]\n"
+      "add %[to], %[steps]\n"
+      "letp lr, 1b\n"
+      "2:\n"
+      : [to] "+&r"(to), [from] "+&r"(from), [first] "+&Te"(first)
+      : [count] "r"(count), [step] "r"(to_step), [steps] "r"(16 * to_step)
+      : "lr", "q0", "q1", "memory", "cc");
+}
+
 // Copies `count` pieces of `bytes` bytes, each so many bytes from the one before.
 inline void CopyPieces(int8_t* to, int32_t to_step, const int8_t* from, int32_t from_step,
                        int32_t bytes, int32_t count) {
@@ -75,6 +93,10 @@ inline void CopyPieces(int8_t* to, int32_t to_step, const int8_t* from, int32_t 
   const auto places = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from);
   if (bytes == 8 && from_step == 8 && ((places | static_cast<uintptr_t>(to_step)) & 3) == 0) {
     SpreadEights(to, to_step, from, count);
+    return;
+  }
+  if (bytes == 1 && from_step == 1 && to_step <= 17) {
+    SpreadBytes(to, to_step, from, count);
     return;
   }
   if (bytes > 16) {

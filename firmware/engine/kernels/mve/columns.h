@@ -12,22 +12,32 @@ namespace mve {
 
 // Columns of a row, as they are copied.
 struct Columns {
-  int32_t first;   // Of the source; below 0 in the padding.
-  int32_t stride;  // Between columns of the source.
-  int32_t count;   // With the padding.
-  int32_t step;    // Bytes from one copy to the next.
-  int32_t zero;    // What padding holds.
+  // Args:
+  //   width: of the source.
+  //   first: column of the source; below 0 in the padding.
+  //   stride: between columns of the source.
+  //   count: of columns, with the padding.
+  //   step: bytes from one copy to the next.
+  //   zero: what padding holds.
+  Columns(int32_t width, int32_t first, int32_t stride, int32_t count, int32_t step, int32_t zero)
+      : first(first),
+        stride(stride),
+        count(count),
+        step(step),
+        zero(zero),
+        inside(WindowsInside(count, width, 1, stride, 1, -first)) {}
+
+  int32_t first, stride, count, step, zero;
+  Range inside;  // Those that the source has.
 };
 
 // Copies columns of row `source_row` of all sources of a node, side by side along the channels; a
-// row that they lack is padding.
-inline void CopyColumns(const Rows& rows, const Node& node, int32_t source_row,
-                        const Columns& columns, int8_t* to) {
-  const int32_t width = rows.source(node, 0).width;
+// row that they lack is padding. One copy of it is enough.
+__attribute__((noinline)) inline void CopyColumns(const Rows& rows, const Node& node,
+                                                  int32_t source_row, const Columns& columns,
+                                                  int8_t* to) {
   const bool is_row = source_row >= 0 && source_row < rows.source(node, 0).rows;
-  const Range inside =
-      is_row ? WindowsInside(columns.count, width, 1, columns.stride, 1, -columns.first)
-             : Range{columns.count, columns.count};
+  const Range inside = is_row ? columns.inside : Range{columns.count, columns.count};
   for (uint32_t link = 0; link < node.link_count; ++link) {
     const auto channels = static_cast<int32_t>(rows.source(node, link).channels);
     int8_t* at = to;

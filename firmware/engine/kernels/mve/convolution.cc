@@ -22,8 +22,9 @@ void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* outpu
       depth += static_cast<int32_t>(rows.source(node, link).channels);
     }
     column = window.height * depth;
-    const Columns columns = {-window.left, 1, (node.width - 1) * window.stride_x + window.width,
-                             column, params.input_zero};
+    const Columns columns(rows.source(node, 0).width, -window.left, 1,
+                          (node.width - 1) * window.stride_x + window.width, column,
+                          params.input_zero);
     for (int32_t tap = 0; tap < window.height; ++tap) {
       CopyColumns(rows, node, origin + tap * window.dilation_y, columns, scratch + tap * depth);
     }

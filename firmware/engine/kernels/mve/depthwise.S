@@ -98,7 +98,7 @@
   dls lr, lr
   .endm
 
-  .macro FINISH begin
+  .macro FINISH name
   SCALE q4, 0
   SCALE q5, 48
   SCALE q6, 96
@@ -120,9 +120,10 @@
   add r10, r12
   ldr r12, [r9, #NEXT]
   add r9, r12
-  le lr, \begin
+  le lr, 1b
   vpop {d8-d15}
   pop {r4-r11, pc}
+  .size \name, . - \name
   .endm
 
   .macro FUNCTION name, any
@@ -138,7 +139,7 @@
   .endif
   .endm
 
-  .macro GROUP54
+  .macro GROUP54 name
   BEGIN r0, 0
   EARLY r1, 1
   EARLY r2, 2
@@ -150,10 +151,10 @@
   TAP r7, 7
   TAP r8, 8
   ADD_GROUP
-  FINISH 1b
+  FINISH \name
   .endm
 
-  .macro GROUP333
+  .macro GROUP333 name
   BEGIN r0, 0
   EARLY r1, 1
   EARLY r2, 2
@@ -166,10 +167,10 @@
   TAP r7, 7
   TAP r8, 8
   ADD_GROUP
-  FINISH 1b
+  FINISH \name
   .endm
 
-  .macro GROUP3222
+  .macro GROUP3222 name
   BEGIN r0, 0
   EARLY r1, 1
   EARLY r2, 2
@@ -183,10 +184,10 @@
   BEGIN r7, 7
   TAP r8, 8
   ADD_GROUP
-  FINISH 1b
+  FINISH \name
   .endm
 
-  .macro GROUP22221
+  .macro GROUP22221 name
   BEGIN r0, 0
   EARLY r1, 1
   ADD_FIRST_GROUP
@@ -201,29 +202,29 @@
   ADD_GROUP
   BEGIN r8, 8
   ADD_GROUP
-  FINISH 1b
+  FINISH \name
   .endm
 
   FUNCTION TinysegDepthwise54, 0
-  GROUP54
+  GROUP54 TinysegDepthwise54
 
   FUNCTION TinysegDepthwise333, 0
-  GROUP333
+  GROUP333 TinysegDepthwise333
 
   FUNCTION TinysegDepthwise3222, 0
-  GROUP3222
+  GROUP3222 TinysegDepthwise3222
 
   FUNCTION TinysegDepthwise22221, 0
-  GROUP22221
+  GROUP22221 TinysegDepthwise22221
 
   FUNCTION TinysegDepthwiseAny333, 1
-  GROUP333
+  GROUP333 TinysegDepthwiseAny333
 
   FUNCTION TinysegDepthwiseAny3222, 1
-  GROUP3222
+  GROUP3222 TinysegDepthwiseAny3222
 
   FUNCTION TinysegDepthwiseAny22221, 1
-  GROUP22221
+  GROUP22221 TinysegDepthwiseAny22221
 
   FUNCTION TinysegDepthwiseAny22, 1
   BEGIN r0, 0
@@ -232,7 +233,7 @@
   BEGIN r2, 2
   TAP r3, 3
   ADD_GROUP
-  FINISH 1b
+  FINISH TinysegDepthwiseAny22
 
   // Any number of taps, in groups of two.
   // Registers besides: r0, r1 bytes that meet two taps, r2 where the next two are found, r3 bytes
@@ -279,5 +280,5 @@ TinysegDepthwiseMany:
   subs r4, #1
   bne 2b
   add r3, r12
-  FINISH 1b
+  FINISH TinysegDepthwiseMany
 #endif

@@ -11,7 +11,7 @@ namespace mve {
 // What depthwise.S is given; it knows the order.
 struct DepthwiseRun {
   const int8_t* const* taps;  // Bytes that meet each tap for the first vector.
-  int32_t pairs;              // Of taps; only of kMany.
+  int32_t pairs;              // Of taps; only for kMveDepthwiseMany.
   const int8_t* chunk;
   int8_t* output;
   int32_t output_zero;

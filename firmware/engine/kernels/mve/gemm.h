@@ -11,13 +11,13 @@ namespace mve {
 
 // What gemm.S is given; it knows the order.
 struct Gemm {
-  const int8_t* pixel;  // The first.
-  int32_t step;         // Bytes between pixels.
-  int32_t rewind;       // From the end of a pixel to the next but one.
+  const int8_t* pixel;  // The first,
+  const int8_t* second;
+  int32_t rewind;  // From the end of a pixel to the next but one.
   int32_t output_step;
   int8_t* output;
-  int32_t pairs;
   int32_t groups;
+  int32_t count;        // Of pixels.
   int8_t* last_output;  // Of the last group of channels.
   int32_t steps;
   const int8_t* weights;

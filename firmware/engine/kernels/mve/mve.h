@@ -15,6 +15,8 @@ void AveragePool(const Rows& rows, const Node& node, uint32_t row, int8_t* outpu
 void Convolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void CopyRows(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Depthwise(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void DepthwiseAny(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void DepthwiseMany(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* output);

@@ -74,35 +74,25 @@ struct DepthwiseChunk {
   int32_t next;           // Bytes to the weights of the next vector; the last one's is the first.
 };
 
-// How taps are added: the names of functions of depthwise.S.
-enum class DepthwiseKind : int32_t {
-  k54,
-  k333,
-  k3222,
-  k22221,
-  kAny333,
-  kAny3222,
-  kAny22221,
-  kAny22,
-  kMany
-};
-
-// Where bytes that meet a tap of a row's first output lie: from a row under the window, or scratch.
+// Where bytes that meet a tap of a row's first output lie: from a row under the window, below 0 in
+// the padding, or from scratch.
 struct DepthwiseTap {
   int32_t row;
   int32_t offset;
 };
 
-// kMveDepthwise. Scratch has for each of the window's rows, for each phase of stride_x, the columns
-// that outputs meet. Where no source lacks any of a window of stride 1, nothing is copied.
+// kMveDepthwise, kMveDepthwiseAny and kMveDepthwiseMany. Scratch has for each of the window's rows,
+// for each phase of stride_x, the columns that outputs meet. A window of stride 1 on one source is
+// not copied where the source has all of it, or if a vector is no more than a pixel; scratch then
+// has what it meets of padding: a row, a pixel, or nothing.
 struct DepthwiseParams {
   Window window;
   int32_t input_zero, output_zero, least, most;
   int32_t copied;
-  DepthwiseKind kind;
+  int32_t kind;     // How taps are added: which of the kernel's functions of depthwise.S.
   int32_t pixels;   // Of a vector; a row has as many at least.
   int32_t vectors;  // Of a pixel.
-  int32_t count;    // Of taps: nine, of kMany an even number.
+  int32_t count;    // Of taps: nine, of kMveDepthwiseMany an even number.
   uint32_t taps;    // DepthwiseTap[count], in the order of the weights' taps.
   uint32_t chunks;  // Weights and DepthwiseChunk of each vector of a pixel, or one.
 };

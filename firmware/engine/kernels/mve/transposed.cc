@@ -21,7 +21,8 @@ void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output
   // Columns of the input's rows under the window, the upper row first, with padding on both sides.
   const int32_t border = (window.width + window.stride_x - 1) / window.stride_x - 1;
   const int32_t column = taps_y * depth;
-  const Columns columns = {-border, 1, source.width + 2 * border, column, params.input_zero};
+  const Columns columns(source.width, -border, 1, source.width + 2 * border, column,
+                        params.input_zero);
   auto* const scratch = reinterpret_cast<int8_t*>(rows.scratch());
   for (int32_t tap = 0; tap < taps_y; ++tap) {
     CopyColumns(rows, node, y / window.stride_y - (taps_y - 1) + tap, columns,

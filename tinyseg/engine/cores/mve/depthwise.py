@@ -14,11 +14,10 @@ from tinyseg.engine.program import Data, Kernel, Node, Program
 _TAPS = 9
 # Of windows with more taps: what a kernel has room for, and rows that it reads in their place.
 _MOST_TAPS, _MOST_ROWS = 50, 7
-_MANY = 8
-# Sizes of groups of taps, the fastest first, with their DepthwiseKind: where vectors follow each
-# other by 16 bytes, and where they do not.
+# Sizes of groups of taps, the fastest first, with their number in the kernel: where vectors follow
+# each other by 16 bytes, and where they do not.
 _EVEN = {(5, 4): 0, (3, 3, 3): 1, (3, 2, 2, 2): 2, (2, 2, 2, 2, 1): 3}
-_ANY = {(2, 2): 7, (3, 3, 3): 4, (3, 2, 2, 2): 5, (2, 2, 2, 2, 1): 6}
+_ANY = {(2, 2): 0, (3, 3, 3): 1, (3, 2, 2, 2): 2, (2, 2, 2, 2, 1): 3}
 # Sums of weights' magnitudes whose products with bytes fit 16 bits.
 _MOST = 255
 _ORDERS = 400
@@ -38,16 +37,17 @@ def depthwise(program: Program, node: Node) -> Node | None:
         return None
     pixels = VECTOR // node.channels
     pixels = pixels if 1 <= pixels <= node.width else 1
-    even = pixels * node.channels % VECTOR == 0
-    many = {(2,) * -(-taps // 2): _MANY}
-    few = _EVEN if even else _ANY
-    grouped = _grouped(magnitudes, many if taps > _TAPS else few)
+    kernel, patterns = _kernel(taps, pixels * node.channels)
+    grouped = _grouped(magnitudes, patterns)
     if grouped is None:
         return None
     order, kind = grouped
-    copied = not _lies_ready(layer, node, read)
+    padding = _padding(layer, node, read[0])
+    is_small = pixels == 1 and kernel is not Kernel.MVE_DEPTHWISE_MANY
+    in_place = layer.window[3] == len(read) == 1 and height <= _MOST_ROWS
+    copied = not (in_place and (not padding or is_small))
     columns = node.width + (width - 1) * layer.window[5] // layer.window[3]
-    scratch = height * layer.window[3] * columns * node.channels + VECTOR if copied else 0
+    scratch = height * layer.window[3] * columns * node.channels if copied else padding
     packed = np.pad(weights, ((0, len(order) - taps), (0, 0)))[order]
     places = _places(layer, node, [int(t) if t < taps else 0 for t in order], columns * copied)
     params: tuple[int | Data, ...] = (
@@ -56,16 +56,31 @@ def depthwise(program: Program, node: Node) -> Node | None:
         *(len(order), Data(np.array(places, "<i4").tobytes())),
         _chunks(np.tile(packed, pixels), np.tile(layer.channels[0], (pixels, 1))),
     )
-    return dataclasses.replace(node, kernel=Kernel.MVE_DEPTHWISE, params=params, scratch=scratch)
+    return dataclasses.replace(node, kernel=kernel, params=params, scratch=scratch + VECTOR)
 
 
-def _lies_ready(layer: Layer, node: Node, read: list[Node]) -> bool:
-    """Return whether all windows lie inside the only source, their columns one after another."""
+def _kernel(taps: int, step: int) -> tuple[Kernel, Mapping[tuple[int, ...], int]]:
+    """Return which kernel adds so many taps, and its groups of them.
+
+    Args:
+        taps: of the window.
+        step: bytes of the output from one vector of a pixel, or of several, to the next one's.
+    """
+    if taps > _TAPS:
+        return Kernel.MVE_DEPTHWISE_MANY, {(2,) * -(-taps // 2): 0}
+    if step % VECTOR:
+        return Kernel.MVE_DEPTHWISE_ANY, _ANY
+    return Kernel.MVE_DEPTHWISE, _EVEN
+
+
+def _padding(layer: Layer, node: Node, source: Node) -> int:
+    """Return the bytes of padding that windows meet at once: a row, a pixel, or none."""
     height, width, stride_y, stride_x, dilation_y, dilation_x, top, left = layer.window
     last_row = (node.rows - 1) * stride_y - top + (height - 1) * dilation_y
-    last_column = node.width - 1 - left + (width - 1) * dilation_x
-    inside = top <= 0 == left and last_row < read[0].rows and last_column < read[0].width
-    return inside and stride_x == len(read) == 1 and height <= _MOST_ROWS
+    last_column = (node.width - 1) * stride_x - left + (width - 1) * dilation_x
+    if top > 0 or last_row >= source.rows:
+        return source.row_bytes
+    return source.channels if left > 0 or last_column >= source.width else 0
 
 
 def _places(layer: Layer, node: Node, taps: list[int], columns: int) -> list[int]:
@@ -77,13 +92,13 @@ def _places(layer: Layer, node: Node, taps: list[int], columns: int) -> list[int
         taps: numbers in the window; those that it lacks have no weights, and any bytes do.
         columns: that a copied row has for each phase of the stride; 0 if it is not copied.
     """
-    _, width, _, stride, _, dilation, _, _ = layer.window
+    _, width, _, stride, _, dilation, _, left = layer.window
     found = []
     for tap in taps:
         row, column = tap // width, tap % width * dilation
-        at = column // stride
+        at = column - left
         if columns:
-            row, at = 0, (row * stride + column % stride) * columns + at
+            row, at = 0, (row * stride + column % stride) * columns + column // stride
         found += [row, at * node.channels]
     return found
 
