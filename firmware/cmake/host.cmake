@@ -28,7 +28,7 @@ include(GoogleTest)
 
 # The engine for Python's ctypes, with all kernels.
 file(GLOB engine_sources CONFIGURE_DEPENDS
-  engine/*.cc engine/kernels/dsp/*.cc engine/kernels/portable/*.cc)
+  engine/*.cc engine/kernels/dsp/*.cc engine/kernels/host/*.cc engine/kernels/portable/*.cc)
 add_library(tinyseg_engine SHARED ${engine_sources} core/crc32.cc ops/binary_conv.cc)
 target_link_libraries(tinyseg_engine PRIVATE options)
 set_target_properties(tinyseg_engine PROPERTIES POSITION_INDEPENDENT_CODE ON)
@@ -49,6 +49,7 @@ foreach(name engine_tests engine_scalar_tests)
     tests/engine_elementwise_test.cc tests/engine_interpreter_test.cc tests/engine_pool_test.cc
     tests/engine_requantize_test.cc tests/engine_shape_test.cc ${engine_sources})
   target_link_libraries(${name} PRIVATE core options GTest::gtest_main)
+  target_compile_options(${name} PRIVATE -march=native)
   gtest_discover_tests(${name} NO_PRETTY_VALUES TEST_PREFIX ${name}.)
 endforeach()
 target_compile_definitions(engine_scalar_tests PRIVATE TINYSEG_ENGINE_SCALAR)

@@ -4,15 +4,13 @@
 #include <new>
 
 #include "engine/engine.h"
-#include "engine/kernels/dsp/dsp.h"
-#include "engine/kernels/portable/portable.h"
+#include "engine/kernels/host/host.h"
 
 using tinyseg::MutableBytes;
 using tinyseg::Status;
 using tinyseg::engine::Border;
 using tinyseg::engine::Header;
 using tinyseg::engine::Interpreter;
-using tinyseg::engine::KernelTable;
 using tinyseg::engine::kMaxRegions;
 using tinyseg::engine::Node;
 
@@ -22,16 +20,6 @@ struct tinyseg_engine {
 };
 
 namespace {
-
-// Those of microcontrollers too: in plain C++ they compute the same.
-const KernelTable& AllKernels() {
-  static const KernelTable kernels = [] {
-    KernelTable all = tinyseg::engine::portable::kAll;
-    tinyseg::engine::dsp::AddAll(&all);
-    return all;
-  }();
-  return kernels;
-}
 
 using Trace = void (*)(void* user, uint32_t node, uint32_t row, const uint8_t* bytes);
 
@@ -102,8 +90,8 @@ void tinyseg_engine_start(tinyseg_engine* engine, const uint8_t* program, uint64
   if (region_count > kMaxRegions) region_count = kMaxRegions;
   for (uint32_t i = 0; i < region_count; ++i)
     memory[i] = {regions[i], static_cast<size_t>(region_bytes[i])};
-  Give(engine->interpreter.Start({program, static_cast<size_t>(program_bytes)}, AllKernels(),
-                                 memory, region_count),
+  Give(engine->interpreter.Start({program, static_cast<size_t>(program_bytes)},
+                                 tinyseg::engine::host::All(), memory, region_count),
        status);
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/crc32.h"
 #include "engine/engine.h"
+#include "engine/kernels/host/host.h"
 #include "engine/kernels/portable/portable.h"
 
 namespace tinyseg {
@@ -237,15 +238,19 @@ class Machine {
   std::vector<std::vector<int8_t>> inputs_;
 };
 
-// Runs one node on inputs; returns its rows, or nothing after an error.
+// Runs one node on inputs, on portable kernels and on those for this machine; returns its rows, or
+// nothing after an error or where the two make different ones.
 template <typename Params>
 std::vector<int8_t> RunNode(ProgramBuilder* builder, Kernel kernel, const Shape& shape,
                             const std::vector<Link>& links, const Params& params,
                             const std::vector<std::vector<int8_t>>& inputs) {
   builder->SetOutput(builder->Compute(kernel, shape, links, params));
-  Machine machine(builder->Build());
-  if (!machine.Start().ok() || !machine.Run(inputs).ok()) return {};
-  return machine.outputs[0];
+  const std::vector<uint8_t> program = builder->Build();
+  Machine portable(program), here(program);
+  if (!portable.Start().ok() || !portable.Run(inputs).ok()) return {};
+  if (!here.Start(host::All()).ok() || !here.Run(inputs).ok()) return {};
+  if (here.outputs != portable.outputs) return {};
+  return portable.outputs[0];
 }
 
 }  // namespace engine

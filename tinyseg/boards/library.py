@@ -17,7 +17,7 @@ _SOURCES = (
     "engine/*.cc", "engine/kernels/**/*.h", "engine/kernels/**/*.cc", "engine/kernels/**/*.S",
     "engine/kernels/**/*.inc",
 )  # fmt: skip
-_HOST = ("host.h", "host.cc", "all.cc")
+_HOST = ("host.h", "host.cc", "all.cc", "host")
 # What else is written: a template of templates/library, and its place.
 _FILES = {
     "CMakeLists.txt": "CMakeLists.txt",
@@ -55,7 +55,7 @@ def export(
         written += render({f"library/{template}": folder / place}, values)
     for pattern in _SOURCES:
         for source in sorted(root.glob(pattern)):
-            if source.name not in _HOST:
+            if source.name not in _HOST and source.parent.name not in _HOST:
                 target = folder / "src" / source.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 written.append(Path(shutil.copyfile(source, target)))

@@ -21,7 +21,7 @@ from tinyseg.runtime.runner import IntegerBorder, border
 from tinyseg.tflite import TfliteModel
 
 _SOURCES = (
-    *("engine/*.cc", "engine/kernels/portable/*.cc", "engine/kernels/dsp/*.cc"),
+    *("engine/*.cc", *(f"engine/kernels/{name}/*.cc" for name in ("portable", "dsp", "host"))),
     *("core/crc32.cc", "ops/binary_conv.cc"),
 )
 _PARTS = ("core", "engine", "ops")

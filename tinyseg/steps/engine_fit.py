@@ -94,13 +94,13 @@ def _least(schedule: Schedule) -> int:
     return schedule.peak + other_bytes(schedule)
 
 
-def _placed(schedule: Schedule, space: Space) -> Placement | None:
-    """Return the first good places of all rows; None if that finds none."""
+def _placed(schedule: Schedule, space: Space, effort: int | None = 0) -> Placement | None:
+    """Return places of all rows, the first good ones or by ``effort``; None if that finds none."""
     regions = [max(size - SLACK[space.core], 0) for size in space.regions]
     if _least(schedule) > sum(regions):
         return None
     try:
-        return place(schedule, regions, effort=0)
+        return place(schedule, regions, effort)
     except DoesNotFitError:
         return None
 
@@ -139,7 +139,10 @@ class _Forms:
         if not space.regions or self._data > space.flash:
             return False
         most = max(space.regions) - SLACK[self._core]
-        if _least(self._once) <= most and self._ample.ram <= most and _stored(self._ample, space):
+        # Places that are found at once often do.
+        if self._rings.ram <= most and _stored(self._rings, space):
+            return True
+        if _stored(_placed(self._once, space, effort=None), space):
             return True
         if any(_stored(_placed(form, space), space) for form in self._forms()):
             return True
@@ -151,8 +154,8 @@ class _Forms:
         yield from self._less
 
     @cached_property
-    def _ample(self) -> Placement:
-        return place(self._once, effort=0)
+    def _rings(self) -> Placement:
+        return place(self._once, effort=None)
 
     @cached_property
     def _less(self) -> list[Schedule]:

@@ -7,7 +7,6 @@
 #include "engine/kernels/machine.h"
 #include "engine/kernels/requantize.h"
 #include "engine/kernels/unroll.h"
-#include "engine/kernels/wide.h"
 
 namespace tinyseg {
 namespace engine {
@@ -109,19 +108,11 @@ void Dots::Compute(int32_t x, int8_t* output) const {
     sums[p][1] = bias_[1];
   });
   const Run* const end = runs_ + run_count_;
-  if constexpr (kWide && kPixels == 4) {
-    WideSums wide;
-    for (const Run* run = runs_; run != end; ++run) {
-      wide.Add(run->pixels + x * run->step, run->step, run->weights, run->count);
-    }
-    wide.AddTo(sums[0]);
-  } else {
-    for (const Run* run = runs_; run != end; ++run) {
-      if constexpr (kLongMultiply) {
-        AddPackedProducts<kPixels>(*run, x, sums);
-      } else {
-        AddProducts<kPixels>(*run, x, sums);
-      }
+  for (const Run* run = runs_; run != end; ++run) {
+    if constexpr (kLongMultiply) {
+      AddPackedProducts<kPixels>(*run, x, sums);
+    } else {
+      AddProducts<kPixels>(*run, x, sums);
     }
   }
   Store<kPixels>(sums, output);

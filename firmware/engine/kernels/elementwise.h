@@ -3,6 +3,7 @@
 #define TINYSEG_ENGINE_KERNELS_ELEMENTWISE_H_
 
 #include "engine/kernel.h"
+#include "engine/kernels/machine.h"
 #include "engine/kernels/requantize.h"
 #include "engine/params.h"
 
@@ -16,7 +17,30 @@ inline const int8_t* LinkedRow(const Rows& rows, const Node& node, uint32_t link
   return rows.input(node, link, rule.divisor == 1 ? at : at / rule.divisor);
 }
 
-// Calls `function` with both values of each element of a row, and stores what it returns.
+// Calls `function` with both values of each of some elements, and stores what it returns.
+template <class Function>
+inline void ForEachOf(const int8_t* first, int32_t first_step, const int8_t* second,
+                      int32_t second_step, uint32_t count, int8_t* output, Function function) {
+  if constexpr (kVectors) {
+    // Compilers make vectors of steps that they know.
+    if (first_step == 1 && second_step == 1) {
+      for (uint32_t i = 0; i < count; ++i) output[i] = function(first[i], second[i]);
+      return;
+    }
+    if (first_step == 0 && second_step == 1) {
+      const int8_t value = *first;
+      for (uint32_t i = 0; i < count; ++i) output[i] = function(value, second[i]);
+      return;
+    }
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    output[i] = function(*first, *second);
+    first += first_step;
+    second += second_step;
+  }
+}
+
+// The same for a row.
 template <class Function>
 inline void ForEachPair(const Rows& rows, const Node& node, uint32_t row,
                         const ElementwiseParams& params, int8_t* output, Function function) {
@@ -31,15 +55,10 @@ inline void ForEachPair(const Rows& rows, const Node& node, uint32_t row,
     width = 1;
   }
   for (uint32_t x = 0; x < width; ++x) {
-    const int8_t* a = first;
-    const int8_t* b = second;
-    for (uint32_t c = 0; c < channels; ++c) {
-      *output++ = function(*a, *b);
-      a += params.first.step_c;
-      b += params.second.step_c;
-    }
+    ForEachOf(first, params.first.step_c, second, params.second.step_c, channels, output, function);
     first += params.first.step_x;
     second += params.second.step_x;
+    output += channels;
   }
 }
 

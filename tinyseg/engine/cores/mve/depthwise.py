@@ -117,13 +117,18 @@ def _grouped(
     padded = np.pad(magnitudes, ((0, count - taps), (0, 0)))
     random = np.random.default_rng(0)
     orders = [np.arange(count), *(random.permutation(count) for _ in range(_ORDERS))]
+    most = magnitudes.sum(axis=0).max(initial=0)
     for sizes, kind in patterns.items():
+        if most > _MOST * len(sizes):
+            continue
         starts = np.cumsum((0, *sizes[:-1]))
         for order in orders:
             used = order[order < taps] if sum(sizes) < count else order
             if len(used) > sum(sizes):
                 break
-            full = np.concatenate([used, np.setdiff1d(np.arange(count), used)])
+            full = order
+            if len(used) < count:
+                full = np.concatenate([used, np.setdiff1d(np.arange(count), used)])
             first = padded[full[: sum(sizes)]]
             if np.add.reduceat(first, starts, axis=0).max() <= _MOST:
                 return full, kind
