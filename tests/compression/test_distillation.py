@@ -276,15 +276,19 @@ def test_soft_masks_are_validated_on_the_masks_alone(teacher, images, masks):
     assert scores["image_dice"] == pytest.approx(dice.mean(), rel=1e-4)
 
 
-def test_soft_masks_are_the_mean_of_the_teachers(images, masks):
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_soft_masks_are_the_mean_of_the_teachers(mirrored, images, masks):
     keras.utils.set_random_seed(1)
     teachers, student = [net(unet, 2), net(unet, 4)], net(lw_unet, 2)
-    learner = SoftMaskLearner(teachers, student)
+    learner = SoftMaskLearner(teachers, student, mirrored)
     learner.compile(
         optimizer=keras.optimizers.SGD(0.0), **mask_losses(SoftMaskLoss(0.8, BceDiceLoss(1.0)))
     )
     loss = learner.fit(images, masks, batch_size=len(images), verbose=0).history["loss"][0]
     soft = np.mean([teacher(images) for teacher in teachers], axis=0)
+    if mirrored:
+        answers = [np.flip(teacher(np.flip(images, 2)), 2) for teacher in teachers]
+        soft = (soft + np.mean(answers, axis=0)) / 2
     expected = soft_mask_loss(masks, soft, np.asarray(student(images)), 0.8, 1.0).mean()
     assert loss == pytest.approx(expected, rel=1e-4)
 

@@ -244,16 +244,19 @@ class SoftMaskLearner(keras.Model):
     Args:
         teachers: one or more, trained; they stay as they are.
         student: its weights are trained.
+        mirrored: teachers see each image's mirror image too; the mean of both answers is learned.
 
     Raises:
         InputError: a teacher's channels or classes are not the student's.
     """
 
-    def __init__(self, teachers: Sequence[keras.Model], student: keras.Model) -> None:
+    def __init__(
+        self, teachers: Sequence[keras.Model], student: keras.Model, mirrored: bool = False
+    ) -> None:
         super().__init__(name="soft_mask_learner")
         for teacher in teachers:
             _check_answers(teacher, student)
-        self._student = student
+        self._student, self._mirrored = student, mirrored
         self._teachers = [_untracked(teacher) for teacher in teachers]
         self.build(student.input_shape)
 
@@ -265,6 +268,9 @@ class SoftMaskLearner(keras.Model):
         """Learn from one batch."""
         images, masks = data
         learned = [_ask(teacher(), images) for teacher in self._teachers]
+        if self._mirrored:
+            mirror = images[:, :, ::-1]
+            learned += [_ask(teacher(), mirror)[:, :, ::-1] for teacher in self._teachers]
         soft = tf.add_n(learned) / len(learned)
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)

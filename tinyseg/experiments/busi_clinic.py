@@ -10,9 +10,9 @@ of the fold's student are. In the third a network without an encoder learns from
 the final one starts from where the fold's student does and learns for as many epochs. In the fourth
 both go on, with labels balanced and more presence. In the fifth the third is done again, longer and
 on images that differ more, and the point is the one with most Dice with a lesion among those that
-mark at most a quarter of the healthy images. The test part is scored once for each final network,
-of the last three rounds only if the student is better on the validation images than the first one
-is by the same wish; ``docs/protocol.md``.
+mark at most a quarter of the healthy images. The last three rounds have final networks only if the
+student is better on the validation images than the first one is by the same wish. The test part is
+scored once for each final network; ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import click
 
 from tinyseg import files, presets
 from tinyseg import plan as plans
-from tinyseg.experiments import FRESH, OUTPUT, clinic_page
+from tinyseg.experiments import FRESH, OUTPUT, clinic_mirror, clinic_page
 from tinyseg.experiments.clinic_failures import show_failures
 from tinyseg.experiments.clinic_plans import (
     FIFTH,
@@ -108,8 +108,16 @@ def judge(role: str) -> dict[str, Any]:
     }
 
 
-def make_file(role: str) -> dict[str, Any]:
-    """Quantize a network; return the size of its file, and of its memory."""
+def make_file(role: str, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Quantize a network; return the size of its file, and of its memory.
+
+    Args:
+        role: of the network.
+        point: values of the operating point that it gets first.
+    """
+    if point is not None:
+        session = Session.open(weights(role))
+        store(session, dataclasses.replace(session.preprocessing, **point).point)
     made = quantize(
         Session.open(weights(role)),
         WORK / f"{role}_int8",
@@ -127,21 +135,15 @@ def make_file(role: str) -> dict[str, Any]:
     }
 
 
-def settle_point(
-    paths: tuple[str, ...], finals: tuple[str, ...], wish: str = WISH
-) -> dict[str, Any]:
-    """Choose the operating point on the fold's integer files, and give it to the final networks.
+def settle_point(paths: tuple[str, ...], wish: str = WISH) -> dict[str, Any]:
+    """Choose the operating point on the integer files of the fold's students.
 
     Args:
-        paths: integer files of the fold's students.
-        finals: roles of the final networks.
+        paths: of the files.
         wish: see :func:`tinyseg.steps.calibrate.parse_wish`.
     """
     first, *others = map(Session.open, paths)
-    found = calibrate(first, wish, others, WORK / "calibration")
-    for role in finals:
-        store(Session.open(weights(role)), found.chosen.point)
-    return found.as_dict()
+    return calibrate(first, wish, others, WORK / "calibration").as_dict()
 
 
 def test_final(role: str, file: str) -> dict[str, Any]:
@@ -220,6 +222,10 @@ def better(one: Mapping[str, Any], other: Mapping[str, Any], wish: str = WISH) -
     return all(one[key] > other[key] for key in keys)
 
 
+def _train(jobs: Jobs, networks: Mapping[str, Plan]) -> dict[str, Any]:
+    return jobs.run({name: (train_student, (plan, _role(name))) for name, plan in networks.items()})
+
+
 def run_round(
     jobs: Jobs,
     students: Mapping[str, Plan],
@@ -227,39 +233,39 @@ def run_round(
     bar: Mapping[str, Any] | None = None,
     wish: str = WISH,
 ) -> dict[str, Any]:
-    """Train students of the fold, then final ones; choose the point and score the test part.
+    """Train students of the fold, choose the point, train final networks and score the test part.
 
     Args:
         jobs: keeps what each run returns.
         students: plans by name; their integer files choose the point.
         finals: plans of the networks that get it.
-        bar: scores of an earlier student at its point, without which the test part stays unseen;
-            None if it is scored anyway.
+        bar: scores of an earlier student at its point: if they are not exceeded there are no final
+            networks, and the test part stays unseen; None if there are anyway.
         wish: what the point is chosen for.
     """
-    trained: dict[str, Any] = {}
-    for group in (students, finals):
-        trained |= jobs.run(
-            {name: (train_student, (plan, _role(name))) for name, plan in group.items()}
-        )
+    trained = _train(jobs, students)
     made = jobs.run({f"file {name}": (make_file, (_role(name),)) for name in students})
     paths = tuple(file["path"] for file in made.values())
     job = f"point of {next(iter(students))}"
-    point = jobs.run({job: (settle_point, (paths, tuple(map(_role, finals)), wish))})[job]
-    of_finals = jobs.run({f"file {name}": (make_file, (_role(name),)) for name in finals})
-    scored = finals if bar is None or better(point["chosen"], bar, wish) else {}
+    chosen = (point := jobs.run({job: (settle_point, (paths, wish))})[job])["chosen"]
+    if bar is not None and not better(chosen, bar, wish):
+        finals = {}
+    trained |= _train(jobs, finals)
+    of_finals = jobs.run(
+        {f"file {name}": (make_file, (_role(name), chosen["point"])) for name in finals}
+    )
     tested = jobs.run(
         {
             f"test of {name}": (test_final, (_role(name), of_finals[f"file {name}"]["path"]))
-            for name in scored
+            for name in finals
         }
     )
     runs = (*trained.values(), *made.values(), *of_finals.values())
     return {
         "validation": {name: run["validation"] for name, run in trained.items()},
-        "files": [of_finals[f"file {name}"] for name in finals],
+        "files": list((of_finals or made).values()),
         "point": point,
-        "tests": [tested[f"test of {name}"] for name in scored],
+        "tests": list(tested.values()),
         "seconds": sum(run["seconds"] for run in runs),
     }
 
@@ -268,7 +274,7 @@ def _limited(jobs: Jobs) -> dict[str, Any]:
     """Return the point of the first student's file by the wish of the fifth round."""
     file = jobs.run({"file student": (make_file, ("student",))})["file student"]
     job = "point of student, healthy limited"
-    return jobs.run({job: (settle_point, ((file["path"],), (), LIMIT))})[job]
+    return jobs.run({job: (settle_point, ((file["path"],), LIMIT))})[job]
 
 
 def rounds(jobs: Jobs) -> dict[str, Any]:
@@ -318,6 +324,7 @@ def main(jobs: int, output: Path, levers: str | None, fresh: bool) -> None:
         shutil.rmtree(results, ignore_errors=True)
     runner = Jobs(results, jobs)
     result = {"short": SHORT, **rounds(runner), "trials": trials(runner)}
+    result["mirror"] = clinic_mirror.run(runner)
     shown = {"failures": (show_failures, (str(PUBLISHED), str(results)))}
     result |= runner.run(shown)
     chosen = tuple(name.strip() for name in levers.split(",")) if levers else None

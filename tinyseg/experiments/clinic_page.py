@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinyseg import files
+from tinyseg.experiments import clinic_mirror
 from tinyseg.experiments.clinic_failures import CURVE, FAILURES
 from tinyseg.experiments.clinic_plans import WISH
 from tinyseg.experiments.rounds import markdown_table
@@ -63,6 +64,8 @@ def write(result: Mapping[str, Any], path: Path) -> None:
         *_failures(result["failures"]),
         "",
         *_trials(result["trials"]),
+        "",
+        *clinic_mirror.section(result["mirror"]),
         "",
         *_ablation(result),
     ]

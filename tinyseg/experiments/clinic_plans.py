@@ -115,6 +115,7 @@ LEVERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "all": {},
         "without teachers": {"distillation.method": "none"},
         "with one teacher": {"distillation.ensemble": ()},
+        "with teachers that see mirror images": {"distillation.mirrored": True},
         "with hints beside": {
             "distillation.method": "hints_and_soft_masks",
             "distillation.encoder_epochs": 5,

@@ -109,6 +109,8 @@ class DistillationPlan:
         decoder_epochs: of learning the decoder's.
         learning_rate: of these two phases at their start.
         teacher_weight: share of the teacher's probabilities in the loss of soft masks.
+        mirrored: teachers of soft masks see the mirror image of each image too, and the mean of
+            both answers is learned.
     """
 
     method: str = "none"
@@ -121,6 +123,7 @@ class DistillationPlan:
     decoder_epochs: int = 20
     learning_rate: float = 1e-3
     teacher_weight: float = 0.5
+    mirrored: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

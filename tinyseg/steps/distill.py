@@ -157,8 +157,9 @@ def learn_masks(
     if not teachers:
         train_network(student, plan, training, validation, folder, hooks)
         return
-    loss = SoftMaskLoss(plan.distillation.teacher_weight, mask_loss(plan.training))
-    learner = SoftMaskLearner(teachers, student)
+    settings = plan.distillation
+    loss = SoftMaskLoss(settings.teacher_weight, mask_loss(plan.training))
+    learner = SoftMaskLearner(teachers, student, settings.mirrored)
     learns = Learner(learner, mask_losses(loss), student)
     run_epochs(learns, plan, training, validation, folder, hooks=hooks)
 
