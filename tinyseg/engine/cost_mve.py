@@ -9,8 +9,8 @@ from tinyseg.engine.cost_windows import FULL, Parts, Reach, Window, numbers
 from tinyseg.engine.program import Kernel, Node, Program
 
 # Bytes of a vector and of a turn that copies several; channels of a product's group; vectors of a
-# pixel that have a loop of their own.
-_VECTOR, _BLOCK, _GROUP, _UNROLLED = 16, 64, 4, 4
+# pixel that have a loop of their own, and those that have one for outputs without a zero point.
+_VECTOR, _BLOCK, _GROUP, _UNROLLED, _FLOORED = 16, 64, 4, 4, (1, 2, 4)
 # Where params have the zero point and clamp of the output, whether windows are copied, a product's
 # vectors of a pixel; of depthwise ones the kind, pixels of a vector, vectors of a pixel, and taps.
 _ZERO, _CLAMP, _COPIED, _STEPS, _PHASES = 9, slice(10, 12), 12, 13, slice(12, None)
@@ -144,7 +144,7 @@ def _transposed(program: Program, node: Node) -> Parts:
 
 def _product(node: Node, steps: int, zero: int, widths: Sequence[int]) -> Parts:
     """Return the loops of products of pixels of so many vectors; see ``gemm.S``."""
-    is_short, is_floor = steps <= _UNROLLED, steps <= _UNROLLED and zero == FULL[0]
+    is_short, is_floor = steps <= _UNROLLED, steps in _FLOORED and zero == FULL[0]
     name = f"mve product {steps if is_short else 'long'}{' floor' if is_floor else ''}"
     groups = -(-node.channels // _GROUP)
     # Loops for few steps compute a single pixel as two.

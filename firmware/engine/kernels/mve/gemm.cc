@@ -8,7 +8,6 @@ void TinysegGemm3(const tinyseg::engine::mve::Gemm*);
 void TinysegGemm4(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmFloor1(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmFloor2(const tinyseg::engine::mve::Gemm*);
-void TinysegGemmFloor3(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmFloor4(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmLong(const tinyseg::engine::mve::Gemm*);
 }
@@ -28,7 +27,7 @@ void Run(const Gemm& gemm) {
     case 2:
       return floor ? TinysegGemmFloor2(&gemm) : TinysegGemm2(&gemm);
     case 3:
-      return floor ? TinysegGemmFloor3(&gemm) : TinysegGemm3(&gemm);
+      return TinysegGemm3(&gemm);
     case 4:
       return floor ? TinysegGemmFloor4(&gemm) : TinysegGemm4(&gemm);
     default:
