@@ -64,6 +64,7 @@ enum class Kernel : uint8_t {
   kMveAveragePool = 57,
   kMveDepthwiseAny = 58,   // Where vectors do not follow each other by 16 bytes,
   kMveDepthwiseMany = 59,  // and of windows of more than nine taps.
+  kMvePackedConvolution = 60,
 };
 constexpr uint32_t kKernelCount = 64;
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import mlperf_tiny
 from tests.engine import programs
 from tests.in_process import tinyseg
 from tinyseg.boards import firmware
@@ -20,7 +21,10 @@ from tinyseg.runtime.runner import random_inputs, stored
 from tinyseg.tflite import TfliteModel
 
 MODELS = Path(__file__).parents[2] / "models"
-NETWORKS = ["attention_unet_ds_256k/busi", "attention_unet_ds_256k/phantom", "lw_unet/busi"]
+NETWORKS = [
+    *("attention_unet_ds_256k/busi", "attention_unet_ds_256k/phantom"),
+    *("blu_net/phantom", "encoder_unet/busi", "lw_unet/busi"),
+]
 MACHINES = {
     **{"mps2_an386": "cortex-m4", "mps2_an500": "cortex-m7"},
     **{"mps2_an505": "cortex-m33", "mps3_an547": "cortex-m55"},
@@ -98,10 +102,13 @@ def test_verb_tells_instructions_by_layer(core):
 
 @pytest.mark.arm
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *mlperf_tiny.NETWORKS])
 @pytest.mark.parametrize("board", MACHINES)
 def test_boards_count_what_is_estimated(board, name, tmp_path):
-    model = TfliteModel.read(file_of(name))
+    if name in NETWORKS:
+        model = TfliteModel.read(file_of(name))
+    else:
+        model = TfliteModel.parse(mlperf_tiny.int8_file(name), f"{name}.tflite")
     booted = firmware.booted(model, None, board, "tinyseg", Meaning(Head.NONE))
     with contextlib.chdir(tmp_path), booted as runner:
         runner.run(stored(runner.input, random_inputs(runner.input, 1)))

@@ -9,15 +9,18 @@ from tinyseg.engine.cost_windows import FULL, Parts, Reach, Window, numbers
 from tinyseg.engine.program import Kernel, Node, Program
 
 # Bytes of a vector and of a turn that copies several; channels of a product's group; vectors of a
-# pixel that have a loop of their own.
-_VECTOR, _BLOCK, _GROUP, _UNROLLED = 16, 64, 4, 4
+# pixel that have a loop of their own, and those that have one for outputs without a zero point.
+_VECTOR, _BLOCK, _GROUP, _UNROLLED, _FLOORED = 16, 64, 4, 4, (1, 2, 4)
 # Where params have the zero point and clamp of the output, whether windows are copied, a product's
 # vectors of a pixel; of depthwise ones the kind, pixels of a vector, vectors of a pixel, and taps.
 _ZERO, _CLAMP, _COPIED, _STEPS, _PHASES = 9, slice(10, 12), 12, 13, slice(12, None)
 _KIND, _PIXELS, _VECTORS, _TAPS = 13, 14, 15, 16
+_BITS = 14
 _DEPTHWISE = (Kernel.MVE_DEPTHWISE, Kernel.MVE_DEPTHWISE_ANY, Kernel.MVE_DEPTHWISE_MANY)
 # Bytes of pieces that are copied two at a time; bytes between single ones that a vector spreads.
 _PIECE, _SPREAD = 8, 17
+# Last pixels of rows that have an odd number of them.
+_LAST = "mve product's last"
 
 
 class _Columns(NamedTuple):
@@ -36,6 +39,8 @@ def parts(program: Program, node: Node) -> Parts:
         return _depthwise(program, node)
     if node.kernel is Kernel.MVE_CONVOLUTION:
         return _convolution(program, node)
+    if node.kernel is Kernel.MVE_PACKED_CONVOLUTION:
+        return _packed_convolution(program, node)
     if node.kernel is Kernel.MVE_TRANSPOSED:
         return _transposed(program, node)
     return {}
@@ -91,14 +96,29 @@ def _runs(node: Node, window: Window, source: Node) -> dict[str, float]:
 def _convolution(program: Program, node: Node) -> Parts:
     window, params = Window.of(node), numbers(node)
     sources = [program.nodes[link.source] for link in node.links]
-    found = {"mve_convolution": {"row": 1.0, **_clamped(node, params), **_narrowed(node)}}
+    own = {"row": 1.0, **_clamped(node, params), **_narrowed(node)}
+    found = {"mve_convolution": own, **_product(node, params[_STEPS], params[_ZERO], [node.width])}
     if params[_COPIED]:
         columns = (node.width - 1) * window.stride_x + window.width
         step = window.height * sum(source.channels for source in sources)
         copies = _Columns(1.0, columns, max(columns - sources[0].width, 0), 1, step)
         found["mve columns"] = _copied(node, sources, copies)
-    name, terms = _product(node, params[_STEPS], params[_ZERO], [node.width])
-    return found | {name: terms}
+    return found
+
+
+def _packed_convolution(program: Program, node: Node) -> Parts:
+    """Return the loops of a row: those of a plain one, but for a call for each group."""
+    params = numbers(node)
+    found = _convolution(program, node)
+    groups = -(-node.channels // _GROUP)
+    vectors = groups * _GROUP * params[_STEPS]
+    unpacked = {"group": groups, "vector": vectors, "bit": vectors * params[_BITS]}
+    calls = _product(node, params[_STEPS], params[_ZERO], groups * [node.width])
+    for name, terms in calls.items():
+        found[name] = {
+            term: value / (1 if term == "call" else groups) for term, value in terms.items()
+        }
+    return {"mve_packed_convolution": found.pop("mve_convolution") | unpacked, **found}
 
 
 def _transposed(program: Program, node: Node) -> Parts:
@@ -115,31 +135,27 @@ def _transposed(program: Program, node: Node) -> Parts:
     steps = params[_PHASES]
     for at, step in enumerate(steps):
         # Each row is of one of the phases of the stride along y.
-        name, terms = _product(node, step, params[_ZERO], [widths[at % phases]])
-        sums = found.setdefault(name, {})
-        for term, value in terms.items():
-            sums[term] = sums.get(term, 0.0) + value / window.stride_y
+        for name, terms in _product(node, step, params[_ZERO], [widths[at % phases]]).items():
+            sums = found.setdefault(name, {})
+            for term, value in terms.items():
+                sums[term] = sums.get(term, 0.0) + value / window.stride_y
     return found
 
 
-def _product(
-    node: Node, steps: int, zero: int, widths: Sequence[int]
-) -> tuple[str, dict[str, float]]:
-    """Return the loop of products of pixels of so many vectors, and its terms; see ``gemm.S``."""
-    is_short = steps <= _UNROLLED
-    name = f"mve product {steps if is_short else 'long'}"
-    name += " floor" if is_short and zero == FULL[0] else ""
+def _product(node: Node, steps: int, zero: int, widths: Sequence[int]) -> Parts:
+    """Return the loops of products of pixels of so many vectors; see ``gemm.S``."""
+    is_short, is_floor = steps <= _UNROLLED, steps in _FLOORED and zero == FULL[0]
+    name = f"mve product {steps if is_short else 'long'}{' floor' if is_floor else ''}"
     groups = -(-node.channels // _GROUP)
     # Loops for few steps compute a single pixel as two.
     widths = [2 if width == 1 and is_short else width for width in widths]
     tiles, last = groups * sum(width // 2 for width in widths), groups * sum(w % 2 for w in widths)
-    found: dict[str, float] = {}
-    found |= {"call": len(widths), "group": len(widths) * groups, "tile": tiles, "last": last}
+    found: dict[str, float] = {"call": len(widths), "group": len(widths) * groups, "tile": tiles}
     if not is_short:
-        turns = -(-steps // 4)
-        more = {"tile's step": tiles * steps, "tile's turn": tiles * turns}
-        found |= more | {"last's step": last * steps}
-    return name, found
+        found |= {"tile's step": tiles * steps, "tile's turn": tiles * -(-steps // 4)}
+    ends: dict[str, float] = {"tile": last, "signs": last * (not is_floor), "step": last * steps}
+    ends |= {"long tile": last * (not is_short), "long step": last * steps * (not is_short)}
+    return {name: found, _LAST: ends}
 
 
 def _copied(node: Node, sources: Sequence[Node], copies: _Columns) -> dict[str, float]:

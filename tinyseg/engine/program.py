@@ -72,6 +72,7 @@ class Kernel(enum.IntEnum):
     MVE_AVERAGE_POOL = 57
     MVE_DEPTHWISE_ANY = 58
     MVE_DEPTHWISE_MANY = 59
+    MVE_PACKED_CONVOLUTION = 60
 
 
 class Need(NamedTuple):

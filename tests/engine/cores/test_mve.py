@@ -1,5 +1,7 @@
 """What Helium's kernels are given, and what is left to the portable ones."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tests.tflite.drafts import File, options
 from tinyseg.engine.compiled import compiled
 from tinyseg.engine.cores import SLACK, Core
 from tinyseg.engine.cores.mve.packing import product, starts
+from tinyseg.engine.packed_weights import pack_weights
 from tinyseg.engine.program import Data, Kernel, Link, Node, Program
 from tinyseg.engine.selection import specialize
 from tinyseg.tflite import TfliteModel
@@ -89,6 +92,31 @@ def test_taps_are_added_in_groups_that_fit_16_bits(most, expected):
     node = specialize(convolution(weights, kernel=Kernel.DEPTHWISE, own=(1,)), Core.MVE).nodes[1]
     assert node.kernel == Kernel.MVE_DEPTHWISE
     assert node.params[13] == expected
+
+
+@pytest.mark.parametrize("channels", [1, 3, 7])
+@pytest.mark.parametrize("values", [2, 40])
+def test_packed_weights_are_planes_of_bits(channels, values):
+    random = np.random.default_rng(channels)
+    weights = random.integers(0, values, (channels, 2, 3, 135)) - 50
+    plain = convolution(weights)
+    facts = plain.nodes[1].params[-1]
+    params = (*plain.nodes[1].params[:12], 0, facts, *pack_weights(weights.astype(np.int8)).params)
+    node = dataclasses.replace(plain.nodes[1], kernel=Kernel.PACKED_CONVOLUTION, params=params)
+    packed = dataclasses.replace(plain, nodes=(plain.nodes[0], node))
+    made, like = (specialize(program, Core.MVE).nodes[1] for program in (packed, plain))
+    assert made.kernel == Kernel.MVE_PACKED_CONVOLUTION
+    planes, _, steps, tables, bits, step, rest = made.params[13:]
+    assert rest == 2 * 3 * 135 - 16 * (steps - 1)
+    digits = np.unpackbits(np.frombuffer(planes.content, np.uint8), bitorder="little")
+    indices = np.moveaxis(digits.reshape(-1, steps, 4, bits, 16), 3, -1) @ (1 << np.arange(bits))
+    expected = np.frombuffer(like.params[13].content, np.int8).reshape(-1, steps, 4, 16)
+    for group, first in enumerate(starts(channels)):
+        for channel in range(first, min(first + 4, channels)):
+            table = np.frombuffer(tables.content, np.int8)[channel * step :]
+            found = table[indices[group, :, channel - first]].ravel()[: 2 * 3 * 135]
+            lane = expected[group, :, channel - first].ravel()[: 2 * 3 * 135]
+            np.testing.assert_array_equal(found, lane)
 
 
 @pytest.mark.parametrize(

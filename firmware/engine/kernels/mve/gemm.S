@@ -197,7 +197,6 @@
   // it is rounded.
   SHORT TinysegGemmFloor1, 1, 0
   SHORT TinysegGemmFloor2, 2, 0
-  SHORT TinysegGemmFloor3, 3, 0
   SHORT TinysegGemmFloor4, 4, 0
 
   // void TinysegGemmLong(const Gemm*): any number of pixels and steps, four a turn.

@@ -8,7 +8,6 @@ void TinysegGemm3(const tinyseg::engine::mve::Gemm*);
 void TinysegGemm4(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmFloor1(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmFloor2(const tinyseg::engine::mve::Gemm*);
-void TinysegGemmFloor3(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmFloor4(const tinyseg::engine::mve::Gemm*);
 void TinysegGemmLong(const tinyseg::engine::mve::Gemm*);
 }
@@ -28,7 +27,7 @@ void Run(const Gemm& gemm) {
     case 2:
       return floor ? TinysegGemmFloor2(&gemm) : TinysegGemm2(&gemm);
     case 3:
-      return floor ? TinysegGemmFloor3(&gemm) : TinysegGemm3(&gemm);
+      return TinysegGemm3(&gemm);
     case 4:
       return floor ? TinysegGemmFloor4(&gemm) : TinysegGemm4(&gemm);
     default:
@@ -38,23 +37,22 @@ void Run(const Gemm& gemm) {
 
 }  // namespace
 
-void Multiply(const Rows& rows, const GemmParams& params, int32_t output_zero, int32_t channels,
-              const int8_t* pixel, int32_t step, int8_t* output, int32_t output_step,
-              int32_t count) {
+void Multiply(const Weights& weights, int32_t channels, const int8_t* pixel, int32_t step,
+              int8_t* output, int32_t output_step, int32_t count) {
   // Loops for few steps take two pixels and more: one is computed twice.
-  const bool twice = count == 1 && params.steps <= kMostSteps;
+  const bool twice = count == 1 && weights.steps <= kMostSteps;
   const Gemm gemm = {pixel,
                      twice ? pixel : pixel + step,
-                     2 * step - 16 * params.steps,
+                     2 * step - 16 * weights.steps,
                      twice ? 0 : output_step,
                      output,
                      (channels + 3) / 4,
                      twice ? 2 : count,
                      channels > 4 ? output + channels - 4 : output,
-                     params.steps,
-                     rows.at<int8_t>(params.weights),
-                     rows.at<GemmChannels>(params.channels),
-                     output_zero};
+                     weights.steps,
+                     weights.bytes,
+                     weights.channels,
+                     weights.output_zero};
   Run(gemm);
 }
 

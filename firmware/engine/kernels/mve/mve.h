@@ -19,6 +19,7 @@ void DepthwiseAny(const Rows& rows, const Node& node, uint32_t row, int8_t* outp
 void DepthwiseMany(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void MaxPool(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Multiply(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
+void PackedConvolution(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void ResizeNearest(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Table(const Rows& rows, const Node& node, uint32_t row, int8_t* output);
 void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output);

@@ -35,6 +35,16 @@ struct ConvolutionParams {
   GemmParams product;
 };
 
+// kMvePackedConvolution: as above, but the product's weights are indices of tables. For each 16
+// weights they have `bits` times 16 bits: the lowest bit of each index first.
+struct PackedConvolutionParams {
+  ConvolutionParams convolution;
+  uint32_t tables;     // int8, one for each output channel or one for all.
+  int32_t bits;        // Of an index.
+  int32_t table_step;  // Between tables; 0 if there is one.
+  int32_t rest;        // Bytes of a pixel in its last 16.
+};
+
 // kMveTransposed: pixels of each product are the columns of the input that a phase meets, as far as
 // they have weights: [column][row][channel], the upper and left one first. Scratch has the input's
 // columns [row][channel], and on both sides ceil(window's width / stride_x) - 1 of padding.

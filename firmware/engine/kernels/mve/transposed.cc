@@ -40,8 +40,8 @@ void Transposed(const Rows& rows, const Node& node, uint32_t row, int8_t* output
     const int32_t place = (first + window.left) / window.stride_x - (taps - 1) + border;
     const int32_t count = (node.width - first + window.stride_x - 1) / window.stride_x;
     if (first >= node.width) continue;
-    Multiply(rows, products[phase], params.output_zero, channels, scratch + place * column, column,
-             to + first * pixel, window.stride_x * pixel, count);
+    Multiply(WeightsOf(rows, products[phase], params.output_zero), channels,
+             scratch + place * column, column, to + first * pixel, window.stride_x * pixel, count);
   }
   if (narrow) Narrow(to, channels, node.width, output);
   Clamp(output, node.width * channels, params.least, params.most);

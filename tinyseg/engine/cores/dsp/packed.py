@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,22 +16,49 @@ _HEADER, _SLACK = 32, 12
 _BEYOND = 3
 
 
+class Packed(NamedTuple):
+    """Weights of a PACKED_CONVOLUTION.
+
+    Attributes:
+        indices: of each channel's table ``(channels, weights)``.
+        rows: int8 ``(channels, values)``, a table for each channel.
+        tables: as they are stored.
+        bits: of an index.
+        step: between tables; 0 if there is one.
+    """
+
+    indices: np.ndarray
+    rows: np.ndarray
+    tables: Data
+    bits: int
+    step: int
+
+    @classmethod
+    def of(cls, program: Program, node: Node) -> Packed:
+        """Return the weights of a node."""
+        indices, tables, bits, filter_bytes, step = node.params[-5:]
+        assert isinstance(indices, Data)
+        assert isinstance(tables, Data)
+        assert isinstance(bits, int)
+        assert isinstance(filter_bytes, int)
+        assert isinstance(step, int)
+        values = np.frombuffer(tables.content, np.int8)
+        rows = values.reshape(node.channels, step) if step else np.tile(values, (node.channels, 1))
+        numbers = _indices(indices.content, bits, filter_bytes)[:, : _filter(program, node)]
+        return cls(np.minimum(numbers, rows.shape[1] - 1), rows, tables, bits, step)
+
+    def plain(self, node: Node) -> Node:
+        """Return the convolution with weights that are not packed."""
+        weights = np.take_along_axis(self.rows, self.indices, axis=1)
+        params = (*node.params[:12], Data(weights.tobytes()), node.params[-6])
+        return dataclasses.replace(node, kernel=Kernel.CONVOLUTION, params=params, scratch=0)
+
+
 def packed_convolution(program: Program, node: Node) -> Node | None:
     """Return a PACKED_CONVOLUTION as a product of matrices; None where its plain form is none."""
-    indices, tables, bits, filter_bytes, step = node.params[-5:]
-    assert isinstance(indices, Data)
-    assert isinstance(tables, Data)
-    assert isinstance(bits, int)
-    assert isinstance(filter_bytes, int)
-    assert isinstance(step, int)
-    values = np.frombuffer(tables.content, np.int8)
-    rows = values.reshape(node.channels, step) if step else np.tile(values, (node.channels, 1))
-    weights = _unpacked(indices.content, rows, bits, filter_bytes)
-    weights = weights[:, : _filter(program, node)]
-    plain = (*node.params[:12], Data(weights.tobytes()), node.params[-6])
-    made = product(
-        program, dataclasses.replace(node, kernel=Kernel.CONVOLUTION, params=plain, scratch=0)
-    )
+    found = Packed.of(program, node)
+    rows, tables, bits, step = found.rows, found.tables, found.bits, found.step
+    made = product(program, found.plain(node))
     if made is None or node.channels < 2:
         return None
     *numbers, pairs, data = made.params
@@ -63,14 +91,13 @@ def _filter(program: Program, node: Node) -> int:
     return height * width * sum(program.nodes[link.source].channels for link in node.links)
 
 
-def _unpacked(indices: bytes, tables: np.ndarray, bits: int, filter_bytes: int) -> np.ndarray:
-    """Return weights ``(channels, as many as the bytes hold)``."""
+def _indices(indices: bytes, bits: int, filter_bytes: int) -> np.ndarray:
+    """Return numbers ``(channels, as many as the bytes hold)``."""
     stored = np.frombuffer(indices, np.uint8).reshape(-1, filter_bytes)
     digits = np.unpackbits(stored, axis=1, bitorder="little")
     count = digits.shape[1] // bits
     digits = digits[:, : count * bits].reshape(len(stored), count, bits)
-    numbers = (digits << np.arange(bits, dtype=np.uint8)).sum(axis=2, dtype=np.int64)
-    return np.take_along_axis(tables, np.minimum(numbers, tables.shape[1] - 1), axis=1)
+    return (digits << np.arange(bits, dtype=np.uint8)).sum(axis=2, dtype=np.int64)
 
 
 def _stream(

@@ -17,11 +17,13 @@ from tinyseg.engine.cores.mve.elementwise import (
     resize_nearest,
     table,
 )
+from tinyseg.engine.cores.mve.packed import packed_convolution
 from tinyseg.engine.cores.rule import Rule
 from tinyseg.engine.program import Kernel
 
 _OWN: Mapping[Kernel, Sequence[Rule]] = {
     Kernel.CONVOLUTION: [convolution],
+    Kernel.PACKED_CONVOLUTION: [packed_convolution],
     Kernel.DEPTHWISE: [*as_convolution([convolution]), depthwise],
     Kernel.TRANSPOSED: [transposed],
     Kernel.ADD: [add],
