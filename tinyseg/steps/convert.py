@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 LOWER = ("none", "exact", "patches")
 
 
-def convert(session: Session, folder: Path) -> tuple[Session, keras.Model | None]:
+def convert(
+    session: Session, folder: Path, begun: Callable[[], None] = lambda: None
+) -> tuple[Session, keras.Model | None]:
     """Write a network's integer file, with its plan and the division of its images.
 
     Where the recipe trains with the rounding in place, that resumes where it was interrupted.
@@ -40,6 +42,7 @@ def convert(session: Session, folder: Path) -> tuple[Session, keras.Model | None
     Args:
         session: trained weights and how to quantize them.
         folder: where ``MODEL.tflite``, ``plan.json`` and ``split.json`` go.
+        begun: called once weights and images are open, before the long part.
 
     Returns:
         The session of the file, and the network that simulates it, see :func:`to_integers`.
@@ -48,6 +51,7 @@ def convert(session: Session, folder: Path) -> tuple[Session, keras.Model | None
         InputError: unusable settings, weights or images.
     """
     _open(session)
+    begun()
     plan, images = session.plan, session.images
     log.info("quantizing %s with %s", plan.model.name, plan.quantization.recipe)
     content, aware = to_integers(

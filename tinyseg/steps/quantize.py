@@ -6,6 +6,7 @@ import concurrent.futures
 import csv
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,8 @@ from tinyseg import plan as plans
 from tinyseg.data.store import ImageStore
 from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
+from tinyseg.runtime import Runner
+from tinyseg.runtime.ahead import AheadRunner
 from tinyseg.runtime.engine import EngineRunner
 from tinyseg.scoring.scores import score_background, score_each
 from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
@@ -34,6 +37,7 @@ from tinyseg.steps.run import (
     WeightsFacts,
 )
 from tinyseg.steps.session import Session
+from tinyseg.steps.verdict import fits
 from tinyseg.steps.verdict import verdict as verdict_on
 from tinyseg.steps.verify import COUNT, verify
 from tinyseg.tflite import TfliteModel
@@ -87,36 +91,53 @@ def quantize(
     max_drop = session.recipe.max_drop if max_drop is None else max_drop
     folder = Path(folder or session.run_folder())
     profiled = _takes_part(profiled)  # Before the long part, not after it.
-    made, aware = convert(session, folder)
-    mark(made.file, [UNCHECKED])
-    _tell_of_bits(made)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        # MLTK runs in a process of its own; there is time for it meanwhile.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        # Conversion takes one core; the float network can run on the others.
+        ahead: list[Runner] = []
+        made, aware = convert(session, folder, lambda: ahead.append(_run_ahead(session, pool)))
+        mark(made.file, [UNCHECKED])
+        _tell_of_bits(made)
+        # MLTK runs in a process of its own, and boards do not depend on any score.
         profiling = pool.submit(_profile, made.model) if profiled else None
-        test = session.images.part("test")
-        log.info("verifying and scoring float and integer network, %d held-out images", len(test))
-        verdict = verify(made, verify_images, max_drop, board)
-        tested = score_both(session, made, verdict)
+        fitting = pool.submit(fits, made.model)
+        held_out = len(session.images.part("test"))
+        log.info("verifying and scoring float and integer network, %d held-out images", held_out)
+        verdict = verify(made, verify_images, max_drop, board, float_runner=ahead[0])
+        tested = score_both(session, made, verdict, float_runner=ahead[0])
         profile, mltk_report = profiling.result() if profiling else (None, None)
+        boards = fitting.result()
     missed = [*verdict.missed, *_missed_on_all(made, tested, verdict, max_drop)]
     agreement = None if aware is None else _agreement(aware, made, verify_images or COUNT)
     missed += _missed_simulation(made, agreement)
-    binary = None
-    if session.plan.quantization.target == "xnor":
-        log.info("lowering convolutions of signs to %s", NAME)
-        binary = write_binary_form(made, folder, verify_images or COUNT, board)
-        missed += binary.missed
+    binary = _binary(made, folder, verify_images or COUNT, board)
+    missed += binary.missed if binary else ()
     if profile and mltk_report:
         mltk.write(profile, mltk_report, folder, session.plan.model.name)
     run = _run(session, made, tested, verdict, agreement, binary)
-    run = _judged(dataclasses.replace(run, profile=profile, missed=tuple(missed)))
+    run = _judged(dataclasses.replace(run, profile=profile, missed=tuple(missed)), boards)
     _report(run, session, tested)
     mark(made.file, run.failures)
     return run
 
 
-def _judged(run: Run) -> Run:
-    return dataclasses.replace(run, verdict=tuple(verdict_on(run)))
+def _binary(made: Session, folder: Path, count: int, board: str | None) -> BinaryForm | None:
+    """Write the form with binary convolutions, if it is asked for."""
+    if made.plan.quantization.target != "xnor":
+        return None
+    log.info("lowering convolutions of signs to %s", NAME)
+    return write_binary_form(made, folder, count, board)
+
+
+def _judged(run: Run, boards: Sequence[str]) -> Run:
+    return dataclasses.replace(run, verdict=tuple(verdict_on(run, boards)))
+
+
+def _run_ahead(session: Session, pool: concurrent.futures.Executor) -> Runner:
+    """Begin to run the float network on the test images."""
+    from tinyseg.runtime.keras import KerasRunner
+
+    images = session.images.part("test").inputs(session.preprocessing)
+    return AheadRunner(KerasRunner(session.float_network), images, pool)
 
 
 def _tell_of_bits(made: Session) -> None:
@@ -160,6 +181,7 @@ def score_both(
     made: Session,
     verdict: Verification | None = None,
     backend: str | None = None,
+    float_runner: Runner | None = None,
 ) -> Tested:
     """Score the float network and the integer file on the test part, and each of its images.
 
@@ -168,6 +190,7 @@ def score_both(
         made: of the file, which runs on kernels whose bytes boards give.
         verdict: on the file; what ran on all images there does not run again.
         backend: that runs the file otherwise, see :func:`tinyseg.runtime.backends.open_runner`.
+        float_runner: what runs the float network; None to load it.
     """
     from tinyseg.runtime.keras import KerasRunner
 
@@ -180,7 +203,8 @@ def score_both(
         )
     else:
         ends = (session.preprocessing, reading)
-        before, floats = score(KerasRunner(session.float_network), test, *ends)
+        runner = float_runner or KerasRunner(session.float_network)
+        before, floats = score(runner, test, *ends)
         with progress.counter("images of the integer file", len(test)) as advance:
             after, integers = score(made.runner(backend, advance), test, *ends)
     background = None if test.classes else score_background(test)

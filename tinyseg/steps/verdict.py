@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinyseg.boards.board import board_names, load_board
@@ -15,14 +15,14 @@ from tinyseg.steps.run import Run
 from tinyseg.tflite import TfliteModel
 
 
-def verdict(run: Run) -> list[str]:
+def verdict(run: Run, boards: Sequence[str]) -> list[str]:
     """Return lines for people: passed or not, the boards that the file fits, the board named.
 
     Args:
         run: a quantized network.
+        boards: what :func:`fits` says of its file.
     """
-    lines = [_passed(run)]
-    lines += _fits(TfliteModel.read(run.path))
+    lines = [_passed(run), *boards]
     if run.verification.device is not None:
         lines.append(_on_board(run.as_dict()["verification"]["device"]))
     return lines
@@ -39,7 +39,12 @@ def _passed(run: Run) -> str:
     return f"verdict: passed; {scores}; the same bytes on every interpreter"
 
 
-def _fits(model: TfliteModel) -> list[str]:
+def fits(model: TfliteModel) -> list[str]:
+    """Return lines for people that name the boards a file fits, by engine.
+
+    Args:
+        model: parsed file.
+    """
     own, tflm = boards_of_own(model), boards_that_hold(model)
     if not own and not tflm:
         return ["fits: no board as it is; 'tinyseg fit' makes it smaller or proposes sizes"]
@@ -55,10 +60,10 @@ def boards_of_own(model: TfliteModel) -> list[str]:
     """
     boards = [board for board in map(load_board, board_names()) if board.machine is None]
     try:
-        fits = fits_own(model, [Space.of(board, model) for board in boards])
+        found = fits_own(model, [Space.of(board, model) for board in boards])
     except InputError:
         return []
-    return [board.name for board, fit in zip(boards, fits, strict=True) if fit]
+    return [board.name for board, fit in zip(boards, found, strict=True) if fit]
 
 
 def _on_board(device: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from tinyseg.data.store import ImageStore
 from tinyseg.plan import Plan, PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.backends import engine_or_none
+from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.meaning import Meaning
 from tinyseg.steps.border import UntoldError
 from tinyseg.steps.evaluate import score
@@ -37,6 +38,7 @@ def verify(
     board: str | None = None,
     engine: str = OWN,
     max_work: float = 1.0,
+    float_runner: Runner | None = None,
 ) -> Verification:
     """Verify a ``.tflite`` file on images of the test part.
 
@@ -44,7 +46,7 @@ def verify(
     take seconds an image, then run some. Without it all run the same few.
 
     The float network takes part if its weights are given, or if the plan beside the file names
-    their hash and they are still there; so does the emulated board, if one is named.
+    their hash and they are still there; so does an emulated board.
 
     Args:
         session: of the file.
@@ -52,9 +54,9 @@ def verify(
             without masks or classes. None for as many images as they manage in a fixed time, two at
             least; 8 where the engine does not hold the file, and of random inputs.
         max_drop: the most by which the first score may fall; None for 0.01.
-        board: emulated board.
-        engine: what runs the network there, ``tinyseg`` or ``tflm``.
+        board, engine: emulated board; what runs the network there, ``tinyseg`` or ``tflm``.
         max_work: see :func:`tinyseg.steps.firmware.make_firmware`.
+        float_runner: what runs the float network, if it takes part; None to load it.
 
     Returns:
         The verdict; a file that fails is no error.
@@ -71,17 +73,16 @@ def verify(
     elif runs is None:
         images = sample(images, count or COUNT)
     runner, twin = _float_twins(network, session.plan)
-    device = None
-    with contextlib.ExitStack() as stack:
-        if board is not None:
-            booting = booted(model, preprocessing, board, engine, meaning, max_work)
-            device = stack.enter_context(booting)
+    booting: contextlib.AbstractContextManager[DeviceRunner | None] = contextlib.nullcontext()
+    if board is not None:
+        booting = booted(model, preprocessing, board, engine, meaning, max_work)
+    with booting as device:
         verdict = verification.verify(
             model,
             images,
             preprocessing or PreprocessingPlan(),
             meaning=meaning,
-            float_runner=runner,
+            float_runner=runner and (float_runner or runner),
             float_twin=twin,
             device=device,
             engine=Engine(runs, count) if runs else None,

@@ -17,30 +17,22 @@ inline const int8_t* LinkedRow(const Rows& rows, const Node& node, uint32_t link
   return rows.input(node, link, rule.divisor == 1 ? at : at / rule.divisor);
 }
 
-// Calls `function` with both values of each of some elements, and stores what it returns.
+// Does what ForEachPair does for some elements whose steps compilers make vectors of; returns
+// whether these are such.
 template <class Function>
-inline void ForEachOf(const int8_t* first, int32_t first_step, const int8_t* second,
-                      int32_t second_step, uint32_t count, int8_t* output, Function function) {
-  if constexpr (kVectors) {
-    // Compilers make vectors of steps that they know.
-    if (first_step == 1 && second_step == 1) {
-      for (uint32_t i = 0; i < count; ++i) output[i] = function(first[i], second[i]);
-      return;
-    }
-    if (first_step == 0 && second_step == 1) {
-      const int8_t value = *first;
-      for (uint32_t i = 0; i < count; ++i) output[i] = function(value, second[i]);
-      return;
-    }
+inline bool ForEachKnown(const int8_t* first, int32_t first_step, const int8_t* second,
+                         int32_t second_step, uint32_t count, int8_t* output, Function function) {
+  if (second_step != 1 || (first_step != 0 && first_step != 1)) return false;
+  if (first_step == 1) {
+    for (uint32_t i = 0; i < count; ++i) output[i] = function(first[i], second[i]);
+  } else {
+    const int8_t value = *first;
+    for (uint32_t i = 0; i < count; ++i) output[i] = function(value, second[i]);
   }
-  for (uint32_t i = 0; i < count; ++i) {
-    output[i] = function(*first, *second);
-    first += first_step;
-    second += second_step;
-  }
+  return true;
 }
 
-// The same for a row.
+// Calls `function` with both values of each element of a row, and stores what it returns.
 template <class Function>
 inline void ForEachPair(const Rows& rows, const Node& node, uint32_t row,
                         const ElementwiseParams& params, int8_t* output, Function function) {
@@ -55,10 +47,24 @@ inline void ForEachPair(const Rows& rows, const Node& node, uint32_t row,
     width = 1;
   }
   for (uint32_t x = 0; x < width; ++x) {
-    ForEachOf(first, params.first.step_c, second, params.second.step_c, channels, output, function);
+    if constexpr (kVectors) {
+      if (ForEachKnown(first, params.first.step_c, second, params.second.step_c, channels, output,
+                       function)) {
+        output += channels;
+        first += params.first.step_x;
+        second += params.second.step_x;
+        continue;
+      }
+    }
+    const int8_t* a = first;
+    const int8_t* b = second;
+    for (uint32_t c = 0; c < channels; ++c) {
+      *output++ = function(*a, *b);
+      a += params.first.step_c;
+      b += params.second.step_c;
+    }
     first += params.first.step_x;
     second += params.second.step_x;
-    output += channels;
   }
 }
 
