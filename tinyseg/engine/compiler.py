@@ -11,6 +11,7 @@ from tinyseg.tflite.lowering import PASSES
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.packing import is_packed, unpacked
+from tinyseg.tflite.patching.join import join_strips
 from tinyseg.tflite.raising import raise_graph
 
 # What makes a graph of int8 rows of files that hold shapes, or floats at the border.
@@ -35,13 +36,13 @@ def compile_model(model: TfliteModel) -> Program:
 def integer(model: TfliteModel) -> TfliteModel:
     """Return the file that is compiled.
 
-    Its weights are unpacked, its shapes fixed, its border integers, and what was lowered for TFLM's
-    kernels alone is as it was.
+    Its weights are unpacked, its shapes fixed, its border integers, and what was lowered or cut
+    into strips for TFLM alone is as it was.
     """
     model = unpacked(model)
     graph = Graph(model.content, model.path)
     changed = [change for name in _PASSES for change in PASSES[name](graph)]
-    changed += raise_graph(graph)
+    changed += [*join_strips(graph), *raise_graph(graph)]
     return TfliteModel.parse(graph.to_bytes(), model.path) if changed else model
 
 
