@@ -33,7 +33,7 @@ BOARDS = tuple(CORES)
 # Our engine with every row computed once, and with fewer rows in memory for more work; TFLM.
 FORMS = {
     OWN: (firmware.OWN, 1.0),
-    LESS: (firmware.OWN, 1.15),
+    LESS: (firmware.OWN, 1.2),
     TFLM: (firmware.TFLM, 1.0),
 }
 _SEED = "edgeml_ds"

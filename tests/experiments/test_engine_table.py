@@ -12,12 +12,18 @@ SMALL = {
     "equal_images": 8,
     "kinds": {"CONV_2D": {"instructions": 1_500_000, "macs": 1_000_000}},
 }  # fmt: skip
+LESS = {**SMALL, "memory_bytes": 500, "instructions": 2_500_000}
 RESULTS = {
     "networks": {
         "one": {
             "file_bytes": 2000,
             "macs": 1_000_000,
             "boards": {"mps2_an500": {"tinyseg": SMALL, "tflm": BIG}},
+        },
+        "less": {
+            "file_bytes": 2000,
+            "macs": 1_000_000,
+            "boards": {"mps2_an500": {"tinyseg": SMALL, "less memory": LESS, "tflm": BIG}},
         },
         "two": {"file_bytes": 2000, "macs": 500_000, "boards": {"mps2_an500": {"tinyseg": SMALL}}},
     }
@@ -31,15 +37,18 @@ def cells(table, name):
 
 def test_short_table_has_ratios_where_both_engines_ran():
     table = engine_table.overview(RESULTS)
-    first = ["2", "2.0 M", "5.0 x RAM, 4.0 x instructions"]
-    assert cells(table, "one") == ["`one`", "1.0 M", *first, "-", "-", "-"]
-    assert cells(table, "two") == ["`two`", "0.5 M", "2", "2.0 M", "-", "-", "-", "-"]
+    own, none = "2 kB, 2.0 M", ["-", "-", "-"]
+    first = [own, "-", "5.0 x RAM, 4.0 x instructions"]
+    less = [own, "1 kB, 2.5 M", "5.0 to 10.0 x RAM, 4.0 to 3.2 x instructions"]
+    assert cells(table, "one") == ["`one`", "1.0 M", *first, *none]
+    assert cells(table, "less") == ["`less`", "1.0 M", *less, *none]
+    assert cells(table, "two") == ["`two`", "0.5 M", own, "-", "-", *none]
 
 
 def test_page_has_every_figure_and_only_boards_that_ran():
     page = engine_table.page(RESULTS)
     assert "| `one` | TFLM, CMSIS-NN | 9,000 | 1,000 | 8,000,000 | 8.00 |" in page
-    assert "| CONV_2D | 1.5 M | 1.50 | 7.0 M | 7.00 |" in page
+    assert "| CONV_2D | 3.0 M | 1.50 | 14.0 M | 7.00 |" in page
     assert "8 of 8" in page
     assert "## Cortex-M7" in page
     assert "## Cortex-M55" not in page

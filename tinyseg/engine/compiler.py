@@ -11,7 +11,6 @@ from tinyseg.tflite.lowering import PASSES
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator
 from tinyseg.tflite.packing import is_packed, unpacked
-from tinyseg.tflite.patching.join import join_strips
 from tinyseg.tflite.raising import raise_graph
 
 # What makes a graph of int8 rows of files that hold shapes, or floats at the border.
@@ -42,7 +41,7 @@ def integer(model: TfliteModel) -> TfliteModel:
     model = unpacked(model)
     graph = Graph(model.content, model.path)
     changed = [change for name in _PASSES for change in PASSES[name](graph)]
-    changed += [*join_strips(graph), *raise_graph(graph)]
+    changed += raise_graph(graph)
     return TfliteModel.parse(graph.to_bytes(), model.path) if changed else model
 
 

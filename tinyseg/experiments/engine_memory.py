@@ -26,9 +26,9 @@ _WORK = (1.0, 1.1, 1.2, 1.3)
 _PAGE = """# Memory on our own engine
 
 RAM in bytes of each published network, image rows, scratch and counters included, the stack (2 to
-5 KB) not; in brackets the multiply-accumulates, times those of the file. TFLM's figure is the
-tensor arena that it needs on a Cortex-M with CMSIS-NN, predicted. The last column is how many bytes
-a program takes of flash at 1.00 times. Made by `make experiment NAME=engine_memory`.
+5 KB) not; in brackets the work, which is instructions on a Cortex-M7, times the least. TFLM's
+figure is the tensor arena that it needs on a Cortex-M with CMSIS-NN, predicted. The last column is
+how many bytes a program takes of flash at 1.00 times. Made by `make experiment NAME=engine_memory`.
 
 {table}
 

@@ -32,13 +32,13 @@ def overview(results: Figures) -> str:
     header = ["network", "MACs"]
     for board in _SHOWN:
         core = CORES[board].removeprefix("Cortex-")
-        header += [f"RAM on {core} (kB)", f"instructions on {core}", "TFLM takes"]
+        header += [f"RAM and instructions on {core}", "with less memory", "TFLM takes"]
     rows = []
     for name, network in results["networks"].items():
         row = [f"`{name}`", _millions(network["macs"])]
         for board in _SHOWN:
             forms = network["boards"].get(board, {})
-            row += [_kilobytes(forms.get(OWN)), _instructions(forms.get(OWN)), _times(forms)]
+            row += [_both(forms.get(OWN)), _both(forms.get(LESS)), _times(forms)]
         rows.append(row)
     return markdown_table(header, rows)
 
@@ -52,21 +52,25 @@ def memory(figures: Figures) -> int:
     return figures["memory_bytes"] + (figures["stack_bytes"] or 0)
 
 
-def _kilobytes(figures: Figures | None) -> str:
-    return _NONE if figures is None else f"{memory(figures) / 1e3:,.0f}"
-
-
-def _instructions(figures: Figures | None) -> str:
-    return _NONE if figures is None else _millions(figures["instructions"])
+def _both(figures: Figures | None) -> str:
+    if figures is None:
+        return _NONE
+    return f"{memory(figures) / 1e3:,.0f} kB, {_millions(figures['instructions'])}"
 
 
 def _times(forms: Mapping[str, Figures]) -> str:
-    """Return how much more TFLM takes than our engine."""
-    if OWN not in forms or TFLM not in forms:
+    """Return how much more TFLM takes than our engine, and than it does with less memory."""
+    own = [forms[form] for form in (OWN, LESS) if form in forms]
+    if not own or TFLM not in forms:
         return _NONE
-    own, tflm = forms[OWN], forms[TFLM]
-    more = tflm["instructions"] / own["instructions"]
-    return f"{memory(tflm) / memory(own):.1f} x RAM, {more:.1f} x instructions"
+    tflm = forms[TFLM]
+    ram = [f"{memory(tflm) / memory(one):.1f}" for one in own]
+    work = [f"{tflm['instructions'] / one['instructions']:.1f}" for one in own]
+    return f"{_range(ram)} x RAM, {_range(work)} x instructions"
+
+
+def _range(figures: Sequence[str]) -> str:
+    return " to ".join(dict.fromkeys(figures))
 
 
 def details(results: Figures, board: str) -> str:
@@ -129,7 +133,7 @@ def page(results: Figures) -> str:
         "be in use; the stack comes on top of it. Code is the whole firmware's, that of its serial "
         "protocol (about 8 kB) included, and of it that of our engine with its kernels; data are "
         "the program with its weights, or the `.tflite` file. Instructions are no cycles, see "
-        "[Cycles](#cycles). *Less memory* computes rows again, up to 1.15 times the work, rather "
+        "[Cycles](#cycles). *Less memory* computes rows again, up to 1.2 times the work, rather "
         "than keep them. Figures without a stack are of an image that has all kernels. Output "
         "bytes are compared with those of the "
         "`tflite-micro` package on random inputs.",

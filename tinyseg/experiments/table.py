@@ -21,13 +21,14 @@ from tinyseg.scoring.scores import lesions
 _EXPERIMENT = Path("docs/experiments/busi_small.json")
 _BEGIN, _END = "<!-- results: made by 'make table' -->", "<!-- end of results -->"
 _ENGINE = (
-    "RAM with the stack, and instructions an image, of our own engine on emulated boards; how many "
-    "times that TFLM with CMSIS-NN takes. [All figures](experiments/engine.md), of "
-    'two more cores too, made by `make bench ARGS="--only engine"`.'
+    "RAM with the stack, and instructions an image, of our own engine on emulated boards, also "
+    "with less memory by `--max-work 1.2`; how many times that TFLM with CMSIS-NN takes. [All "
+    "figures](experiments/engine.md), of two more cores too, made by `make bench "
+    'ARGS="--only engine"`.'
 )
 _ENGINE_FRONT = (
-    "On emulated boards, our engine (RAM with the stack, instructions an image) and how many times "
-    "that TFLM with CMSIS-NN takes, bytes equal ([all "
+    "On emulated boards, our engine (RAM with the stack, instructions an image; with less memory "
+    "by `--max-work 1.2`) and how many times that TFLM with CMSIS-NN takes, bytes equal ([all "
     "figures](docs/experiments/engine.md)):"
 )
 # Pixel accuracy that the seed of this work states, on a division that is not known.

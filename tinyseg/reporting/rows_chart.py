@@ -64,7 +64,8 @@ def _sizes(facts: dict[str, Any]) -> dict[str, Any]:
         rows.append([f"measured by {measured['by']}", size(measured["ram_bytes"]), "-"])
         rows.append(["stack beside it", size(measured["stack_bytes"]), "-"])
     rows.append(["flash: program with weights and tables", size(facts["program_bytes"]), "-"])
-    rows.append(["multiply-accumulates", _work(facts["macs"], facts["work"]), "-"])
+    rows.append(["multiply-accumulates", count(facts["macs"]), "-"])
+    rows.append(["work", _work(facts["work"]), "-"])
     where = facts["board"] or "any memory"
     return {
         "title": f"Memory of the network, {where}, {facts['core']} kernels",
@@ -74,10 +75,17 @@ def _sizes(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_WORK = (
+    "--max-work takes the last line whose work it allows. Work is instructions, or "
+    "multiply-accumulates on cores without kernels of their own."
+)
+
+
 def _front(facts: dict[str, Any]) -> dict[str, Any]:
     rows = [
         [
-            _work(row["macs"], row["work"]),
+            _work(row["work"]),
+            count(row["macs"]),
             size(row["live_bytes"]),
             size(row["ram_bytes"]),
             count(row["copied_nodes"]),
@@ -88,14 +96,21 @@ def _front(facts: dict[str, Any]) -> dict[str, Any]:
     fits = ["fits"] if facts["board"] else []
     return {
         "title": "Less memory for more work",
-        "note": "--max-work takes the last line whose work it allows." if rows else "",
-        "header": ["multiply-accumulates", "alive at once", "planned", "copied nodes", *fits],
+        "note": _WORK if rows else "",
+        "header": [
+            "work",
+            "multiply-accumulates",
+            "alive at once",
+            "planned",
+            "copied nodes",
+            *fits,
+        ],
         "rows": rows,
     }
 
 
-def _work(macs: int, work: float) -> str:
-    return f"{count(macs)} ({work:.3f} times)"
+def _work(work: float) -> str:
+    return f"{work:.3f} times"
 
 
 def _peak(facts: dict[str, Any]) -> dict[str, Any]:

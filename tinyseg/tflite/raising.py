@@ -1,7 +1,8 @@
 """Undo what lowering does for the sake of TFLM's kernels alone: the same bytes, fewer rows.
 
 Our own engine computes transposed convolutions and broadcasts as they are. Their lowered forms
-cost it memory, for rows that are padded and parts that wait to be put together.
+cost it memory, for rows that are padded and parts that wait to be put together; strips cost it
+work, for rows that are computed twice.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
 from tinyseg.tflite.model import TfliteModel
 from tinyseg.tflite.nodes import Operator, Quantization, Tensor
 from tinyseg.tflite.packing import is_packed, pack, unpacked
+from tinyseg.tflite.patching.join import join_strips
 from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
 _RESIZE = "RESIZE_NEAREST_NEIGHBOR"
@@ -33,12 +35,12 @@ def raised(model: TfliteModel) -> TfliteModel:
 
 
 def raise_graph(graph: Graph) -> list[str]:
-    """Put transposed convolutions and broadcasts where lowering has others; exact.
+    """Put whole maps, transposed convolutions and broadcasts where lowering has others; exact.
 
     Returns:
-        Names of the outputs of the new operators.
+        Names of the outputs of the new operators; of strips, of those that put them together.
     """
-    return [*_raise_transposed(graph), *_raise_broadcasts(graph)]
+    return [*join_strips(graph), *_raise_transposed(graph), *_raise_broadcasts(graph)]
 
 
 def _try(find: Callable[[Graph, _Part], _Found | None], graph: Graph, part: _Part) -> _Found | None:

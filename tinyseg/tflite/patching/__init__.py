@@ -7,7 +7,8 @@ same bytes (compare Lin et al., "MCUNetV2: Memory-efficient patch-based inferenc
 learning", NeurIPS 2021, arXiv 2110.15352).
 
 The operators know which rows they need, ``schedule`` unrolls a network into strips and says
-what that takes, ``search`` finds the best schedule, ``emit`` writes it as a graph.
+what that takes, ``search`` finds the best schedule, ``emit`` writes it as a graph. ``join`` undoes
+that by what ``views`` finds each tensor to be.
 """
 
 from __future__ import annotations

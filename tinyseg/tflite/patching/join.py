@@ -31,8 +31,8 @@ def join_strips(graph: Graph) -> list[str]:
         return []
     try:
         made = _Joined(Views(graph)).operators()
-    except CannotError:
-        return []
+    except (CannotError, AttributeError, IndexError, ValueError):
+        return []  # Of a file that lacks tensors or values the rules will tell.
     graph.operators[:] = made
     graph.remove_dead()
     return [operator.outputs[0].name for operator in joins]
