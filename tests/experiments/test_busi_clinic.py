@@ -8,7 +8,6 @@ from scipy import stats
 
 from tests.zoo.contract import enliven, pictures
 from tinyseg.compression.quantization import convert_post_training
-from tinyseg.experiments.busi_clinic import better
 from tinyseg.experiments.clinic_page import paired, write
 from tinyseg.experiments.clinic_plans import (
     FINAL,
@@ -28,6 +27,8 @@ from tinyseg.experiments.clinic_plans import (
     first_student_plan,
     fourth_plan,
     lever_plan,
+    sixth_plan,
+    sixth_start_plan,
     sized_plan,
     student_plan,
     teacher_plan,
@@ -36,6 +37,7 @@ from tinyseg.experiments.clinic_plans import (
     trial_role,
     weights,
 )
+from tinyseg.experiments.clinic_rounds import BOTH, Bar
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.arena.memory import predict_arena
 from tinyseg.tflite.lowering import lower
@@ -45,18 +47,18 @@ from tinyseg.zoo import build
 def test_plans_keep_the_test_part_apart_and_the_student_is_small():
     made = [teacher_plan(name, FOLD) for name in TEACHERS]
     made += [lever_plan(name) for name in LEVERS]
-    later = (third_plan, fourth_plan, fifth_plan)
+    later = (third_plan, fourth_plan, fifth_plan, sixth_plan)
     made += [first_student_plan(), *(plan_for(FOLD) for plan_for in later)]
     finals = [student_plan(NONE, FINAL), first_final_plan()]
     finals += [plan_for(NONE) for plan_for in later]
     made += finals
     for plan in made:
         assert (plan.data.split_seed, plan.data.folds, plan.data.fractions[2]) == (0, 5, 0.2)
-    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 5) + [NONE] * 5
+    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 6) + [NONE] * 6
     assert len({(plan.seed, plan.training) for plan in made[: len(TEACHERS)]}) == len(TEACHERS)
-    for plan in made[-9:]:
+    for plan in made[-11:]:
         assert "teacher_mixed" in plan.distillation.teacher
-        assert len(plan.distillation.ensemble) == 1
+        assert len(plan.distillation.ensemble) == (plan not in map(sixth_plan, (FOLD, NONE)))
         assert build(*plan.network).count_params() <= 60_000
 
 
@@ -90,6 +92,9 @@ def test_the_third_round_starts_from_what_saw_the_training_images_of_the_fold_al
     assert fifth_plan(NONE).training == fifth_plan(FOLD).training
     going_on = [fourth_plan(fold).training.initial_weights for fold in (FOLD, NONE)]
     assert going_on == [str(weights(role)) for role in ("third_student", "third_final")]
+    going_on = [sixth_plan(fold).training.initial_weights for fold in (FOLD, NONE)]
+    assert going_on == [str(weights(role)) for role in ("sixth_start", "sixth_student")]
+    assert sixth_start_plan().training == third_plan(FOLD).training
 
 
 @pytest.mark.parametrize(
@@ -98,10 +103,10 @@ def test_the_third_round_starts_from_what_saw_the_training_images_of_the_fold_al
 )
 def test_a_better_network_has_more_dice_of_both_kinds(lesion, everything, expected):
     found = {"lesion_dice": lesion, "dice": everything}
-    bar = {"lesion_dice": 0.71, "dice": 0.73}
-    assert better(found, bar) == expected
+    bar = Bar({"lesion_dice": 0.71, "dice": 0.73}, BOTH, "")
+    assert bar.exceeded_by(found) == expected
     # Where false alarms are limited lesions alone decide.
-    assert better(found, bar, LIMIT) == (lesion > 0.71)
+    assert bar._replace(keys=BOTH[:1]).exceeded_by(found) == (lesion > 0.71)
 
 
 def test_every_lever_but_the_reference_changes_something():
@@ -127,8 +132,9 @@ def scores(lesion, everything):
     }  # fmt: skip
 
 
-def found(tests, wish=WISH):
+def found(tests, wish=WISH, asked=""):
     return {
+        "asked": asked,
         "files": [{"bytes": 139_000, "arena_bytes": 142_208}],
         "point": {
             "wish": wish,
@@ -158,10 +164,10 @@ def test_page(tmp_path):
         "rounds": {
             "first": found([first]),
             "second": found([first, second]),
-            "third": found([]),
-            "fifth": found([], LIMIT),
+            "third": found([], asked="more Dice"),
+            "fifth": found([], LIMIT, "more Dice by this wish"),
         },
-        "limited": found([], LIMIT)["point"],
+        "limited": {"first round": found([], LIMIT)["point"]},
         "failures": {"missed": ["benign/benign (1)", "benign/benign (2)"], "false_alarms": []},
         "trials": {"160 x 160": {"epochs": 50, "seconds": 1800, **MARKED}},
         "mirror": {"first student": {"alone": MARKED, "mean": {**MARKED, "lesion_dice": 0.73}}},

@@ -22,10 +22,13 @@ FIRST_LONG, FIRST_FINAL = 80, 16
 LONG, FINAL, SHORT = 50, 22, 20
 # Epochs of the third student and of its final network, of both going on, and of the fifth ones.
 THIRD, FOURTH, FIFTH = 100, 30, 120
+# Of the sixth student, which goes on from one that learned as long as the third, and of its final
+# network, which goes on from that.
+SIXTH, SIXTH_FINAL = 220, 60
 # What the third and the fifth round start from, see ``TRIALS``: it saw the training images of the
 # fold alone.
 START = "lw_unet, no teachers, 96 x 96"
-# What points are chosen for, and that of the fifth round, which is judged by Dice with a lesion.
+# What points are chosen for, and those of the fifth and the sixth round.
 WISH, LIMIT = "most-dice", "at-most-false-alarms=25"
 # Of the fold's students, whose images choose the point, and of the final ones.
 POINT_SEEDS, SEEDS = (0,), (0,)
@@ -201,6 +204,11 @@ def first_final_plan() -> Plan:
     return plans.override(student_plan(NONE, FIRST_FINAL), {**_FIRST, **changes})
 
 
+def first_last_plan() -> Plan:
+    """Return the plan of the first student, the last of whose epochs is kept."""
+    return plans.override(first_student_plan(), {"training.keep": "last"})
+
+
 def third_plan(fold: int) -> Plan:
     """Return the plan of the third round: a network without an encoder that learned before.
 
@@ -248,6 +256,37 @@ def fifth_plan(fold: int) -> Plan:
         "training.paste": 0.15,
         "training.average": 0.998,
     }
+    return plans.override(third_plan(fold), changes)
+
+
+def sixth_start_plan() -> Plan:
+    """Return the plan of what the sixth student goes on from: the third one's.
+
+    Its teachers see each image and its mirror image.
+    """
+    return plans.override(third_plan(FOLD), {"distillation.mirrored": True})
+
+
+def sixth_plan(fold: int) -> Plan:
+    """Return the plan of the sixth round: the teacher that knows healthy images teaches alone.
+
+    Labels are balanced and fewer images mixed; the final network goes on from the student.
+    """
+    changes: dict[str, Any] = {
+        "training.epochs": SIXTH,
+        "training.patience": SIXTH,
+        "training.balance": True,
+        "training.mix": 0.25,
+        "training.initial_weights": str(weights("sixth_start")),
+        "distillation.ensemble": (),
+    }
+    if fold == NONE:
+        changes |= {
+            "training.epochs": SIXTH_FINAL,
+            "training.patience": SIXTH_FINAL,
+            "training.learning_rate": 1e-3,
+            "training.initial_weights": str(weights("sixth_student")),
+        }
     return plans.override(third_plan(fold), changes)
 
 
