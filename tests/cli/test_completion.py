@@ -26,7 +26,7 @@ def completed(line):
     [
         ("trai", ["train"]),
         ("train attention_unet_ds_", ["attention_unet_ds_mcu", "attention_unet_ds_256k"]),
-        ("distill unet lw", ["lw_unet"]),
+        ("distill unet lw", ["lw_unet", "lw_unet_256k"]),
         ("fit unet --board nucleo", ["nucleo_h743zi"]),
         ("verify unet --on mps3", ["mps3_an547"]),
         ("train unet --data bu", ["busi"]),

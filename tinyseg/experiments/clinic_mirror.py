@@ -21,6 +21,7 @@ NETWORKS: Mapping[str, str] = {
     "first student": "student",
     START: trial_role(START),
     "fifth student": "fifth_student",
+    "sixth student": "sixth_student",
     "teacher, mixed": teacher_role("mixed"),
     "teacher, plain": teacher_role("plain"),
 }

@@ -273,6 +273,8 @@ def sixth_plan(fold: int) -> Plan:
     Labels are balanced and fewer images mixed; the final network goes on from the student.
     """
     changes: dict[str, Any] = {
+        "model.name": "lw_unet_256k",  # The same network under a name of its own.
+        "model.arguments": {},
         "training.epochs": SIXTH,
         "training.patience": SIXTH,
         "training.balance": True,

@@ -66,6 +66,9 @@ NETWORKS = {
     ),
     "unet": Network("unet:unet", "segmentation", (256, 256, 1)),
     "lw_unet": Network("unet:lw_unet", "segmentation", (256, 256, 1)),
+    "lw_unet_256k": Network(
+        "unet:lw_unet", "segmentation", (112, 112, 1), {"base_width": 7, "depth": 4}
+    ),
     "blu_net": Network("blu_net:blu_net", "segmentation", (256, 256, 1)),
     "tiny_unet": Network(
         "tiny_unet:tiny_unet", "segmentation", (256, 256, 3), stopped_by=("GELU",)
