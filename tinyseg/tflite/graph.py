@@ -188,6 +188,41 @@ def activation(name: str, shape: Sequence[int], like: Tensor) -> Tensor:
     return new_tensor(name, shape, like.dtype, like.quantization)
 
 
+def cut_rows(source: Tensor, first: int, last: int, made: list[Operator]) -> Tensor:
+    """Return the rows ``first`` to before ``last``; appends the operator that cuts them."""
+    shape = (1, last - first, *source.shape[2:])
+    output = activation(f"{source.name}/rows_{first}_{last}", shape, source)
+    begin = constant(f"{output.name}/begin", np.array([0, first, 0, 0], np.int32))
+    size = constant(f"{output.name}/size", np.array(shape, np.int32))
+    made.append(make("SLICE", [source, begin, size], output))
+    return output
+
+
+def pad(
+    source: Tensor, margin: tuple[tuple[int, int], tuple[int, int]], name: str, made: list[Operator]
+) -> Tensor:
+    """Return the source with zeros around; appends the operator if there is a margin.
+
+    Args:
+        source: an image.
+        margin: rows above and below, columns left and right.
+        name: of what the zeros are for.
+        made: operators so far.
+    """
+    rows, columns = margin
+    if not any((*rows, *columns)):
+        return source
+    batch, height, width, channels = source.shape
+    shape = (batch, height + sum(rows), width + sum(columns), channels)
+    label = "".join(str(size) for size in (*rows, *columns))
+    padded = activation(f"{name}/padded_{label}", shape, source)
+    paddings = constant(
+        f"{padded.name}/paddings", np.array([(0, 0), rows, columns, (0, 0)], np.int32)
+    )
+    made.append(make("PAD", [source, paddings], padded))
+    return padded
+
+
 def is_constant(tensor: Tensor | None) -> bool:
     """Return whether the file holds a tensor's content."""
     return tensor is not None and tensor.constant

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
+from tinyseg.tflite.graph import Graph, activation, constant, cut_rows, is_constant, make
 from tinyseg.tflite.nodes import Operator, Quantization, Tensor
 
 # Rows are divided into so many parts.
@@ -65,7 +65,7 @@ def divide_concatenation(graph: Graph, position: int) -> list[str]:
     results: list[Tensor] = []
     for part in range(_PARTS):
         first, last = height * part // _PARTS, height * (part + 1) // _PARTS
-        sources = [_cut(t, first, last, made) for t in joined.first(len(joined.inputs))]
+        sources = [cut_rows(t, first, last, made) for t in joined.first(len(joined.inputs))]
         label, channels = f"/rows_{first}_{last}", operator.input(0)
         shape = (1, last - first, *channels.shape[2:])
         rows = activation(channels.name + label, shape, channels)
@@ -152,15 +152,6 @@ def _reads_pixels(operator: Operator) -> bool:
     if operator.opcode != "CONV_2D" or tuple(operator.input(1).shape[1:3]) != (1, 1):
         return False
     return (operator.options.strideH, operator.options.strideW) == (1, 1)
-
-
-def _cut(source: Tensor, first: int, last: int, made: list[Operator]) -> Tensor:
-    shape = (1, last - first, *source.shape[2:])
-    output = activation(f"{source.name}/rows_{first}_{last}", shape, source)
-    begin = constant(f"{output.name}/begin", np.array([0, first, 0, 0], np.int32))
-    size = constant(f"{output.name}/size", np.array(shape, np.int32))
-    made.append(make("SLICE", [source, begin, size], output))
-    return output
 
 
 def _suits(graph: Graph, operator: Operator) -> bool:

@@ -14,7 +14,7 @@ import itertools
 
 import numpy as np
 
-from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
+from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make, pad
 from tinyseg.tflite.nodes import Operator, Quantization, Tensor
 from tinyseg.tflite.schema import ActivationFunctionType, Padding
 
@@ -88,7 +88,7 @@ def _sub_pixel(operator: Operator) -> list[Operator]:
         group = list(members)
         margin = (rows.padding, columns.padding)
         if margin not in padded:
-            padded[margin] = _pad(source, margin, target.name, made)
+            padded[margin] = pad(source, margin, target.name, made)
         weights = np.concatenate(
             [_taps(kernel.array(), phase, (rows, columns), pads, stride) for phase in group]
         )
@@ -154,24 +154,6 @@ def _taps(
         if 0 <= at[0] < kernel.shape[1] and 0 <= at[1] < kernel.shape[2]:
             weights[:, row, column] = kernel[:, at[0], at[1]]
     return weights
-
-
-def _pad(
-    source: Tensor, margin: tuple[tuple[int, int], tuple[int, int]], name: str, made: list[Operator]
-) -> Tensor:
-    """Return the source with zeros around; appends the operator if there is a margin."""
-    rows, columns = margin
-    if not any((*rows, *columns)):
-        return source
-    batch, height, width, channels = source.shape
-    shape = (batch, height + sum(rows), width + sum(columns), channels)
-    label = "".join(str(size) for size in (*rows, *columns))
-    padded = activation(f"{name}/padded_{label}", shape, source)
-    paddings = constant(
-        f"{padded.name}/paddings", np.array([(0, 0), rows, columns, (0, 0)], np.int32)
-    )
-    made.append(make("PAD", [source, paddings], padded))
-    return padded
 
 
 def _repeat(tensor: Tensor, times: int) -> Quantization | None:

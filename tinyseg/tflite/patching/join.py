@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from tinyseg.tflite.graph import Graph, activation, constant, is_constant, make
+from tinyseg.tflite.graph import Graph, activation, constant, cut_rows, is_constant, pad
 from tinyseg.tflite.nodes import Operator, Tensor
 from tinyseg.tflite.ops.padding import same_padding
 from tinyseg.tflite.ops.registry import op_of
@@ -71,7 +71,7 @@ class _Joined:
             sides = np.array(whole.tensor.shape[1:3], np.int32)
             new.inputs[size[0]] = constant(f"{whole.tensor.name}/size", sides)
         if op_of(operator).padding:
-            made += _pad(new, whole)
+            _set_padding(new, whole, made)
         return [*made, new]
 
     @staticmethod
@@ -99,17 +99,7 @@ class _Joined:
         needed = (height - 1) * how.stride // how.scale - whole.before + how.extent
         if source.tensor.shape[1] < needed + how.stride:
             return source.tensor
-        made.append(_top(source.tensor, needed))
-        return made[-1].outputs[0]
-
-
-def _top(tensor: Tensor, rows: int) -> Operator:
-    """Return the operator that leaves out rows below: others had read those."""
-    shape = (1, rows, *tensor.shape[2:])
-    top = activation(f"{tensor.name}/{rows}", shape, tensor)
-    places = {"begin": [0] * 4, "size": shape}
-    constants = [constant(f"{top.name}/{k}", np.array(v, np.int32)) for k, v in places.items()]
-    return make("SLICE", [tensor, *constants], top)
+        return cut_rows(source.tensor, 0, needed, made)  # Others had read those below.
 
 
 def _named(whole: Whole) -> Tensor:
@@ -122,8 +112,8 @@ def _named(whole: Whole) -> Tensor:
     return activation(f"{made[0].name}/joined", shape, made[0])
 
 
-def _pad(operator: Operator, whole: Whole) -> list[Operator]:
-    """Give a window over a whole tensor its padding; return the operator that pads, if any."""
+def _set_padding(operator: Operator, whole: Whole, made: list[Operator]) -> None:
+    """Give a window over a whole tensor its padding; appends the operator that pads, if any."""
     old, sources, _, how = whole.copies[0]
     view, data, target = sources[0], operator.input(0), operator.outputs[0]
     assert view is not None
@@ -133,11 +123,6 @@ def _pad(operator: Operator, whole: Whole) -> list[Operator]:
     same = same_padding(Padding.SAME, data.shape[1], target.shape[1], how.extent, how.stride)
     same_rows = rows == same and target.shape[1] == -(-data.shape[1] // how.stride)
     if same_rows and old.options.padding == Padding.SAME and not any(view.margin):
-        return []
+        return
     operator.options.padding = Padding.VALID
-    if not any(rows + columns):
-        return []
-    paddings = np.array([(0, 0), rows, columns, (0, 0)], np.int32)
-    shape = [int(side) for side in np.array(data.shape) + paddings.sum(axis=1)]
-    operator.inputs[0] = padded = activation(f"{target.name}/padded", shape, data)
-    return [make("PAD", [data, constant(f"{padded.name}/paddings", paddings)], padded)]
+    operator.inputs[0] = pad(data, (rows, columns), target.name, made)
