@@ -24,6 +24,8 @@ class OperatingPoint:
         relative: share of the peak above which pixels are foreground too; 0 for none.
         smallest: pixels that a connected part has at least; smaller ones are left out.
         largest_only: whether the largest part alone is kept.
+        mirrored: whether the network sees each image's mirror image too, left and right exchanged,
+            and the mean of both outputs decides, see :mod:`tinyseg.runtime.views`.
     """
 
     threshold: float = 0.5
@@ -32,6 +34,7 @@ class OperatingPoint:
     relative: float = 0.0
     smallest: int = 0
     largest_only: bool = False
+    mirrored: bool = False
 
     @property
     def point(self) -> OperatingPoint:
@@ -40,8 +43,8 @@ class OperatingPoint:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the threshold alone decides."""
-        return not (self.by_peak or self.by_parts)
+        """Whether the threshold alone decides on an image seen once."""
+        return not (self.by_peak or self.by_parts or self.mirrored)
 
     @property
     def by_peak(self) -> bool:
@@ -60,12 +63,13 @@ class OperatingPoint:
     def for_file(self) -> dict[str, Any]:
         """Return what a file stores of this plan: where a threshold decides alone, it stands alone.
 
-        So a file keeps its bytes when there is one more way to decide.
+        An image seen once is not told of. So a file keeps its bytes when there is one more way to
+        decide.
         """
         values = dataclasses.asdict(self)
-        if not self.is_plain:
-            return values
-        idle = self.point_values().keys() - {"threshold"}
+        idle = set() if self.mirrored else {"mirrored"}
+        if self.is_plain:
+            idle = self.point_values().keys() - {"threshold"}
         return {name: value for name, value in values.items() if name not in idle}
 
     def described(self) -> str:
@@ -79,6 +83,8 @@ class OperatingPoint:
             asked.append("largest part")
         if self.smallest > 1:
             asked.append(f"parts of {self.smallest} pixels or more")
+        if self.mirrored:
+            asked.append("p of an image and its mirror image")
         return ", ".join(asked)
 
 

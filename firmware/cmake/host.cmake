@@ -37,7 +37,7 @@ set_target_properties(tinyseg_engine PROPERTIES POSITION_INDEPENDENT_CODE ON)
 add_executable(unit_tests
   tests/binary_conv_test.cc tests/board_test.cc tests/bytes_test.cc tests/crc32_test.cc
   tests/frame_decoder_test.cc tests/frame_encoder_test.cc tests/image_test.cc
-  tests/model_check_test.cc tests/operating_point_test.cc tests/protocol_test.cc tests/server_error_test.cc tests/server_test.cc
+  tests/mirror_test.cc tests/model_check_test.cc tests/operating_point_test.cc tests/protocol_test.cc tests/server_error_test.cc tests/server_test.cc
   tests/server_types_test.cc tests/sha256_test.cc tests/stack_test.cc)
 target_link_libraries(unit_tests PRIVATE core options GTest::gtest_main)
 gtest_discover_tests(unit_tests NO_PRETTY_VALUES)

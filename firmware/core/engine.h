@@ -14,6 +14,8 @@ constexpr size_t ElementSize(ElementType type) {
   return type == ElementType::kInt8 ? 1 : type == ElementType::kInt16 ? 2 : 4;
 }
 
+class Engine;
+
 // What the network is: generated from the model, `tinyseg export-c` writes one.
 struct ModelDescription {
   const char* name;
@@ -31,6 +33,9 @@ struct ModelDescription {
   const OperatingPoint* point = nullptr;
   uint32_t input_tables = 1;    // One for all channels, or one for each.
   bool channels_first = false;  // Whether the input is one channel after the other.
+  // Runs the mirror image of the pixels that just ran, and makes the output the mean of both; null
+  // where images are seen once. See core/mirror.h.
+  Status (*look_again)(Engine& engine, const ModelDescription& model, ByteView pixels) = nullptr;
 };
 
 // Bytes of tensor arena.

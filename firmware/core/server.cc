@@ -100,12 +100,16 @@ Status Server::LoadInput(const Frame& request) {
 }
 
 void Server::AnswerRun(const Frame& request) {
+  const bool image = request.type == static_cast<uint8_t>(Request::kRunImage);
   Status status = started_;
   if (status.ok()) status = LoadInput(request);
   uint64_t ticks = 0;
   if (status.ok()) {
     clock_.reset();
     status = engine_.Run();
+    if (status.ok() && image && model_.look_again != nullptr) {
+      status = model_.look_again(engine_, model_, request.body);
+    }
     ticks = clock_.ticks();
     // The likelier cause, if the run failed too.
     if (StackOverflowed(stack_)) {
@@ -117,7 +121,7 @@ void Server::AnswerRun(const Frame& request) {
   FrameEncoder reply(sink_, ReplyType(request), request.sequence);
   reply.AddNumber(ticks, 8);
   const MutableBytes output = engine_.output();
-  if (request.type == static_cast<uint8_t>(Request::kRunTensor)) {
+  if (!image) {
     reply.Add(output);
   } else {
     if (model_.point != nullptr) ApplyPoint(*model_.point, output.data);

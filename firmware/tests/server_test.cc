@@ -161,5 +161,33 @@ TEST_F(ServerTest, MakesTheMaskAtAnOperatingPoint) {
             Bytes(tensor.begin(), tensor.begin() + FakeEngine::kOutputs));
 }
 
+// As an engine whose output is that of the image: it becomes all ones.
+Status AllOnes(Engine& engine, const ModelDescription& model, ByteView pixels) {
+  if (pixels.size != model.input_elements) return {Code::kWrongLength, 1, "not the pixels"};
+  if (pixels.data[0] == 99) return {Code::kInvokeFailed, 7, "the mirror image failed"};
+  const Status status = engine.Run();
+  for (size_t i = 0; i < engine.output().size; ++i) engine.output().data[i] = 127;
+  return status;
+}
+
+TEST_F(ServerTest, LooksAgainAtImagesButNotAtTensors) {
+  device_.model.look_again = AllOnes;
+  const Message mask = Ask(Request::kRunImage, Bytes(12, 0));
+  EXPECT_EQ(mask.body, Number(2 * FakeEngine::kRunTicks, 8) + Bytes({0xFF, 0xC0}));
+  EXPECT_EQ(device_.engine.runs, 2);
+  ExpectReply(Ask(Request::kRunTensor, kTensor), Request::kRunTensor,
+              RunReply(Bytes(kTensor.begin(), kTensor.begin() + FakeEngine::kOutputs)));
+  EXPECT_EQ(device_.engine.runs, 3);
+}
+
+TEST_F(ServerTest, TellsThatTheSecondLookFailed) {
+  device_.model.look_again = AllOnes;
+  Bytes pixels(12, 0);
+  pixels[0] = 99;
+  ExpectError(Ask(Request::kRunImage, pixels), Code::kInvokeFailed,
+              static_cast<uint8_t>(Request::kRunImage), kSequence, 7);
+  ExpectAlive();
+}
+
 }  // namespace
 }  // namespace tinyseg

@@ -16,14 +16,32 @@ const tinyseg::OperatingPoint kPoint = {
     kModelPointRegions,  kModelPointFirst,     kModelPointCount,   kModelPointBlankBelow,
     kModelPointRelative, kModelPointSmallest,  kModelPointLargest,
 };
+// Of the image as it is, while its mirror image runs.
+__attribute__((section(".arena"))) uint8_t first_output[kModelMirrored ? kModelOutputElements : 1];
+
+tinyseg::Status LookAgain(tinyseg::Engine& engine, const tinyseg::ModelDescription&,
+                          tinyseg::ByteView pixels) {
+  return static_cast<tinyseg::TflmEngine&>(engine).RunMirrored(
+      pixels, {kModelInputWidth, kModelInputPlace}, {kModelPointWidth, kModelPointPlace},
+      first_output);
+}
+
 const tinyseg::ModelDescription kModel = {
-    kModelName,           {g_model, g_model_len},
-    kModelCrc32,          kModelSha256,
-    kInputType,           kModelInputElements,
-    kModelInputChannels,  kOutputType,
-    kModelOutputElements, kModelInputTable,
-    &kModelMaskThreshold, kModelHasPoint ? &kPoint : nullptr,
-    kModelInputTables,    kModelInputChannelsFirst,
+    kModelName,
+    {g_model, g_model_len},
+    kModelCrc32,
+    kModelSha256,
+    kInputType,
+    kModelInputElements,
+    kModelInputChannels,
+    kOutputType,
+    kModelOutputElements,
+    kModelInputTable,
+    &kModelMaskThreshold,
+    kModelHasPoint ? &kPoint : nullptr,
+    kModelInputTables,
+    kModelInputChannelsFirst,
+    kModelMirrored ? LookAgain : nullptr,
 };
 
 __attribute__((section(".arena"), aligned(16))) uint8_t arena[kModelArenaSize];

@@ -1,7 +1,9 @@
 #include "tflm/tflm_engine.h"
 
 #include <cstring>
+#include <utility>
 
+#include "core/image.h"
 #include "tensorflow/lite/micro/cortex_m_generic/debug_log_callback.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 #include "tensorflow/lite/schema/schema_utils.h"
@@ -101,6 +103,29 @@ Status TflmEngine::Run() {
   first_log_line[0] = 0;
   if (interpreter_->Invoke() != kTfLiteOk) {
     return {Code::kInvokeFailed, profiler_.count(), Reason("an operator failed")};
+  }
+  return {};
+}
+
+Status TflmEngine::RunMirrored(ByteView pixels, MirroredRows input, MirroredRows output,
+                               uint8_t* first) {
+  const MutableBytes made = this->output();
+  std::memcpy(first, made.data, made.size);
+  const MutableBytes tensor = this->input();
+  Status status = PixelsToTensor(model_, pixels, tensor);
+  if (!status.ok()) return status;
+  for (size_t i = 0; i < tensor.size; ++i) {
+    if (i < input(i)) std::swap(tensor.data[i], tensor.data[input(i)]);
+  }
+  status = Run();
+  if (!status.ok()) return status;
+  // Each pair of places at once: both are read before either is written.
+  for (size_t i = 0; i < made.size; ++i) {
+    const size_t other = output(i);
+    if (i > other) continue;
+    const uint8_t here = MeanOf(first[i], made.data[other]);
+    made.data[other] = MeanOf(first[other], made.data[i]);
+    made.data[i] = here;
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/engine.h"
+#include "core/mirror.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tflm/op_profiler.h"
 
@@ -28,6 +29,9 @@ class TflmEngine final : public Engine {
   Status Start() override;
   MutableBytes input() override;
   Status Run() override;
+  // Runs the mirror image of pixels that just ran and makes the output, int8, the mean of both;
+  // `first` holds as many bytes meanwhile.
+  Status RunMirrored(ByteView pixels, MirroredRows input, MirroredRows output, uint8_t* first);
   MutableBytes output() override;
   ArenaReport arena() const override;
   uint32_t operator_count() const override { return profiler_.count(); }

@@ -16,14 +16,28 @@ const tinyseg::OperatingPoint kPoint = {
     kModelPointRegions,  kModelPointFirst,     kModelPointCount,   kModelPointBlankBelow,
     kModelPointRelative, kModelPointSmallest,  kModelPointLargest,
 };
+tinyseg::Status LookAgain(tinyseg::Engine& engine, const tinyseg::ModelDescription&,
+                          tinyseg::ByteView) {
+  return static_cast<tinyseg::TinysegEngine&>(engine).RunMirrored(
+      {kModelInputWidth, kModelInputPlace}, {kModelPointWidth, kModelPointPlace});
+}
+
 const tinyseg::ModelDescription kModel = {
-    kModelName,           {},
-    kModelCrc32,          kModelSha256,
-    kInputType,           kModelInputElements,
-    kModelInputChannels,  kOutputType,
-    kModelOutputElements, kModelInputTable,
-    &kModelMaskThreshold, kModelHasPoint ? &kPoint : nullptr,
-    kModelInputTables,    kModelInputChannelsFirst,
+    kModelName,
+    {},
+    kModelCrc32,
+    kModelSha256,
+    kInputType,
+    kModelInputElements,
+    kModelInputChannels,
+    kOutputType,
+    kModelOutputElements,
+    kModelInputTable,
+    &kModelMaskThreshold,
+    kModelHasPoint ? &kPoint : nullptr,
+    kModelInputTables,
+    kModelInputChannelsFirst,
+    kModelMirrored ? LookAgain : nullptr,
 };
 
 // A request's body becomes the input tensor in its place.

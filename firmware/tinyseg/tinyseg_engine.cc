@@ -29,6 +29,12 @@ Status TinysegEngine::Run() {
   return interpreter_.Run({this, Pull, Push, Watch});
 }
 
+Status TinysegEngine::RunMirrored(MirroredRows input, MirroredRows output) {
+  mirrored_input_ = input;
+  mirrored_output_ = output;
+  return interpreter_.Run({this, PullMirrored, PushMirrored, Watch});
+}
+
 ArenaReport TinysegEngine::arena() const {
   uint32_t size = 0;
   for (uint32_t i = 0; i < memory_.region_count; ++i) {
@@ -46,6 +52,24 @@ bool TinysegEngine::Pull(void* user, uint32_t, uint32_t row, uint8_t* to) {
 bool TinysegEngine::Push(void* user, uint32_t, uint32_t row, const uint8_t* from) {
   const TinysegEngine& self = *static_cast<TinysegEngine*>(user);
   std::memcpy(self.memory_.output.data + row * self.output_row_, from, self.output_row_);
+  return true;
+}
+
+bool TinysegEngine::PullMirrored(void* user, uint32_t, uint32_t row, uint8_t* to) {
+  const TinysegEngine& self = *static_cast<TinysegEngine*>(user);
+  for (uint32_t i = 0; i < self.input_row_; ++i) {
+    to[i] = self.memory_.input.data[self.mirrored_input_(size_t{row} * self.input_row_ + i)];
+  }
+  return true;
+}
+
+bool TinysegEngine::PushMirrored(void* user, uint32_t, uint32_t row, const uint8_t* from) {
+  const TinysegEngine& self = *static_cast<TinysegEngine*>(user);
+  for (uint32_t i = 0; i < self.output_row_; ++i) {
+    uint8_t& place =
+        self.memory_.output.data[self.mirrored_output_(size_t{row} * self.output_row_ + i)];
+    place = MeanOf(place, from[i]);
+  }
   return true;
 }
 

@@ -3,6 +3,7 @@
 #define TINYSEG_TINYSEG_TINYSEG_ENGINE_H_
 
 #include "core/engine.h"
+#include "core/mirror.h"
 #include "engine/engine.h"
 
 namespace tinyseg {
@@ -25,6 +26,9 @@ class TinysegEngine final : public Engine {
   Status Start() override;
   MutableBytes input() override { return memory_.input; }
   Status Run() override;
+  // Runs the mirror image of the input of the last Run(), which is still there, and makes the
+  // output, int8, the mean of both. Ticks go on.
+  Status RunMirrored(MirroredRows input, MirroredRows output);
   MutableBytes output() override { return memory_.output; }
   // All regions together: the plan is exact, so that what is there is in use.
   ArenaReport arena() const override;
@@ -34,6 +38,8 @@ class TinysegEngine final : public Engine {
  private:
   static bool Pull(void* user, uint32_t input, uint32_t row, uint8_t* to);
   static bool Push(void* user, uint32_t output, uint32_t row, const uint8_t* from);
+  static bool PullMirrored(void* user, uint32_t input, uint32_t row, uint8_t* to);
+  static bool PushMirrored(void* user, uint32_t output, uint32_t row, const uint8_t* from);
   static void Watch(void* user, uint32_t op, bool begin);
 
   const ByteView program_;
@@ -42,6 +48,8 @@ class TinysegEngine final : public Engine {
   engine::Interpreter interpreter_;
   uint32_t input_row_ = 0;   // Bytes.
   uint32_t output_row_ = 0;  // Bytes.
+  MirroredRows mirrored_input_ = {};
+  MirroredRows mirrored_output_ = {};
   uint64_t start_ = 0;
 };
 

@@ -1,5 +1,6 @@
 """A network as a library: a folder that any C++17 compiler builds."""
 
+import dataclasses
 import subprocess
 
 import numpy as np
@@ -15,6 +16,7 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
 from tinyseg.runtime.engine import EngineRunner
 from tinyseg.runtime.runner import stored
+from tinyseg.runtime.views import outputs_at
 from tinyseg.tflite import TfliteModel
 
 SIZE = 32
@@ -60,6 +62,17 @@ def test_the_example_gives_the_bytes_of_the_engine(tmp_path):
     mask = decide(runner.output.dequantize(expected).reshape(1, SIZE, SIZE, 1), point)
     np.testing.assert_array_equal(np.frombuffer(result.stdout, np.uint8), mask.ravel())
     assert 3 <= mask.sum() < mask.size
+
+    mirrored = dataclasses.replace(point, mirrored=True)
+    library.export(made, (mirrored, None), tmp_path / "net", "net")
+    subprocess.run(["cmake", "--build", folder], check=True, capture_output=True)
+    result = subprocess.run(
+        [folder / "net_example"], input=pixels.tobytes(), capture_output=True, check=True
+    )
+    outputs = outputs_at(mirrored, runner, normalise(pixels, PREPROCESSING))
+    assert (outputs != runner.output.dequantize(expected)).any()
+    mask = decide(outputs, mirrored)
+    np.testing.assert_array_equal(np.frombuffer(result.stdout, np.uint8), mask.ravel())
 
     cut = subprocess.run([folder / "net_example"], input=b"abc", capture_output=True, check=False)
     assert cut.returncode == 1

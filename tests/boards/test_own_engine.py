@@ -11,10 +11,12 @@ from tinyseg.boards import emulator, firmware
 from tinyseg.boards.pieces import pieces
 from tinyseg.decision import decide, peaks
 from tinyseg.errors import InputError
+from tinyseg.operating_point import OperatingPoint
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.runtime.views import outputs_at
 from tinyseg.tflite import TfliteModel
 
 SIZE = 32
@@ -68,11 +70,12 @@ def test_bytes_are_those_of_tflm_on_the_host(board, on_host):
 
 @pytest.mark.arm
 @pytest.mark.parametrize("board", MACHINES)
-def test_masks_at_an_operating_point_are_those_of_the_host(board, on_host):
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_masks_at_an_operating_point_are_those_of_the_host(board, mirrored, on_host):
     """Eight images, some of which are blank: every bit is that of the host's decision."""
     model, pixels, _, expected = on_host
-    target = TflmRunner(model).output
-    probabilities = target.dequantize(expected)
+    inputs, seen = normalise(pixels, PREPROCESSING), OperatingPoint(mirrored=mirrored)
+    probabilities = outputs_at(seen, TflmRunner(model), inputs)
     found = np.sort(peaks(probabilities, 0.02).ravel())
     point = dataclasses.replace(
         PREPROCESSING,
@@ -81,6 +84,7 @@ def test_masks_at_an_operating_point_are_those_of_the_host(board, on_host):
         relative=0.97,
         smallest=3,
         largest_only=True,
+        mirrored=mirrored,
     )
     masks = decide(probabilities, point)
     assert 0 < masks.any((1, 2, 3)).sum() < len(masks)

@@ -50,7 +50,8 @@ def applied(tmp_path_factory):
     function.restype = None
 
     def apply(source, stored):
-        _, units, *numbers = dataclasses.astuple(source)
+        _, units, *numbers, mirrored = dataclasses.astuple(source)
+        assert not mirrored  # The function sees what is decided on.
         output = ctypes.create_string_buffer(stored.tobytes(), stored.size)
         function((ctypes.c_uint16 * 256)(*units), *numbers, output)
         return np.frombuffer(output.raw, np.uint8).reshape(stored.shape)

@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from tinyseg.experiments.clinic_mirror import judge, mirrored
-
-
-def test_mirroring_is_undone_by_itself_and_keeps_rows():
-    images = np.random.default_rng(0).random((2, 3, 4, 1))
-    np.testing.assert_array_equal(mirrored(mirrored(images)), images)
-    np.testing.assert_array_equal(mirrored(images)[0, 1, :, 0], images[0, 1, ::-1, 0])
+from tinyseg.experiments.clinic_mirror import judge
+from tinyseg.operating_point import OperatingPoint
 
 
 def test_a_false_alarm_of_one_view_alone_is_outvoted():
@@ -20,8 +15,8 @@ def test_a_false_alarm_of_one_view_alone_is_outvoted():
     # Healthy images are marked as surely as the least certain lesion, in one view.
     once[0] = np.where(masks[0], 0.6, 0.05)
     once[4:6, 2:10, 2:10] = 0.7
-    alone = judge(once, masks, 0.004)
-    both = judge((once + again) / 2, masks, 0.004)
+    alone = judge(once, masks, OperatingPoint())
+    both = judge((once + again) / 2, masks, OperatingPoint(mirrored=True))
     assert alone["false_alarms"] == 0
     assert alone["missed_lesions"] == 1
     assert (both["false_alarms"], both["missed_lesions"]) == (0, 0)

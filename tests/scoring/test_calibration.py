@@ -36,7 +36,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def made():
-    return candidates(*images(), share=0.004)
+    return candidates(*images(), OperatingPoint())
 
 
 def test_scores_are_those_of_the_masks(made):

@@ -16,7 +16,9 @@ from tinyseg.operating_point import OperatingPoint
 from tinyseg.runtime.runner import network_outputs
 from tinyseg.scoring.scores import score_outputs
 from tinyseg.steps.calibrate import calibrate, parse_wish, store
+from tinyseg.steps.evaluate import evaluate
 from tinyseg.steps.session import Session
+from tinyseg.steps.verify import verify
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.annotate import is_sealed
 
@@ -150,3 +152,36 @@ def test_networks_of_other_folds_decide_too(file, folder):
     alone = len(Session.open(file, SOURCE).images.part("validation"))
     assert found.images == alone + len(other.images.part("validation"))
     assert np.isfinite(found.presence.area)
+
+
+def test_the_mean_with_the_mirror_image_is_kept_and_obeyed(file, folder):
+    ends = ("--data", SOURCE, "--wish", "most-dice", "-o", folder / "report", "--json")
+    once = json.loads(tinyseg("calibrate", file, *ends).stdout)
+    result = tinyseg("calibrate", file, *ends, "--mirrored")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["chosen"]["point"]["mirrored"]
+    assert found["before"] == once["chosen"]
+    scored = tinyseg("evaluate", file, "--data", SOURCE, "--part", "validation", "--json")
+    assert json.loads(scored.stdout)["dice"] == pytest.approx(found["chosen"]["dice"])
+    again = json.loads(tinyseg("calibrate", file, *ends).stdout)
+    assert again["before"] == again["chosen"] == found["chosen"]
+    assert not json.loads(tinyseg("calibrate", file, *ends, "--once").stdout)["chosen"]["point"][
+        "mirrored"
+    ]
+
+    store(Session.open(file), dataclasses.replace(POINT, mirrored=True))
+    session = Session.open(file, SOURCE)
+    assert session.preprocessing.mirrored
+    scores = evaluate(session)
+    verdict = verify(session, 3)
+    assert verdict.bit_exact
+    assert verdict.engine_images == len(verdict.images) == scores["images"]
+    assert verdict.tflm_images == 3
+    assert verdict.scores["int8"]["dice"] == pytest.approx(scores["dice"])
+    images = session.images.part("test")
+    runner, inputs = session.runner(), images.inputs(session.preprocessing)
+    made, turned = (runner.run(runner.input.quantize(one)) for one in (inputs, inputs[:, :, ::-1]))
+    mean = np.floor((made.astype(int) + turned[:, :, ::-1] + 1) / 2).astype(np.int8)
+    expected = score_outputs(images, runner.output.dequantize(mean), session.preprocessing.point)
+    assert expected["dice"] == pytest.approx(scores["dice"])

@@ -233,6 +233,7 @@ def _image_values(
     table = input_table(model, source, preprocessing)
     bound = meaning.bound(threshold)
     point = PointSource.of(model.path, preprocessing, meaning, target)
+    first = preprocessing is not None and has_channels_first(border(model)[0])
     return {
         "point": point,
         "point_units": numbers(point.units),
@@ -243,7 +244,8 @@ def _image_values(
         "image_white": _image_white(model),
         "input_table": numbers(table.ravel().tolist()),
         "input_tables": table.size // 256,
-        "channels_first": preprocessing is not None and has_channels_first(border(model)[0]),
+        "channels_first": first,
+        "input_place": np.dtype(source.dtype).itemsize * (1 if first else source.shape[3]),
         "mask_threshold": mask_threshold(model, target, bound),
     }
 

@@ -12,10 +12,10 @@ from tinyseg.places import firmware_folder
 
 # Of firmware/: what the runtime consists of, and the host's own parts that it does without.
 _SOURCES = (
-    "core/bytes.h", "core/status.h", "core/crc32.h", "core/crc32.cc", "core/operating_point.h",
-    "core/operating_point.cc", "ops/binary_conv.h", "ops/binary_conv.cc", "engine/*.h",
-    "engine/*.cc", "engine/kernels/**/*.h", "engine/kernels/**/*.cc", "engine/kernels/**/*.S",
-    "engine/kernels/**/*.inc",
+    "core/bytes.h", "core/status.h", "core/crc32.h", "core/crc32.cc", "core/mirror.h",
+    "core/operating_point.h", "core/operating_point.cc", "ops/binary_conv.h",
+    "ops/binary_conv.cc", "engine/*.h", "engine/*.cc", "engine/kernels/**/*.h",
+    "engine/kernels/**/*.cc", "engine/kernels/**/*.S", "engine/kernels/**/*.inc",
 )  # fmt: skip
 _HOST = ("host.h", "host.cc", "all.cc", "host")
 # What else is written: a template of templates/library, and its place.

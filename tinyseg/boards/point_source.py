@@ -16,7 +16,7 @@ from tinyseg.runtime.meaning import MapLayout, Meaning, plain
 from tinyseg.runtime.runner import TensorSpec
 
 # Of firmware/.
-CODE = ("core/operating_point.h", "core/operating_point.cc")
+CODE = ("core/operating_point.h", "core/operating_point.cc", "core/mirror.h")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,7 @@ class PointSource:
     relative: int = 0
     smallest: int = 0
     largest_only: bool = False
+    mirrored: bool = False
 
     @classmethod
     def of(
@@ -84,6 +85,7 @@ class PointSource:
             relative=numbers.relative,
             smallest=point.smallest,
             largest_only=point.largest_only,
+            mirrored=point.mirrored,
         )
 
 

@@ -27,6 +27,12 @@ from tinyseg.cli.options import BACKENDS, DATA, JSON, OUTPUT
     metavar="FILE",
     help="A network of another fold, whose validation images decide too; may be repeated.",
 )
+@click.option(
+    "--mirrored/--once",
+    default=None,
+    help="Whether the mean of an image and its mirror image decides, for twice the work; as MODEL "
+    "does by now if not given.",
+)
 @click.option("--backend", type=BACKENDS, help="Of a .tflite file: as of 'tinyseg evaluate'.")
 @OUTPUT
 @JSON
@@ -35,6 +41,7 @@ def calibrate(
     data: str | None,
     wish: str,
     folds: tuple[str, ...],
+    mirrored: bool | None,
     backend: str | None,
     output: Path | None,
     as_json: bool,
@@ -47,14 +54,14 @@ def calibrate(
     \b
     Examples:
       tinyseg calibrate build/run/lw_unet.tflite --wish most-dice
-      tinyseg calibrate build/run/weights.h5 --wish at-most-false-alarms=15
+      tinyseg calibrate build/run/weights.h5 --wish at-most-false-alarms=15 --mirrored
     """
     from tinyseg.reporting.calibration_report import HEADER, rows
     from tinyseg.steps import calibrate as step
     from tinyseg.steps.session import Session
 
     session, others = Session.open(model_or_file, data), [Session.open(one) for one in folds]
-    found = step.calibrate(session, wish, others, output, backend).as_dict()
+    found = step.calibrate(session, wish, others, output, backend, mirrored).as_dict()
     if as_json:
         terminal.print_json(found)
         return

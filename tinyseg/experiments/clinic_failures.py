@@ -15,7 +15,7 @@ import numpy as np
 from tinyseg import files
 from tinyseg.reporting.calibration_report import draw_free_response
 from tinyseg.reporting.pictures import encode_drawing, error_map, plt
-from tinyseg.runtime.runner import network_outputs
+from tinyseg.runtime.views import outputs_at
 from tinyseg.scoring.detection import free_response
 from tinyseg.steps.session import Session
 
@@ -37,7 +37,8 @@ def find_failures(session: Session, part: str = "test") -> tuple[dict[str, Any],
         is missed.
     """
     images = session.images.part(part)
-    outputs = network_outputs(session.runner(), images.inputs(session.preprocessing))
+    inputs, reading = images.inputs(session.preprocessing), session.reading
+    outputs = outputs_at(session.preprocessing, session.runner(), inputs, reading)
     maps = session.reading.marking(images.masks.shape[-1]).regions_of(outputs)
     marked, true = session.reading.masks(outputs, session.preprocessing), images.masks.astype(bool)
     ill, touched = true.any((1, 2, 3)), (marked & true).any((1, 2, 3))

@@ -62,6 +62,12 @@ class MapLayout(NamedTuple):
             return np.moveaxis(values.reshape(shape), 1, -1)
         return values.reshape(len(values), self.height, self.width, self.channels)
 
+    def mirrored(self, values: np.ndarray) -> np.ndarray:
+        """Return values ``(n, ...)`` with left and right of the map exchanged."""
+        rest = (self.width,) if self.first else (self.width, self.channels)
+        rows = values.reshape(len(values), -1, *rest)
+        return rows[:, :, ::-1].reshape(values.shape)
+
 
 @dataclasses.dataclass(frozen=True)
 class Meaning:
@@ -135,6 +141,10 @@ class Meaning:
         if self.head is Head.LOGITS:
             return _sigmoid(maps)
         return _softmax(maps) if self.head is Head.SOFTMAX_LOGITS else maps
+
+    def mirrored(self, outputs: np.ndarray) -> np.ndarray:
+        """Return outputs ``(n, ...)`` as they are with left and right of a mask exchanged."""
+        return outputs if self.layout is None else self.layout.mirrored(outputs)
 
     def regions_of(self, outputs: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
         """Return what decides: values above the threshold are foreground, or the class.

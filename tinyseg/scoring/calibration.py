@@ -118,18 +118,19 @@ def simplest_kinds(candidates: Sequence[Candidate], wish: Wish) -> list[Candidat
     return [one for one in best if one is not None]
 
 
-def candidates(maps: np.ndarray, masks: np.ndarray, share: float) -> list[Candidate]:
+def candidates(maps: np.ndarray, masks: np.ndarray, base: OperatingPoint) -> list[Candidate]:
     """Score operating points on images.
 
     Args:
         maps: probabilities float32 ``(n, height, width, regions)``.
         masks: what is true, 0 and 1 of the same shape.
-        share: of the highest probabilities whose mean is the peak.
+        base: what all points have in common: the share of the highest probabilities whose mean is
+            the peak, and whether mirror images are seen.
     """
-    found, truth = peaks(maps, share), masks.astype(bool)
+    found, truth = peaks(maps, base.share), masks.astype(bool)
     ill = np.asarray(truth.any((1, 2, 3)))
     made = []
-    for point in _points(maps.shape[1] * maps.shape[2], share):
+    for point in _points(maps.shape[1] * maps.shape[2], base):
         counts = _counts(truth, decide(maps, point))
         for blank_below in _BLANK:
             kept = (found >= blank_below) if blank_below else np.ones_like(found, bool)
@@ -150,19 +151,19 @@ def _counts(truth: np.ndarray, decisions: np.ndarray) -> list[np.ndarray]:
     return [part.sum((1, 2)) for part in (truth & decisions, truth, decisions)]
 
 
-def _points(pixels: int, share: float) -> Iterator[OperatingPoint]:
+def _points(pixels: int, base: OperatingPoint) -> Iterator[OperatingPoint]:
     """Return all points but for what is blank."""
     sizes = dict.fromkeys(round(part * pixels) for part in _SMALLEST)
     for threshold, relative, smallest, largest_only in itertools.product(
         _THRESHOLDS, _RELATIVE, sizes, (False, True)
     ):
         if not (smallest and largest_only):
-            yield OperatingPoint(
+            yield dataclasses.replace(
+                base,
                 threshold=threshold,
                 relative=relative,
                 smallest=smallest,
                 largest_only=largest_only,
-                share=share,
             )
 
 

@@ -12,7 +12,7 @@ from tinyseg import files
 from tinyseg.data.images import encode_image
 from tinyseg.errors import InputError
 from tinyseg.preprocessing import normalise, resize_image
-from tinyseg.runtime.runner import network_outputs
+from tinyseg.runtime.views import outputs_at
 from tinyseg.serving.bodies import JSON, PNG, Refusal, parse
 from tinyseg.serving.reply import Answer, as_json, refused
 from tinyseg.steps.predict import describe
@@ -100,7 +100,7 @@ class Network:
 
     def _outputs(self, inputs: np.ndarray) -> np.ndarray:
         with self._one_at_a_time:
-            return network_outputs(self._runner, inputs)
+            return outputs_at(self._preprocessing, self._runner, inputs, self._meaning)
 
 
 def as_picture(masks: np.ndarray) -> np.ndarray:

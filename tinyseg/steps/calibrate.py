@@ -16,7 +16,7 @@ from tinyseg.decision import peaks
 from tinyseg.errors import GateError, InputError
 from tinyseg.operating_point import OperatingPoint
 from tinyseg.reporting import calibration_report
-from tinyseg.runtime.runner import network_outputs
+from tinyseg.runtime.views import outputs_at
 from tinyseg.scoring.calibration import Candidate, Wish, candidates, score_point, simplest_kinds
 from tinyseg.scoring.detection import FreeResponse, Presence, free_response, presence
 from tinyseg.steps.session import Session
@@ -102,6 +102,7 @@ def calibrate(
     others: Sequence[Session] = (),
     folder: Path | None = None,
     backend: str | None = None,
+    mirrored: bool | None = None,
 ) -> Calibration:
     """Choose an operating point on validation images and store it with the network.
 
@@ -115,6 +116,8 @@ def calibrate(
         others: networks of other folds, whose validation images decide too.
         folder: of ``calibration.html`` and ``calibration.json``; None for ``build/calibrate/NAME``.
         backend: of a ``.tflite`` file, see :func:`tinyseg.runtime.backends.open_runner`.
+        mirrored: whether the mean of an image and its mirror image decides, for twice the work;
+            None for what the network does by now.
 
     Returns:
         What was chosen.
@@ -124,9 +127,41 @@ def calibrate(
         GateError: no point serves the wish; nothing is stored.
     """
     wanted = parse_wish(wish)
-    maps, masks = _predictions(session, others, backend)
-    share = session.preprocessing.share
-    made = candidates(maps, masks, share)
+    known = session.preprocessing.point
+    base = OperatingPoint(
+        share=known.share, mirrored=known.mirrored if mirrored is None else mirrored
+    )
+    maps, masks = _predictions(session, others, backend, base)
+    made = candidates(maps, masks, base)
+    before = maps
+    if base.mirrored != known.mirrored:
+        before, _ = _predictions(session, others, backend, known)
+    chosen = _best(session, wanted, made)
+    ill = np.asarray(masks.any((1, 2, 3)))
+    folder = folder or presets.BUILD / "calibrate" / session.file.stem
+    found = Calibration(
+        file=session.file,
+        wish=wish,
+        chosen=chosen,
+        before=score_point(before, masks, known),
+        kinds=tuple(simplest_kinds(made, wanted)),
+        candidates=len(made),
+        images=len(maps),
+        presence=presence(peaks(maps, base.share).max(1), ill),
+        free_response=free_response(maps, masks),
+        page=folder / calibration_report.PAGE,
+    )
+    store(session, chosen.point)
+    calibration_report.write(found.as_dict(), folder)
+    return found
+
+
+def _best(session: Session, wanted: Wish, made: Sequence[Candidate]) -> Candidate:
+    """Return the candidate that serves a wish best.
+
+    Raises:
+        GateError: none does.
+    """
     chosen = wanted.best(made)
     if chosen is None:
         least = min(one.false_alarms_per_100 or 0 for one in made)
@@ -138,23 +173,7 @@ def calibrate(
         log.warning(
             "%s: misses %d lesions at any operating point", session.path, chosen.missed_lesions
         )
-    ill = np.asarray(masks.any((1, 2, 3)))
-    folder = folder or presets.BUILD / "calibrate" / session.file.stem
-    found = Calibration(
-        file=session.file,
-        wish=wish,
-        chosen=chosen,
-        before=score_point(maps, masks, session.preprocessing.point),
-        kinds=tuple(simplest_kinds(made, wanted)),
-        candidates=len(made),
-        images=len(maps),
-        presence=presence(peaks(maps, share).max(1), ill),
-        free_response=free_response(maps, masks),
-        page=folder / calibration_report.PAGE,
-    )
-    store(session, chosen.point)
-    calibration_report.write(found.as_dict(), folder)
-    return found
+    return chosen
 
 
 def store(session: Session, point: OperatingPoint) -> None:
@@ -189,11 +208,14 @@ def store(session: Session, point: OperatingPoint) -> None:
 
 
 def _predictions(
-    session: Session, others: Sequence[Session], backend: str | None
+    session: Session, others: Sequence[Session], backend: str | None, point: OperatingPoint
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and true masks of the validation images of some networks."""
+    """Return probabilities and true masks of the validation images of some networks.
+
+    The point says whether they see mirror images.
+    """
     has_own = not others or len(session.images.part("validation"))
-    found = [_of_one(one, backend) for one in ([session, *others] if has_own else others)]
+    found = [_of_one(one, backend, point) for one in ([session, *others] if has_own else others)]
     shapes = {maps.shape[1:3] for maps, _ in found}
     if shapes != {(session.preprocessing.height, session.preprocessing.width)}:
         raise InputError(
@@ -218,7 +240,9 @@ def _predictions(
     return maps, masks
 
 
-def _of_one(session: Session, backend: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _of_one(
+    session: Session, backend: str | None, point: OperatingPoint
+) -> tuple[np.ndarray, np.ndarray]:
     if session.is_file:
         deployable(session.model)
     meaning = session.reading
@@ -232,7 +256,7 @@ def _of_one(session: Session, backend: str | None) -> tuple[np.ndarray, np.ndarr
         )
     with progress.counter("validation images", len(images)) as advance:
         runner = session.runner(backend, advance) if session.is_file else session.runner()
-        outputs = network_outputs(runner, images.inputs(session.preprocessing))
+        outputs = outputs_at(point, runner, images.inputs(session.preprocessing), meaning)
     masks = images.masks
     maps = meaning.marking(masks.shape[-1]).regions_of(outputs)
     if maps.shape != masks.shape:

@@ -25,7 +25,7 @@ from tinyseg.reporting.overlay import overlay
 from tinyseg.reporting.pages import data_uri, render
 from tinyseg.runtime import Runner
 from tinyseg.runtime.meaning import Meaning, plain
-from tinyseg.runtime.runner import network_outputs
+from tinyseg.runtime.views import outputs_at
 from tinyseg.steps.marks import need_passed
 from tinyseg.steps.predict import describe, read_input
 from tinyseg.steps.session import Session
@@ -79,7 +79,7 @@ def segment_by_each(
     for title, runner in networks.items():
         with turn:
             start = time.perf_counter()
-            outputs = network_outputs(runner, pixels[None])
+            outputs = outputs_at(preprocessing, runner, pixels[None], meaning)
             elapsed = time.perf_counter() - start
         reading = meaning or plain(outputs.shape)
         decisions.append(reading.masks(outputs, preprocessing)[0])
@@ -208,7 +208,7 @@ def create_app(
 
     for runner in networks.values():
         # The first run of a Keras network takes seconds.
-        network_outputs(runner, np.zeros((1, *preprocessing.input_shape), np.float32))
+        outputs_at(preprocessing, runner, np.zeros((1, *preprocessing.input_shape), np.float32))
     slides = meaning is None or meaning.by_threshold
     ends = {"preprocessing": preprocessing, "samples": len(samples), "slides": slides}
     page = render("demo.html", title=title, **ends)

@@ -18,7 +18,8 @@ from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import Device, DeviceRunner, open_port
 from tinyseg.runtime.meaning import Meaning
-from tinyseg.runtime.runner import has_channels_first, network_outputs
+from tinyseg.runtime.runner import has_channels_first
+from tinyseg.runtime.views import outputs_at
 from tinyseg.steps.predict import refuse_same_names, whites_of
 from tinyseg.steps.session import Session
 
@@ -121,7 +122,7 @@ def _host_masks(
     host: Runner, image: np.ndarray, preprocessing: PreprocessingPlan, meaning: Meaning
 ) -> np.ndarray:
     """Return the masks of one image, bool ``(h, w, regions)``."""
-    outputs = network_outputs(host, normalise(image, preprocessing)[None])
+    outputs = outputs_at(preprocessing, host, normalise(image, preprocessing)[None], meaning)
     bound = meaning.bound(preprocessing.threshold)
     if preprocessing.is_plain and bound is not None:
         return _masks(outputs.ravel() > bound, meaning)

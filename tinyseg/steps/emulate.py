@@ -15,6 +15,7 @@ from tinyseg.errors import InputError
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.runner import network_outputs, random_inputs
 from tinyseg.runtime.tflm import TflmRunner
+from tinyseg.runtime.views import views
 from tinyseg.steps.evaluate import score
 from tinyseg.steps.firmware import make_firmware
 from tinyseg.steps.images import sample
@@ -95,6 +96,7 @@ def emulate(
         else:
             inputs = chosen.inputs(session.preprocessing)
             scores, _ = score(runner, chosen, session.preprocessing, meaning)
+        work = _of_images(runner.work, 1 if scores is None else views(session.preprocessing))
         info = runner.refresh()
         compared = _compared(runner, model, inputs[:_COMPARED])
     return {
@@ -103,8 +105,8 @@ def emulate(
         "engine": engine,
         "images": chosen.names if chosen else [f"random {number}" for number in range(count)],
         "scores": scores,
-        "instructions": runner.work,
-        "instructions_mean": float(np.mean(runner.work)),
+        "instructions": work,
+        "instructions_mean": float(np.mean(work)),
         "arena_used": info.arena_used,
         "arena_size": info.arena_size,
         "stack_used": info.stack_used,
@@ -114,6 +116,11 @@ def emulate(
         "failures": [] if compared["equal"] else [f"{model.path}: {compared['text']}"],
         "firmware": made.as_dict(),
     }
+
+
+def _of_images(work: list[int], looks: int) -> list[int]:
+    """Return the work of each image, all looks at it together."""
+    return [sum(work[first : first + looks]) for first in range(0, len(work), looks)]
 
 
 def _operators(made: Firmware, runner: DeviceRunner) -> list[dict[str, Any]]:

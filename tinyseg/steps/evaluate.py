@@ -13,7 +13,7 @@ from tinyseg.operating_point import OperatingPoint
 from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.meaning import Meaning, plain
-from tinyseg.runtime.runner import network_outputs
+from tinyseg.runtime.views import outputs_at
 from tinyseg.steps.origin import warn_of_other_images
 from tinyseg.steps.session import Session
 from tinyseg.tflite.lint import deployable
@@ -74,7 +74,7 @@ def score(
     Raises:
         InputError: the network's output is not of the images' kind.
     """
-    outputs = network_outputs(runner, images.inputs(preprocessing))
+    outputs = outputs_at(preprocessing, runner, images.inputs(preprocessing), meaning)
     return score_made(outputs, runner.kernels, images, preprocessing, meaning)
 
 

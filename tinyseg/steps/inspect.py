@@ -14,7 +14,7 @@ from tinyseg.plan import Plan
 from tinyseg.reporting import inside, pages
 from tinyseg.runtime.keras import KerasRunner
 from tinyseg.runtime.meaning import enlarge
-from tinyseg.runtime.runner import network_outputs
+from tinyseg.runtime.views import outputs_at
 from tinyseg.scoring.scores import score_each
 from tinyseg.steps.images import sample
 from tinyseg.steps.session import Session
@@ -120,9 +120,10 @@ def _made(session: Session, images: ImageStore) -> tuple[np.ndarray, np.ndarray]
         InputError: its output has other regions than the images.
     """
     preprocessing = session.preprocessing
-    outputs = network_outputs(KerasRunner(session.network), images.inputs(preprocessing))
     if reason := mismatch(session.reading, images):
         raise InputError(f"{session.path}: {reason}")
+    runner, inputs = KerasRunner(session.network), images.inputs(preprocessing)
+    outputs = outputs_at(preprocessing, runner, inputs, session.reading)
     reading, size = session.reading.marking(images.masks.shape[-1]), images.masks.shape[1:3]
     maps = np.stack([enlarge(one, size) for one in reading.probabilities(outputs)])
     return decided(reading, outputs, images, preprocessing), reading.without_background(maps)

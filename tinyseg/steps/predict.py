@@ -25,8 +25,8 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.preprocessing import normalise, resize_image
 from tinyseg.reporting.overlay import overlay
 from tinyseg.runtime import Runner
-from tinyseg.runtime import runner as runners
 from tinyseg.runtime.meaning import Meaning, plain
+from tinyseg.runtime.views import outputs_at
 from tinyseg.steps.images import warn
 from tinyseg.steps.marks import need_passed
 from tinyseg.steps.origin import warn_of_phantoms
@@ -103,7 +103,7 @@ def probabilities(
         whites = whites_of(found, session)
         inputs = [read_input(path, preprocessing, whites)[1] for path in found]
     runner = session.runner(backend, otherwise="tflite")
-    outputs = runners.network_outputs(runner, np.stack(inputs))
+    outputs = outputs_at(preprocessing, runner, np.stack(inputs), reading)
     return reading.without_background(reading.probabilities(outputs))
 
 
@@ -147,7 +147,7 @@ def predict_files(
         image, pixels = read_input(path, preprocessing, whites)
         remarks = pixel_doubts(Sample(path.stem, image=path), image, None)
         doubts += [Problem("warning", str(path), remark) for remark in remarks]
-        outputs = runners.network_outputs(runner, pixels[None])
+        outputs = outputs_at(preprocessing, runner, pixels[None], meaning)
         reading = meaning or plain(outputs.shape)
         if reading.layout is not None:
             masks = reading.masks(outputs, preprocessing, image.shape[:2])[0]

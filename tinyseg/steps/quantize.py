@@ -20,6 +20,7 @@ from tinyseg.profiling import mltk
 from tinyseg.runtime import Runner
 from tinyseg.runtime.ahead import AheadRunner
 from tinyseg.runtime.engine import EngineRunner
+from tinyseg.runtime.views import looks
 from tinyseg.scoring.scores import score_background, score_each
 from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
 from tinyseg.steps.convert import convert
@@ -136,7 +137,8 @@ def _run_ahead(session: Session, pool: concurrent.futures.Executor) -> Runner:
     """Begin to run the float network on the test images."""
     from tinyseg.runtime.keras import KerasRunner
 
-    images = session.images.part("test").inputs(session.preprocessing)
+    point = session.preprocessing
+    images = looks(point, session.images.part("test").inputs(point))
     return AheadRunner(KerasRunner(session.float_network), images, pool)
 
 

@@ -15,8 +15,9 @@ from tinyseg.plan import PreprocessingPlan
 from tinyseg.runtime import Runner
 from tinyseg.runtime.device import DeviceRunner
 from tinyseg.runtime.meaning import Head, Meaning, plain
-from tinyseg.runtime.runner import border, random_inputs
+from tinyseg.runtime.runner import TensorSpec, border, random_inputs
 from tinyseg.runtime.tflm import Arena
+from tinyseg.runtime.views import joined, looks, views
 from tinyseg.scoring.scores import SCORES, allowed_drop, lesions, or_one_image
 from tinyseg.tflite import TfliteModel
 from tinyseg.tflite.border import image_shape
@@ -171,8 +172,11 @@ def verify(
     warnings = [str(f) for f in findings if f.severity == "warning"]
     inputs, shown = _inputs(model, images, preprocessing)
     meaning = meaning or (plain(border(model)[1].shape) if shown else Meaning(Head.NONE))
-    order = _order(shown or len(inputs), engine)
-    trial = Trial(model, inputs, meaning.output, order)
+    # A network may see an image twice.
+    count = views(preprocessing) if shown else 1
+    order = _order(shown or len(inputs), engine, count)
+    rows = [count * row + look for row in order for look in range(count)]
+    trial = Trial(model, inputs, meaning.output, rows)
     trial.run(not unsupported, Others(engine, float_runner, float_twin, device))
     if trial.on_device is not None:
         lines = trial.on_device.failures()
@@ -184,10 +188,12 @@ def verify(
         missed += [Missed(Gate.BYTES, line) for line in trial.differences]
     scores: dict[str, dict | None] = dict.fromkeys(("float", "int8", "tflm"))
     reason = shown and mismatch(meaning, shown)
+    outputs: Mapping[str, np.ndarray] = trial.outputs
     if reason:
         warnings.append(f"{model.path}: no scores: {reason}")
     elif shown:
-        scores.update(_scores(trial, shown, meaning, order, preprocessing))
+        outputs = _joined(outputs, border(model, meaning.output)[1], meaning, preprocessing)
+        scores.update(_scores(outputs, shown, meaning, order, preprocessing))
         # Of all images: those that TFLM runs may be a few of them.
         after = scores["int8" if engine else "tflm"]
         if scores["float"] and after:
@@ -206,9 +212,9 @@ def verify(
         scores=scores,
         sqnr=tuple(trial.sqnr),
         images=tuple(shown.names if shown else (f"random {n}" for n in range(len(inputs)))),
-        engine_images=len(inputs) if engine and not unsupported else 0,
-        tflm_images=len(trial.checked),
-        outputs=trial.outputs,
+        engine_images=len(inputs) // count if engine and not unsupported else 0,
+        tflm_images=len(trial.checked) // count,
+        outputs=outputs,
         device=trial.on_device,
     )
 
@@ -229,15 +235,32 @@ def _inputs(
         raise InputError(
             f"{model.path}: takes {source.shape[1:]} but the images are {inputs.shape[1:]}"
         )
-    return inputs, images
+    return looks(preprocessing, inputs), images
+
+
+def _joined(
+    outputs: Mapping[str, np.ndarray], target: TensorSpec, meaning: Meaning, point: OperatingPoint
+) -> dict[str, np.ndarray]:
+    """Return the outputs of images of those of all looks at them; a last one alone is left out."""
+    floats, count = dataclasses.replace(target, dtype="float32"), views(point)
+    made = {}
+    for name, values in outputs.items():
+        stored_as = floats if name == "float" else target
+        whole = values[: len(values) // count * count]
+        made[name] = joined(point, stored_as, stored_as.quantize(whole), meaning)
+    return made
 
 
 def _scores(
-    trial: Trial, shown: ImageStore, meaning: Meaning, order: list[int], point: OperatingPoint
+    outputs: Mapping[str, np.ndarray],
+    shown: ImageStore,
+    meaning: Meaning,
+    order: list[int],
+    point: OperatingPoint,
 ) -> dict[str, dict]:
     """Return the scores of each backend, on those of the images that ran there."""
     scores = {}
-    for name, values in trial.outputs.items():
+    for name, values in outputs.items():
         ran = shown
         if name in ("tflm", "device"):
             rows = np.array(order[: len(values)])
@@ -247,8 +270,11 @@ def _scores(
     return scores
 
 
-def _order(images: ImageStore | int, engine: Engine | None) -> list[int]:
-    """Return which images TFLM and TFLite run, as far as there is time: all without the engine."""
+def _order(images: ImageStore | int, engine: Engine | None, views: int) -> list[int]:
+    """Return which images TFLM and TFLite run, as far as there is time: all without the engine.
+
+    There is time for two runs at least, which may be ``views`` of one image.
+    """
     count = images if isinstance(images, int) else len(images)
     if engine is None or isinstance(images, int):
         return list(range(count if engine is None else min(count, engine.count or count)))
@@ -256,10 +282,11 @@ def _order(images: ImageStore | int, engine: Engine | None) -> list[int]:
         return images.spread(engine.count).tolist()
     order = [0, *(1 + np.random.default_rng(0).permutation(count - 1))]
     marked = np.isin(order, np.flatnonzero(images.masks.any((1, 2, 3))))
-    if marked.any() and not marked[:2].any():
+    last = 2 // views - 1
+    if marked.any() and not marked[: last + 1].any():
         # Without any foreground among them little could be told of a network.
         first = int(marked.argmax())
-        order[1], order[first] = order[first], order[1]
+        order[last], order[first] = order[first], order[last]
     return [int(row) for row in order]
 
 

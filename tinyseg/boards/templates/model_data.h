@@ -72,6 +72,11 @@ constexpr uint64_t kModelPointBlankBelow = {{ point.blank_below }};
 constexpr uint32_t kModelPointRelative = {{ point.relative }};
 constexpr uint32_t kModelPointSmallest = {{ point.smallest }};
 constexpr bool kModelPointLargest = {{ point.largest_only | lower }};
+// Whether the mean of the outputs of an image and of its mirror image decides, see core/mirror.h,
+// and the bytes of one place in a row of the input and of the output.
+constexpr bool kModelMirrored = {{ point.mirrored | lower }};
+constexpr uint32_t kModelInputPlace = {{ input_place }};
+constexpr uint32_t kModelPointPlace = {{ 1 if point.regions_first else point.regions }};
 
 constexpr uint32_t kModelOperatorCount = {{ operator_count }};
 

@@ -2,8 +2,12 @@
 // Pixels from stdin, {{ input.shape[1] }} rows of {{ input.shape[2] }} x {{ input.shape[3] }} bytes; the mask to stdout, a byte of 1 or 0 an
 // output element.
 #include <cstdio>
+{%- if not point.mirrored %}
 #include <cstring>
-
+{%- endif %}
+{% if point.mirrored %}
+#include "core/mirror.h"
+{%- endif %}
 #include "core/operating_point.h"
 {%- else -%}
 // Pixels from stdin, {{ input.shape[1] }} rows of {{ input.shape[2] }} x {{ input.shape[3] }} bytes; the network's int8 output to stdout.
@@ -18,31 +22,22 @@
 
 namespace {
 
-{% if input_tables > 1 -%}
-bool Pull(void*, uint32_t, uint32_t number, uint8_t* to) {
-  for (uint32_t i = 0; i < kModelInputRow; ++i) {
-    const int pixel = std::getchar();
-    if (pixel == EOF) return false;
-{%- if channels_first %}
-    const uint32_t element = number * kModelInputRow + i;
-    const uint32_t channel = element / (kModelInputHeight * kModelInputWidth);
+// Reads the pixel of an input element as it is stored.
+bool Read(uint32_t {% if input_tables > 1 %}element{% endif %}, uint8_t* to) {
+  const int pixel = std::getchar();
+  if (pixel == EOF) return false;
+{%- if input_tables == 1 %}
+  *to = static_cast<uint8_t>(kModelInputTable[pixel]);
 {%- else %}
-    const uint32_t channel = (number * kModelInputRow + i) % kModelInputChannels;
+{%- if channels_first %}
+  const uint32_t channel = element / (kModelInputHeight * kModelInputWidth);
+{%- else %}
+  const uint32_t channel = element % kModelInputChannels;
 {%- endif %}
-    to[i] = static_cast<uint8_t>(kModelInputTable[256 * channel + pixel]);
-  }
+  *to = static_cast<uint8_t>(kModelInputTable[256 * channel + pixel]);
+{%- endif %}
   return true;
 }
-{%- else -%}
-bool Pull(void*, uint32_t, uint32_t, uint8_t* to) {
-  for (uint32_t i = 0; i < kModelInputRow; ++i) {
-    const int pixel = std::getchar();
-    if (pixel == EOF) return false;
-    to[i] = static_cast<uint8_t>(kModelInputTable[pixel]);
-  }
-  return true;
-}
-{%- endif %}
 
 {% if point.units -%}
 constexpr tinyseg::OperatingPoint kPoint = {
@@ -53,14 +48,46 @@ constexpr tinyseg::OperatingPoint kPoint = {
 // Parts are told apart in the whole mask.
 uint8_t mask[kModelOutputElements];
 
+{% endif -%}
+{% if point.mirrored -%}
+// The network sees the image, then its mirror image: the mean of both outputs decides.
+constexpr tinyseg::MirroredRows kMirroredInput = {kModelInputWidth, kModelInputPlace};
+constexpr tinyseg::MirroredRows kMirroredOutput = {kModelPointWidth, kModelPointPlace};
+uint8_t image[kModelInputElements];
+
+bool Pull(void* mirrored, uint32_t, uint32_t number, uint8_t* to) {
+  for (uint32_t i = 0; i < kModelInputRow; ++i) {
+    const size_t element = size_t{number} * kModelInputRow + i;
+    to[i] = image[mirrored != nullptr ? kMirroredInput(element) : element];
+  }
+  return true;
+}
+
+bool Push(void* mirrored, uint32_t, uint32_t number, const uint8_t* row) {
+  for (uint32_t i = 0; i < kModelOutputRow; ++i) {
+    const size_t element = size_t{number} * kModelOutputRow + i;
+    uint8_t& place = mask[mirrored != nullptr ? kMirroredOutput(element) : element];
+    place = mirrored != nullptr ? tinyseg::MeanOf(place, row[i]) : row[i];
+  }
+  return true;
+}
+{%- else -%}
+bool Pull(void*, uint32_t, uint32_t number, uint8_t* to) {
+  for (uint32_t i = 0; i < kModelInputRow; ++i) {
+    if (!Read(number * kModelInputRow + i, to + i)) return false;
+  }
+  return true;
+}
+{% if point.units %}
 bool Push(void*, uint32_t, uint32_t number, const uint8_t* row) {
   std::memcpy(mask + number * kModelOutputRow, row, kModelOutputRow);
   return true;
 }
-{%- else -%}
+{%- else %}
 bool Push(void*, uint32_t, uint32_t, const uint8_t* row) {
   return std::fwrite(row, 1, kModelOutputRow, stdout) == kModelOutputRow;
 }
+{%- endif %}
 {%- endif %}
 
 }  // namespace
@@ -69,7 +96,18 @@ int main() {
   static tinyseg::engine::Interpreter interpreter;
   tinyseg::Status status = interpreter.Start({g_program, g_program_len}, kModelKernels,
                                              kModelRegions, kModelRegionCount);
+{%- if point.mirrored %}
+  for (uint32_t element = 0; element < kModelInputElements; ++element) {
+    if (!Read(element, image + element)) {
+      std::fprintf(stderr, "the image ends after %u pixels\n", unsigned(element));
+      return 1;
+    }
+  }
+{%- endif %}
   if (status.ok()) status = interpreter.Run({nullptr, Pull, Push, nullptr});
+{%- if point.mirrored %}
+  if (status.ok()) status = interpreter.Run({&interpreter, Pull, Push, nullptr});
+{%- endif %}
   if (!status.ok()) std::fprintf(stderr, "%s (%u)\n", status.text, unsigned(status.detail));
 {%- if point.units %}
   if (!status.ok()) return 1;
