@@ -27,6 +27,7 @@ from tinyseg.experiments.clinic_plans import (
     first_student_plan,
     fourth_plan,
     lever_plan,
+    seventh_plan,
     sixth_plan,
     sixth_start_plan,
     sized_plan,
@@ -47,18 +48,19 @@ from tinyseg.zoo import build
 def test_plans_keep_the_test_part_apart_and_the_student_is_small():
     made = [teacher_plan(name, FOLD) for name in TEACHERS]
     made += [lever_plan(name) for name in LEVERS]
-    later = (third_plan, fourth_plan, fifth_plan, sixth_plan)
+    later = (third_plan, fourth_plan, fifth_plan, sixth_plan, seventh_plan)
     made += [first_student_plan(), *(plan_for(FOLD) for plan_for in later)]
     finals = [student_plan(NONE, FINAL), first_final_plan()]
     finals += [plan_for(NONE) for plan_for in later]
     made += finals
     for plan in made:
         assert (plan.data.split_seed, plan.data.folds, plan.data.fractions[2]) == (0, 5, 0.2)
-    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 6) + [NONE] * 6
+    assert [plan.data.fold for plan in made] == [FOLD] * (len(made) - 7) + [NONE] * 7
     assert len({(plan.seed, plan.training) for plan in made[: len(TEACHERS)]}) == len(TEACHERS)
-    for plan in made[-11:]:
+    alone = [plan_for(fold) for plan_for in (sixth_plan, seventh_plan) for fold in (FOLD, NONE)]
+    for plan in made[-13:]:
         assert "teacher_mixed" in plan.distillation.teacher
-        assert len(plan.distillation.ensemble) == (plan not in map(sixth_plan, (FOLD, NONE)))
+        assert len(plan.distillation.ensemble) == (plan not in alone)
         assert build(*plan.network).count_params() <= 60_000
 
 

@@ -3,7 +3,7 @@
 Teachers on an encoder that learned ImageNet teach a student of at most 60,000 parameters, on
 images that are changed at random and mixed. All choices, that of the operating point among them,
 are made on the validation images of one fold, on which levers are taken away or added one by one
-too. There were six rounds. In the first the student goes on at a lower rate with all that is not
+too. There were seven rounds. In the first the student goes on at a lower rate with all that is not
 of the test part. In the second labels are balanced and presence counts more, and final networks
 learn from the start with all that is not of the test part, their last weights being kept as those
 of the fold's student are. In the third a network without an encoder learns from the same teachers;
@@ -11,9 +11,11 @@ the final one starts from where the fold's student does and learns for as many e
 both go on, with labels balanced and more presence. In the fifth the third is done again, longer and
 on images that differ more, and the point is the one with most Dice with a lesion among those that
 mark at most a quarter of the healthy images. In the sixth the third goes on for twice as long with
-one teacher, and the final network goes on from it. Rounds from the third on have final networks
-only if the student is better on the validation images than the first one is by the same wish. The
-test part is scored once for each final network; ``docs/protocol.md``.
+one teacher, and the final network goes on from it. In the seventh the same network learns from
+that teacher alone from the start, and the point is one of the mean of each image and its mirror
+image. Rounds from the third on have final networks
+only if the student is better on the validation images than an earlier one. The test part is
+scored once for each final network; ``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from tinyseg.experiments.clinic_plans import (
     LEVERS,
     LONG,
     POINT_SEEDS,
+    SEVENTH,
     SHORT,
     SIXTH,
     THIRD,
@@ -44,7 +47,7 @@ from tinyseg.experiments.clinic_plans import (
 from tinyseg.experiments.clinic_rounds import role, rounds
 from tinyseg.experiments.jobs import Jobs
 
-# Made of the sixth round's final network, whose failures are shown.
+# Made of the seventh round's final network, whose failures are shown.
 PUBLISHED = Path("models/lw_unet_256k/busi/lw_unet_256k.tflite")
 
 
@@ -57,6 +60,7 @@ def trials(jobs: Jobs) -> dict[str, Any]:
         "fourth student: the third goes on": (FOURTH, "fourth student"),
         "fifth student: as the third, images differ more": (FIFTH, "fifth student"),
         "sixth student: the third goes on with one teacher": (SIXTH, "sixth student"),
+        "seventh student: that teacher from the start": (SEVENTH, "seventh student"),
     }
     judged = jobs.run(
         {f"judged {name}": (judge_point, (role(name),)) for _, name in students.values()}

@@ -89,15 +89,19 @@ def make_file(role: str, point: Mapping[str, Any] | None = None) -> dict[str, An
     }
 
 
-def settle_point(paths: tuple[str, ...], wish: str = WISH) -> dict[str, Any]:
+def settle_point(
+    paths: tuple[str, ...], wish: str = WISH, mirrored: bool = False
+) -> dict[str, Any]:
     """Choose the operating point on the integer files of the fold's students.
 
     Args:
         paths: of the files.
         wish: see :func:`tinyseg.steps.calibrate.parse_wish`.
+        mirrored: whether mirror images are seen too.
     """
     first, *others = map(Session.open, paths)
-    return calibrate(first, wish, others, WORK / "calibration").as_dict()
+    folder = WORK / "calibration"
+    return calibrate(first, wish, others, folder, mirrored=mirrored).as_dict()
 
 
 def test_final(role: str, file: str) -> dict[str, Any]:

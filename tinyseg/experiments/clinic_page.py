@@ -108,7 +108,7 @@ def _tested(title: str, found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 def _failures(failures: Mapping[str, Any]) -> list[str]:
     missed, alarms = failures["missed"], failures["false_alarms"]
     return [
-        "## What it gets wrong\n\nThe published int8 file, of the sixth round, on the test "
+        "## What it gets wrong\n\nThe published int8 file, of the seventh round, on the test "
         "part, without the images, which are of patients: blue is missed, red is marked in vain.",
         "",
         f"![Missed lesions and false alarms](busi_clinic/{FAILURES})",

@@ -25,10 +25,12 @@ THIRD, FOURTH, FIFTH = 100, 30, 120
 # Of the sixth student, which goes on from one that learned as long as the third, and of its final
 # network, which goes on from that.
 SIXTH, SIXTH_FINAL = 220, 60
-# What the third and the fifth round start from, see ``TRIALS``: it saw the training images of the
-# fold alone.
+# Of the seventh student and of its final network, which goes on from it.
+SEVENTH, SEVENTH_FINAL = 320, 60
+# What the third, the fifth and the seventh round start from, see ``TRIALS``: it saw the training
+# images of the fold alone.
 START = "lw_unet, no teachers, 96 x 96"
-# What points are chosen for, and those of the fifth and the sixth round.
+# What points are chosen for, and those from the fifth round on.
 WISH, LIMIT = "most-dice", "at-most-false-alarms=25"
 # Of the fold's students, whose images choose the point, and of the final ones.
 POINT_SEEDS, SEEDS = (0,), (0,)
@@ -290,6 +292,27 @@ def sixth_plan(fold: int) -> Plan:
             "training.initial_weights": str(weights("sixth_student")),
         }
     return plans.override(third_plan(fold), changes)
+
+
+def seventh_plan(fold: int) -> Plan:
+    """Return the plan of the seventh round: the sixth one's teacher from the start.
+
+    It sees each image and its mirror image; the final network goes on from the student.
+    """
+    changes: dict[str, Any] = {"distillation.mirrored": True}
+    if fold == FOLD:
+        changes |= {
+            "training.epochs": SEVENTH,
+            "training.patience": SEVENTH,
+            "training.initial_weights": str(weights(trial_role(START))),
+        }
+    else:
+        changes |= {
+            "training.epochs": SEVENTH_FINAL,
+            "training.patience": SEVENTH_FINAL,
+            "training.initial_weights": str(weights("seventh_student")),
+        }
+    return plans.override(sixth_plan(fold), changes)
 
 
 def sized_plan(kilobytes: int, fold: int = FOLD) -> Plan:

@@ -29,6 +29,7 @@ from tinyseg.experiments.clinic_plans import (
     first_last_plan,
     first_student_plan,
     fourth_plan,
+    seventh_plan,
     sixth_plan,
     sixth_start_plan,
     student_plan,
@@ -74,6 +75,7 @@ def run_round(
     finals: Mapping[str, Plan],
     bar: Bar | None = None,
     wish: str = WISH,
+    mirrored: bool = False,
 ) -> dict[str, Any]:
     """Train students of the fold, choose the point, train final networks and score the test part.
 
@@ -84,12 +86,14 @@ def run_round(
         bar: if it is not exceeded there are no final networks, and the test part stays unseen;
             None if there are anyway.
         wish: what the point is chosen for.
+        mirrored: whether it is of images and their mirror images.
     """
     trained = _train(jobs, students)
     made = jobs.run({f"file {name}": (make_file, (role(name),)) for name in students})
     paths = tuple(file["path"] for file in made.values())
     job = f"point of {next(iter(students))}"
-    chosen = (point := jobs.run({job: (settle_point, (paths, wish))})[job])["chosen"]
+    point = jobs.run({job: (settle_point, (paths, wish, mirrored))})[job]
+    chosen = point["chosen"]
     if bar is not None and not bar.exceeded_by(chosen):
         finals = {}
     trained |= _train(jobs, finals)
@@ -155,6 +159,15 @@ def rounds(jobs: Jobs) -> dict[str, Any]:
         {"sixth final": sixth_plan(NONE)},
         Bar(last["chosen"], BOTH, words),
         LIMIT,
+    )
+    words = "more Dice of both kinds than that of the sixth round"
+    done["seventh"] = run_round(
+        jobs,
+        {"seventh student": seventh_plan(FOLD)},
+        {"seventh final": seventh_plan(NONE)},
+        Bar(done["sixth"]["point"]["chosen"], BOTH, words),
+        LIMIT,
+        mirrored=True,
     )
     return {
         "teachers": {name: run["validation"] for name, run in taught.items()},
