@@ -13,6 +13,7 @@ import tf_keras as keras
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from tinyseg.compression import recipe as recipes
+from tinyseg.compression.calibration import Converter
 from tinyseg.compression.emission import round_once, round_twice, to_standard_layers
 from tinyseg.errors import InputError
 from tinyseg.plan import Plan
@@ -46,7 +47,9 @@ def convert_post_training(model: keras.Model, plan: Plan, calibration: np.ndarra
     recipe = recipes.parse(plan.quantization.recipe)
     converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([image[None]] for image in calibration)
+    converter.representative_dataset = tf.lite.RepresentativeDataset(
+        lambda: ([image[None]] for image in calibration)
+    )
     wide = recipe.activation_bits == 16
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -140,7 +143,7 @@ def calibration_rows(labels: list[str], count: int, seed: int) -> list[int]:
     return sorted(row for _, row in ranked[:count])
 
 
-def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
+def _converter(model: keras.Model) -> Converter:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(f"{model.name}: only networks with one input and one output convert")
 
@@ -151,7 +154,7 @@ def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
         return model(image, training=False)
 
     with _quiet():
-        return tf.lite.TFLiteConverter.from_concrete_functions([infer.get_concrete_function()])
+        return Converter.from_concrete_functions([infer.get_concrete_function()])
 
 
 def _convert(converter: tf.lite.TFLiteConverter, name: str) -> bytes:
