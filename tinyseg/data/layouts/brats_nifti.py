@@ -14,8 +14,8 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nibabel
 import numpy as np
 
 from tinyseg.data import tree
@@ -24,6 +24,9 @@ from tinyseg.data.images import DAMAGES
 from tinyseg.data.layouts.layout import Layout
 from tinyseg.data.layouts.slices import MIDDLE_HALF, REGIONS, middle, share, tell, to_8_bit
 from tinyseg.errors import InputError
+
+if TYPE_CHECKING:
+    import nibabel
 
 # In the order of the channels, which is that of the HDF5 slices.
 _MODALITIES = {"t1": "t1", "t1ce": "t1c", "t1c": "t1c", "t1gd": "t1c", "t2": "t2", "flair": "flair"}
@@ -100,6 +103,8 @@ class BratsNiftiDataset(Dataset):
 
 def _read_volumes(paths: tuple[Path, ...]) -> list[np.ndarray]:
     """Decode a patient's volumes and make sure that they lie on one grid."""
+    import nibabel
+
     headers = [_open(path) for path in paths]
     first = headers[0]
     for path, header in zip(paths, headers, strict=True):
@@ -131,6 +136,8 @@ def _check_labels(path: Path, labels: np.ndarray) -> None:
 
 def _open(path: Path) -> nibabel.spatialimages.SpatialImage:
     """Read a volume's header."""
+    import nibabel
+
     try:
         volume = nibabel.load(path)
     except FileNotFoundError:
@@ -150,6 +157,8 @@ def _open(path: Path) -> nibabel.spatialimages.SpatialImage:
 
 def _decode(path: Path, volume: nibabel.spatialimages.SpatialImage) -> np.ndarray:
     """Read a volume's values, as they are stored unless a scale is."""
+    import nibabel
+
     try:
         return np.asanyarray(volume.dataobj)
     except (*DAMAGES, nibabel.filebasedimages.ImageFileError) as error:

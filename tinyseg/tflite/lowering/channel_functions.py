@@ -10,7 +10,6 @@ for every channel stays as it is.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from tinyseg.tflite import arithmetic
 from tinyseg.tflite.graph import Graph, constant, make, scale_of
@@ -219,6 +218,8 @@ def _best_offset(inputs: np.ndarray, low: np.ndarray, high: np.ndarray) -> float
     For u = 1 / a the choice lies between ``max(low * u - inputs)`` and ``min(high * u - inputs)``:
     its width is concave in u.
     """
+    # Takes longer to import than most files have for it.
+    from scipy.optimize import minimize_scalar
 
     def ends(u: float) -> tuple[float, float]:
         return (low * u - inputs).max(), (high * u - inputs).min()
