@@ -50,7 +50,7 @@ def verdict(model, images):
         images,
         PREPROCESSING,
         float_runner=KerasRunner(fixtures.network()),
-        float_twin=TfliteModel.parse(fixtures.float_twin()),
+        float_twin=lambda: TfliteModel.parse(fixtures.float_twin()),
         max_drop=0.05,
     )
 

@@ -106,7 +106,7 @@ def test_random_inputs_too(model):
 def test_noise_by_layer_is_that_of_the_first_checked_image(model, images):
     """TFLite's check of the image serves for it."""
     twin = TfliteModel.parse(fixtures.float_twin())
-    verdict = verify(model, images, SETTINGS, float_twin=twin, engine=engine(model, 3))
+    verdict = verify(model, images, SETTINGS, float_twin=lambda: twin, engine=engine(model, 3))
     assert list(verdict.sqnr) == layer_sqnr(twin, model, images.inputs(SETTINGS)[0])
 
 

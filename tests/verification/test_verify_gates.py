@@ -277,7 +277,7 @@ def test_layers_are_compared_on_the_first_image():
     images = store(pixels, np.ones((2, fixtures.SIZE, fixtures.SIZE, 1)))
     settings = PreprocessingPlan(fixtures.SIZE, fixtures.SIZE, 3)
     model, twin = (TfliteModel.parse(c) for c in (fixtures.quantized(), fixtures.float_twin()))
-    verdict = verify(model, images, settings, float_twin=twin)
+    verdict = verify(model, images, settings, float_twin=lambda: twin)
     assert list(verdict.sqnr) == layer_sqnr(twin, model, images.inputs(settings)[0])
     assert list(verdict.sqnr) != layer_sqnr(twin, model, images.inputs(settings)[1])
     assert verdict.as_dict()["sqnr"] == list(verdict.sqnr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tinyseg.boards.firmware import OWN, booted
@@ -95,14 +96,16 @@ def verify(
 
 def _float_twins(
     network: keras.Model | None, plan: Plan
-) -> tuple[Runner | None, TfliteModel | None]:
-    """Return the float network, if there is one, and a file of it whose layers can be compared."""
+) -> tuple[Runner | None, Callable[[], TfliteModel] | None]:
+    """Return the float network, if there is one, and what makes a file of it to compare layers."""
     if network is None:
         return None, None
     from tinyseg.compression.quantization import convert_float
     from tinyseg.runtime.keras import KerasRunner
 
-    twin = TfliteModel.parse(convert_float(network, plan), "float conversion")
+    def twin() -> TfliteModel:
+        return TfliteModel.parse(convert_float(network, plan), "float conversion")
+
     return KerasRunner(network), twin
 
 

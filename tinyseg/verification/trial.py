@@ -58,13 +58,13 @@ class Others:
     Attributes:
         engine: our own, on all images.
         floats: the float network, on all images.
-        twin: float conversion of it, for the noise of each layer.
+        twin: makes a float conversion of it, for the noise of each layer.
         device: a board.
     """
 
     engine: Engine | None = None
     floats: Runner | None = None
-    twin: TfliteModel | None = None
+    twin: Callable[[], TfliteModel] | None = None
     device: DeviceRunner | None = None
 
 
@@ -110,7 +110,7 @@ class Trial:
             if others.floats is not None:
                 self.outputs["float"] = network_outputs(others.floats, self._inputs)
             if others.twin is not None:
-                self.sqnr = layer_sqnr(others.twin, self._model, self._inputs[self._order[0]])
+                self.sqnr = layer_sqnr(others.twin(), self._model, self._inputs[self._order[0]])
             return
         with _Interpreters(self._model, self._inputs, self._order, others.engine) as interpreters:
             if others.floats is not None:
@@ -224,7 +224,9 @@ class _Interpreters:
         if next(self._done) > self._lead:
             self._more.put(True)
 
-    def on_tflite(self, twin: TfliteModel | None) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    def on_tflite(
+        self, twin: Callable[[], TfliteModel] | None
+    ) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
         """Return TFLite's outputs of the inputs that TFLM has time for, and the noise by layer."""
         advance = functools.partial(self._bar.advance, self._task)
         host = TfliteRunner(self._model, keep_tensors=twin is not None, progress=advance)
@@ -235,7 +237,7 @@ class _Interpreters:
                 break
             found.append(host.run_all(image[None]))
             if twin is not None and number == 0:
-                noise = layer_sqnr(twin, self._model, self._first, host)
+                noise = layer_sqnr(twin(), self._model, self._first, host)
         return [np.concatenate(output) for output in zip(*found, strict=True)], noise
 
     def on_tflm(self) -> tuple[list[np.ndarray], Arena]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -139,7 +139,7 @@ def verify(
     *,
     meaning: Meaning | None = None,
     float_runner: Runner | None = None,
-    float_twin: TfliteModel | None = None,
+    float_twin: Callable[[], TfliteModel] | None = None,
     device: DeviceRunner | None = None,
     engine: Engine | None = None,
     max_drop: float = MAX_DROP,
@@ -155,7 +155,8 @@ def verify(
         preprocessing: normalisation of images, and operating point.
         meaning: of the output that is read; None for probabilities of regions or classes.
         float_runner: the float network, for its scores.
-        float_twin: float conversion of the network, for the SQNR of each layer.
+        float_twin: makes a float conversion of the network, for the SQNR of each layer; called
+            while TFLM runs.
         device: a board with the file in its firmware.
         engine: our own engine, which runs all images; TFLM, TFLite and the board then run some of
             them. None if it does not take part: all run all of them.
