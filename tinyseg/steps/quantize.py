@@ -15,19 +15,18 @@ import numpy as np
 from tinyseg import files, presets, progress
 from tinyseg import plan as plans
 from tinyseg.data.store import ImageStore
-from tinyseg.errors import InputError
 from tinyseg.profiling import mltk
 from tinyseg.runtime import Runner
 from tinyseg.runtime.ahead import AheadRunner
 from tinyseg.runtime.engine import EngineRunner
 from tinyseg.runtime.views import looks
 from tinyseg.scoring.scores import score_background, score_each
+from tinyseg.steps.beside import look_at, takes_part
 from tinyseg.steps.binary_form import MIN_AGREEMENT, write_binary_form
 from tinyseg.steps.convert import convert
 from tinyseg.steps.evaluate import score, score_made
 from tinyseg.steps.images import sample
 from tinyseg.steps.marks import UNCHECKED, mark
-from tinyseg.steps.profile import add_cycles
 from tinyseg.steps.run import (
     BinaryForm,
     DataFacts,
@@ -38,7 +37,6 @@ from tinyseg.steps.run import (
     WeightsFacts,
 )
 from tinyseg.steps.session import Session
-from tinyseg.steps.verdict import fits
 from tinyseg.steps.verdict import verdict as verdict_on
 from tinyseg.steps.verify import COUNT, verify
 from tinyseg.tflite import TfliteModel
@@ -91,22 +89,19 @@ def quantize(
     """
     max_drop = session.recipe.max_drop if max_drop is None else max_drop
     folder = Path(folder or session.run_folder())
-    profiled = _takes_part(profiled)  # Before the long part, not after it.
+    profiled = takes_part(profiled)  # Before the long part, not after it.
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         # Conversion takes one core; the float network can run on the others.
         ahead: list[Runner] = []
         made, aware = convert(session, folder, lambda: ahead.append(_run_ahead(session, pool)))
         mark(made.file, [UNCHECKED])
         _tell_of_bits(made)
-        # MLTK runs in a process of its own, and boards do not depend on any score.
-        profiling = pool.submit(_profile, made.model) if profiled else None
-        fitting = pool.submit(fits, made.model)
+        beside = pool.submit(look_at, made.model, profiled)
         held_out = len(session.images.part("test"))
         log.info("verifying and scoring float and integer network, %d held-out images", held_out)
         verdict = verify(made, verify_images, max_drop, board, float_runner=ahead[0])
         tested = score_both(session, made, verdict, float_runner=ahead[0])
-        profile, mltk_report = profiling.result() if profiling else (None, None)
-        boards = fitting.result()
+        (profile, mltk_report), boards = beside.result()
     missed = [*verdict.missed, *_missed_on_all(made, tested, verdict, max_drop)]
     agreement = None if aware is None else _agreement(aware, made, verify_images or COUNT)
     missed += _missed_simulation(made, agreement)
@@ -152,20 +147,6 @@ def _tell_of_bits(made: Session) -> None:
             made.path,
             bits,
         )
-
-
-def _takes_part(asked: bool | None) -> bool:
-    """Find out whether MLTK profiles the file."""
-    if asked is False:
-        return False
-    try:
-        mltk.mltk_python()
-    except InputError as error:
-        if asked:
-            raise
-        log.warning("not profiled: %s", error)
-        return False
-    return True
 
 
 class Tested(NamedTuple):
@@ -247,17 +228,6 @@ def _missed_simulation(made: Session, agreement: float | None) -> list[Missed]:
         f"{MIN_AGREEMENT:.1%} are asked; report this network"
     )
     return [Missed(Gate.SIMULATION, line)]
-
-
-def _profile(model: TfliteModel) -> tuple[dict[str, Any], str] | tuple[None, None]:
-    """Profile a file; MLTK refusing it (it lacks int16 kernels) must not cost the report."""
-    try:
-        record, text = mltk.profile(model)
-        add_cycles(record, model)
-        return record, text
-    except InputError as error:
-        log.warning("%s; the report goes without MLTK's figures", error)
-        return None, None
 
 
 def _run(
