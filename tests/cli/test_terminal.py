@@ -1,6 +1,8 @@
-"""Tables on terminals of any width: no name and no number is broken."""
+"""Tables on terminals of any width: no name and no number is broken; and how a process ends."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 
@@ -53,3 +55,16 @@ def test_a_narrow_terminal_gets_lines(printed):
 def test_a_wide_one_gets_a_table(printed):
     (line,) = (line for line in printed(120).splitlines() if "45,877" in line)
     assert line.split()[:2] == ["attention_unet_ds_256k", "45,877"]
+
+
+def test_no_verb_ends_with_a_search_for_garbage():
+    """What is registered first is called last: it sees what is frozen by then."""
+    code = (
+        "import atexit, gc, sys; sys.argv[1:] = ['--version']; "
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0, len(gc.get_objects()) < 100, "
+        "gc.get_threshold()[0] > 10_000)); from tinyseg.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert ended.splitlines()[1:] == ["True True True"]

@@ -95,6 +95,7 @@ complete(cli)
 
 def main() -> None:
     """Run the command line; every expected failure ends in one line and its exit code."""
+    terminal.collect_seldom()
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as stop:
