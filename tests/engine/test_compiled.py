@@ -7,6 +7,7 @@ import pytest
 from tests import fixtures
 from tinyseg.engine import cores
 from tinyseg.engine.compiled import compiled
+from tinyseg.engine.compiler import integer
 from tinyseg.engine.placement import DoesNotFitError
 from tinyseg.engine.program import Kernel
 from tinyseg.tflite import TfliteModel
@@ -52,3 +53,12 @@ def test_what_needs_more_than_there_is_says_how_much(model):
         compiled(model, [1024, 512])
     assert "1,536 are there in 2 pieces" in caught.value.needs
     assert str(caught.value).startswith(f"model: {caught.value.needs}; allow more work")
+
+
+def test_the_form_that_is_compiled_is_made_once_of_the_same_bytes(model):
+    content = fixtures.quantized("static_wi8_ai8", "float32", base_width=4, size=32)
+    one, two, other = (TfliteModel.parse(content, path) for path in ("a", "a", "b"))
+    assert integer(one) is integer(two) is not one
+    assert integer(one).inputs[0].dtype == "int8"
+    assert (integer(one).path, integer(other).path) == ("a", "b")
+    assert integer(model) is model

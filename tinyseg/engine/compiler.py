@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from tinyseg.engine.builder import Builder, refuse
 from tinyseg.engine.program import Program
 from tinyseg.engine.rules import CUSTOM_RULES, INDICES, RULES
@@ -39,10 +41,17 @@ def integer(model: TfliteModel) -> TfliteModel:
     into strips for TFLM alone is as it was.
     """
     model = unpacked(model)
-    graph = Graph(model.content, model.path)
+    return _changed(model.content, model.path) or model
+
+
+# Whoever compiles a file asks more than once, those who fit it to boards once for each of them.
+@functools.lru_cache(maxsize=2)
+def _changed(content: bytes, path: str) -> TfliteModel | None:
+    """Return a file as it is compiled; None if that is the file itself."""
+    graph = Graph(content, path)
     changed = [change for name in _PASSES for change in PASSES[name](graph)]
     changed += raise_graph(graph)
-    return TfliteModel.parse(graph.to_bytes(), model.path) if changed else model
+    return TfliteModel.parse(graph.to_bytes(), path) if changed else None
 
 
 def _add(builder: Builder, operator: Operator) -> None:
