@@ -221,9 +221,12 @@ def test_missing_calibration_and_unknown_border_say_what_to_give(network):
 
 def test_file_names_what_decides_beside_the_threshold_only_where_something_does(network):
     careful = plans.override(PLAN, {"preprocessing.blank_below": 0.7})
+    twice = plans.override(PLAN, {"preprocessing.mirrored": True})
     stored = [
         TfliteModel.parse(convert_float(network, plan), "").plan["preprocessing"]
-        for plan in (PLAN, careful)
+        for plan in (PLAN, careful, twice)
     ]
     assert stored[0] == PREPROCESSING
-    assert stored[1] == dataclasses.asdict(careful.preprocessing)
+    assert {**stored[1], "mirrored": False} == dataclasses.asdict(careful.preprocessing)
+    assert "mirrored" not in stored[1]
+    assert stored[2] == dataclasses.asdict(twice.preprocessing)
