@@ -14,9 +14,9 @@ mark at most a quarter of the healthy images. In the sixth the third goes on for
 one teacher, and the final network goes on from it. In the seventh the same network learns from
 that teacher alone from the start, and the point is one of the mean of each image and its mirror
 image. Since that marks too many healthy images of the test part, a second point is chosen for most
-Dice over all and scored too. Rounds from the third on have final networks
-only if the student is better on the validation images than an earlier one. The test part is
-scored once for each final network; ``docs/protocol.md``.
+Dice over all and scored too. Rounds from the third on have final networks only if the student is
+better on the validation images than an earlier one. The test part is scored once for each final
+network but the seventh one's; ``docs/protocol.md``.
 """
 
 from __future__ import annotations

@@ -53,9 +53,9 @@ def write(result: Mapping[str, Any], path: Path) -> None:
         "Made by `make experiment NAME=busi_clinic` on BUSI by the [protocol](../protocol.md) in "
         f"{hours / 3600:.1f} hours of a core. All choices, the operating points among them, were "
         "made on the validation images of fold 0. The final networks learned from all that is not "
-        "of the test part, which was scored once for each round that has figures of it, but for the "
-        "seventh: after the first score showed too many healthy images marked, its point was chosen "
-        "again, on the same validation images for most Dice over all, and scored, too.",
+        "of the test part, which was scored once for each round that has figures of it, but for "
+        "the seventh: after the first score showed too many healthy images marked, its point was "
+        "chosen again, on the same validation images for most Dice over all, and scored, too.",
         "",
         *_rounds(result["rounds"], result["limited"]),
         "",
