@@ -32,7 +32,7 @@ from tinyseg.verification.on_device import OnDevice, run_on_device
 from tinyseg.verification.sqnr import layer_sqnr
 
 # TFLM and TFLite's reference kernels take seconds an image.
-SECONDS = 8.0
+SECONDS = 5.0
 # An emulated board takes longer than TFLM does.
 _ON_DEVICE = 8
 
