@@ -198,3 +198,15 @@ def test_a_board_runs_no_more_images_than_eight():
     board = on(relu, **many)
     verdict = verify(relu, store(pixels), PREPROCESSING, device=board, engine=engine(relu, 11))
     assert len(verdict.device.work) == 11
+
+
+def test_images_that_are_seen_twice_are_counted_once():
+    relu = activation("RELU", 1 / 255, -128)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, *SHAPE, 1)).astype(np.uint8)
+    board = on(relu, ticks=[5] * 20, operator_ticks=[(1,)] * 20)
+    twice = dataclasses.replace(PREPROCESSING, mirrored=True)
+    verdict = verify(relu, store(pixels), twice, device=board, engine=engine(relu, 3))
+    assert verdict.bit_exact
+    assert (verdict.engine_images, verdict.tflm_images, len(verdict.device.work)) == (5, 3, 6)
+    assert [len(verdict.outputs[name]) for name in ("int8", "tflm", "device")] == [5, 3, 3]
+    assert verdict.title("device") == "device, 3 images"

@@ -58,6 +58,7 @@ class Verification:
             their number is left to time.
         outputs: by backend, real values float32 ``(n, ...)`` of the output that is read.
         device: what a board made of the first that ran on TFLM; None if none took part.
+        views: how often a network runs for an image.
     """
 
     missed: tuple[Missed, ...]
@@ -75,6 +76,7 @@ class Verification:
     tflm_images: int
     outputs: Mapping[str, np.ndarray] = dataclasses.field(repr=False, compare=False)
     device: OnDevice | None = None
+    views: int = 1
 
     @property
     def ok(self) -> bool:
@@ -89,7 +91,8 @@ class Verification:
     def title(self, backend: str) -> str:
         """Return what the scores of a backend are of, in words."""
         name = {"int8": self.type}.get(backend, backend)
-        ran = {"tflm": self.tflm_images, "device": len(self.device.work) if self.device else 0}
+        on_device = len(self.device.work) // self.views if self.device else 0
+        ran = {"tflm": self.tflm_images, "device": on_device}
         few = ran.get(backend, 0)
         return f"{name}, {few} images" if 0 < few < len(self.images) else name
 
@@ -217,6 +220,7 @@ def verify(
         tflm_images=len(trial.checked) // count,
         outputs=outputs,
         device=trial.on_device,
+        views=count,
     )
 
 
