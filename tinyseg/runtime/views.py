@@ -31,17 +31,13 @@ def outputs_at(
     Raises:
         InputError: the output has no mean.
     """
-    return joined(point, runner.output, runner.run(seen(point, runner.input, images)), meaning)
+    made = runner.run(stored(runner.input, looks(point, images)))
+    return joined(point, runner.output, made, meaning)
 
 
 def views(point: OperatingPoint) -> int:
     """Return how often a network runs for an image."""
     return 2 if point.mirrored else 1
-
-
-def seen(point: OperatingPoint, source: TensorSpec, images: np.ndarray) -> np.ndarray:
-    """Return what an input stores of images, each followed by its mirror image if that is seen."""
-    return stored(source, looks(point, images))
 
 
 def looks(point: OperatingPoint, images: np.ndarray) -> np.ndarray:

@@ -247,6 +247,8 @@ def _joined(
     outputs: Mapping[str, np.ndarray], target: TensorSpec, meaning: Meaning, point: OperatingPoint
 ) -> dict[str, np.ndarray]:
     """Return the outputs of images of those of all looks at them; a last one alone is left out."""
+    if not point.mirrored:
+        return dict(outputs)
     floats, count = dataclasses.replace(target, dtype="float32"), views(point)
     made = {}
     for name, values in outputs.items():
