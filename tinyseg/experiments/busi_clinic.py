@@ -45,7 +45,8 @@ from tinyseg.experiments.clinic_plans import (
     TRIALS,
     WORK,
 )
-from tinyseg.experiments.clinic_rounds import role, rounds
+from tinyseg.experiments.clinic_points import role
+from tinyseg.experiments.clinic_rounds import rounds
 from tinyseg.experiments.jobs import Jobs
 
 # Made of the seventh round's final network, whose failures are shown.

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tinyseg.experiments.clinic_networks import (
-    make_file,
-    settle_point,
-    test_final,
-    train_student,
-    train_teacher,
-    try_plan,
-)
+from tinyseg.experiments.clinic_networks import train_student, train_teacher, try_plan
 from tinyseg.experiments.clinic_plans import (
     FINAL,
     FOLD,
@@ -35,6 +28,7 @@ from tinyseg.experiments.clinic_plans import (
     student_plan,
     third_plan,
 )
+from tinyseg.experiments.clinic_points import role, score_at, settle
 from tinyseg.experiments.jobs import Jobs
 from tinyseg.plan import Plan
 
@@ -58,11 +52,6 @@ class Bar(NamedTuple):
     def exceeded_by(self, scores: Mapping[str, Any]) -> bool:
         """Return whether a student has more of all that counts."""
         return all(scores[key] > self.scores[key] for key in self.keys)
-
-
-def role(name: str) -> str:
-    """Return the folder of a network."""
-    return name.replace(" ", "_")
 
 
 def _train(jobs: Jobs, networks: Mapping[str, Plan]) -> dict[str, Any]:
@@ -89,29 +78,18 @@ def run_round(
         mirrored: whether it is of images and their mirror images.
     """
     trained = _train(jobs, students)
-    made = jobs.run({f"file {name}": (make_file, (role(name),)) for name in students})
-    paths = tuple(file["path"] for file in made.values())
-    job = f"point of {next(iter(students))}"
-    point = jobs.run({job: (settle_point, (paths, wish, mirrored))})[job]
-    chosen = point["chosen"]
+    settled = settle(jobs, students, wish, mirrored)
+    chosen = settled.point["chosen"]
     if bar is not None and not bar.exceeded_by(chosen):
         finals = {}
     trained |= _train(jobs, finals)
-    of_finals = jobs.run(
-        {f"file {name}": (make_file, (role(name), chosen["point"])) for name in finals}
-    )
-    tested = jobs.run(
-        {
-            f"test of {name}": (test_final, (role(name), of_finals[f"file {name}"]["path"]))
-            for name in finals
-        }
-    )
-    runs = (*trained.values(), *made.values(), *of_finals.values())
+    scored = score_at(jobs, finals, chosen["point"])
+    runs = (*trained.values(), *settled.files, *scored.files)
     return {
         "validation": {name: run["validation"] for name, run in trained.items()},
-        "files": list((of_finals or made).values()),
-        "point": point,
-        "tests": list(tested.values()),
+        "files": scored.files or settled.files,
+        "point": settled.point,
+        "tests": scored.tests,
         "asked": bar.words if bar is not None else "",
         "seconds": sum(run["seconds"] for run in runs),
     }
@@ -128,28 +106,22 @@ def choose_again(jobs: Jobs, student: str, final: str, wish: str) -> dict[str, A
     Returns:
         As of :func:`run_round`.
     """
-    made = jobs.run({f"file {student}": (make_file, (role(student),))})[f"file {student}"]
-    job = f"point of {student}, {wish}"
-    point = jobs.run({job: (settle_point, ((made["path"],), wish, True))})[job]
-    job = f"file {final}, {wish}"
-    file = jobs.run({job: (make_file, (role(final), point["chosen"]["point"]))})[job]
-    job = f"test of {final}, {wish}"
-    tested = jobs.run({job: (test_final, (role(final), file["path"]))})[job]
+    note = f", {wish}"
+    settled = settle(jobs, [student], wish, True, note)
+    scored = score_at(jobs, [final], settled.point["chosen"]["point"], note)
     return {
         "validation": {},
-        "files": [file],
-        "point": point,
-        "tests": [tested],
+        "files": scored.files,
+        "point": settled.point,
+        "tests": scored.tests,
         "asked": "",
-        "seconds": file["seconds"],
+        "seconds": scored.files[0]["seconds"],
     }
 
 
 def _limited(jobs: Jobs, student: str) -> dict[str, Any]:
     """Return the point of a student's file by the wish of the later rounds."""
-    made = jobs.run({f"file {student}": (make_file, (role(student),))})[f"file {student}"]
-    job = f"point of {student}, healthy limited"
-    return jobs.run({job: (settle_point, ((made["path"],), LIMIT))})[job]
+    return settle(jobs, [student], LIMIT, False, ", healthy limited").point
 
 
 def rounds(jobs: Jobs) -> dict[str, Any]:
