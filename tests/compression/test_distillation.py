@@ -6,6 +6,7 @@ import pytest
 import tf_keras as keras
 
 from tests import fixtures
+from tests.zoo.contract import enliven
 from tinyseg.compression.distillation import (
     DECODER,
     ENCODER,
@@ -279,7 +280,8 @@ def test_soft_masks_are_validated_on_the_masks_alone(teacher, images, masks):
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_soft_masks_are_the_mean_of_the_teachers(mirrored, images, masks):
     keras.utils.set_random_seed(1)
-    teachers, student = [net(unet, 2), net(unet, 4)], net(lw_unet, 2)
+    teachers = [net(unet, 2), enliven(net(lw_unet, 4, normalized=True))]
+    student = net(lw_unet, 2)
     learner = SoftMaskLearner(teachers, student, mirrored)
     learner.compile(
         optimizer=keras.optimizers.SGD(0.0), **mask_losses(SoftMaskLoss(0.8, BceDiceLoss(1.0)))
@@ -290,6 +292,22 @@ def test_soft_masks_are_the_mean_of_the_teachers(mirrored, images, masks):
         answers = [np.flip(teacher(np.flip(images, 2)), 2) for teacher in teachers]
         soft = (soft + np.mean(answers, axis=0)) / 2
     expected = soft_mask_loss(masks, soft, np.asarray(student(images)), 0.8, 1.0).mean()
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_teacher_that_cannot_be_folded_teaches_too(images, masks):
+    image = keras.Input((16, 16, 3))
+    layer = keras.layers.Conv2D(3, 3, padding="same", activation="swish")
+    mask = keras.layers.Conv2D(1, 1, activation="sigmoid", name="mask")
+    teacher = keras.Model(image, mask(layer(layer(image))), name="twice")
+    student = net(lw_unet, 2)
+    learner = SoftMaskLearner([teacher], student)
+    learner.compile(
+        optimizer=keras.optimizers.SGD(0.0), **mask_losses(SoftMaskLoss(1.0, BceDiceLoss(1.0)))
+    )
+    loss = learner.fit(images, masks, batch_size=len(images), verbose=0).history["loss"][0]
+    soft = np.asarray(teacher(images))
+    expected = soft_mask_loss(masks, soft, np.asarray(student(images)), 1.0, 1.0).mean()
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
