@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from tests.zoo.contract import plan_for
+from tests.zoo.contract import enliven, pictures, plan_for
+from tinyseg.compression.folding import fold
 from tinyseg.compression.quantization import convert_float
 from tinyseg.errors import InputError
 from tinyseg.tflite import TfliteModel
@@ -48,6 +49,19 @@ def test_parameters_and_filters_of_each_part(full):
     for name, counts in PARTS.items():
         assert full.get_layer(name).count_params() == counts[full.name == "lw_unet"], name
     assert full.count_params() == {"unet": 31_030_593, "lw_unet": 3_933_633}[full.name]
+
+
+def test_batch_normalizations_of_the_lightweight_net_fold_into_the_plain_one():
+    arguments = {"base_width": 2, "depth": 2, "classes": 2}
+    plain = lw_unet((16, 16, 1), **arguments)
+    network = enliven(lw_unet((16, 16, 1), **arguments, normalized=True))
+    norms = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
+    convolutions = [x for x in plain.layers if x.weights and x.name != "mask"]
+    assert [norm.name for norm in norms] == [f"{x.name}_norm" for x in convolutions]
+    folded = fold(network)
+    assert folded.count_params() == plain.count_params()
+    images = pictures(4, (16, 16, 1))
+    np.testing.assert_allclose(folded(images), network(images), rtol=1e-4, atol=1e-5)
 
 
 def test_first_stage_and_output_of_the_lightweight_net_stay_ordinary():

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tinyseg.experiments.clinic_plans import LIMIT, START, teacher_role, trial_role, weights
+from tinyseg.experiments.clinic_plans import (
+    LIMIT,
+    NORMALIZED,
+    START,
+    teacher_role,
+    trial_role,
+    weights,
+)
 from tinyseg.experiments.jobs import Jobs
 from tinyseg.experiments.rounds import markdown_table
 from tinyseg.operating_point import OperatingPoint
@@ -21,6 +28,7 @@ from tinyseg.steps.session import Session
 NETWORKS: Mapping[str, str] = {
     "first student": "student",
     START: trial_role(START),
+    NORMALIZED: trial_role(NORMALIZED),
     "fifth student": "fifth_student",
     "sixth student": "sixth_student",
     "seventh student": "seventh_student",

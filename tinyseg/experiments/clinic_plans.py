@@ -30,6 +30,8 @@ SEVENTH, SEVENTH_FINAL = 320, 60
 # What the third, the fifth and the seventh round start from, see ``TRIALS``: it saw the training
 # images of the fold alone.
 START = "lw_unet, no teachers, 96 x 96"
+# The same with batch normalization, which no round had.
+NORMALIZED = f"{START}, batch normalization"
 # What points are chosen for, and those from the fifth round on.
 WISH, LIMIT = "most-dice", "at-most-false-alarms=25"
 # Of the fold's students, whose images choose the point, and of the final ones.
@@ -87,23 +89,30 @@ _FIRST: Mapping[str, Any] = MappingProxyType(
         "training.keep": "best",
     }
 )
+_START: Mapping[str, Any] = MappingProxyType(
+    {
+        "model.name": "lw_unet",
+        "model.arguments": {"base_width": 7, "depth": 4},
+        "preprocessing.height": 96,
+        "preprocessing.width": 96,
+        "training.epochs": 80,
+        "training.patience": 80,
+        "training.batch_size": 4,
+        "training.learning_rate": 2e-3,
+        "training.average": 0.99,
+        "training.presence_weight": 0.2,
+        "training.balance": False,
+        "training.initial_weights": "",
+        "distillation.method": "none",
+    }
+)
 # What else was tried on the fold: how it differs from the second student.
 TRIALS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        START: {
-            "model.name": "lw_unet",
-            "model.arguments": {"base_width": 7, "depth": 4},
-            "preprocessing.height": 96,
-            "preprocessing.width": 96,
-            "training.epochs": 80,
-            "training.patience": 80,
-            "training.batch_size": 4,
-            "training.learning_rate": 2e-3,
-            "training.average": 0.99,
-            "training.presence_weight": 0.2,
-            "training.balance": False,
-            "training.initial_weights": "",
-            "distillation.method": "none",
+        START: _START,
+        NORMALIZED: {
+            **_START,
+            "model.arguments": {**_START["model.arguments"], "normalized": True},
         },
         "160 x 160, narrower, less presence, not balanced": {
             "model.arguments": {"encoder": "mobilenet_v1_025", "decoder_width": 8},

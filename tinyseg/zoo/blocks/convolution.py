@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import tf_keras as keras
 
 
@@ -41,23 +44,51 @@ def same_conv(
     Returns:
         Feature map ``(batch, ceil(height / strides), ceil(width / strides), filters)``.
     """
-    arguments = {
-        "strides": strides,
-        "padding": "same",
-        "activation": activation,
-        "name": name,
-    }
+    settings = {"strides": strides, "activation": activation, "name": name}
+    return _convolution(x, filters, kernel_size, separable, settings)
+
+
+def normalized_conv(
+    x: keras.KerasTensor,
+    filters: int,
+    kernel_size: int = 3,
+    *,
+    name: str,
+    separable: bool = False,
+) -> keras.KerasTensor:
+    """Apply :func:`same_conv` with a batch normalization in place of the bias, then ReLU.
+
+    Args:
+        x, filters, kernel_size, name, separable: as of :func:`same_conv`.
+
+    Returns:
+        Feature map ``(batch, height, width, filters)``.
+    """
+    x = _convolution(x, filters, kernel_size, separable, {"use_bias": False, "name": name})
+    # Moving averages of about 30 batches: small sets of images make few.
+    x = keras.layers.BatchNormalization(momentum=0.97, epsilon=1e-3, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _convolution(
+    x: keras.KerasTensor,
+    filters: int,
+    kernel_size: int,
+    separable: bool,
+    settings: Mapping[str, Any],
+) -> keras.KerasTensor:
     if separable:
         layer = keras.layers.SeparableConv2D(
             filters,
             kernel_size,
+            padding="same",
             depthwise_initializer=depthwise_initializer(x),
             pointwise_initializer="he_normal",
-            **arguments,
+            **settings,
         )
     else:
         layer = keras.layers.Conv2D(
-            filters, kernel_size, kernel_initializer="he_normal", **arguments
+            filters, kernel_size, padding="same", kernel_initializer="he_normal", **settings
         )
     return layer(x)
 
